@@ -1,0 +1,114 @@
+package store
+
+import (
+	"iter"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Snapshot is the cluster at one index. It never changes and is safe for
+// concurrent use. What it returns are values, but maps, slices and pointers
+// inside them are shared: clone what you modify.
+type Snapshot struct {
+	index uint64
+	t     tables
+}
+
+// Index is the index of the last entry that the snapshot contains.
+func (s Snapshot) Index() uint64 { return s.index }
+
+// Cluster returns the cluster's own row; it is zero before the cluster exists.
+func (s Snapshot) Cluster() specs.Cluster { return *s.t.cluster }
+
+// TaskSpec returns the spec of that hash.
+func (s Snapshot) TaskSpec(h specs.Hash) (specs.TaskSpec, bool) {
+	row, ok := s.t.taskSpecs.get(string(h))
+	return row.spec, ok
+}
+
+// Service returns the service with that ID.
+func (s Snapshot) Service(id string) (specs.Service, bool) { return s.t.services.get(id) }
+
+// ServiceNamed returns the service with that name, whatever its case.
+func (s Snapshot) ServiceNamed(name string) (specs.Service, bool) {
+	id, ok := s.t.serviceNames.get(fold(name))
+	if !ok {
+		return specs.Service{}, false
+	}
+	return s.t.services.get(id)
+}
+
+// Services yields all services by ID.
+func (s Snapshot) Services() iter.Seq[specs.Service] { return s.t.services.all() }
+
+// ServicesOf yields the services of a stack by name.
+func (s Snapshot) ServicesOf(stack string) iter.Seq[specs.Service] {
+	return func(yield func(specs.Service) bool) {
+		for key := range s.t.stackServices.prefix(stack + "\x00") {
+			if svc, ok := s.t.services.get(key.id); ok && !yield(svc) {
+				return
+			}
+		}
+	}
+}
+
+// Task returns the task with that ID.
+func (s Snapshot) Task(id string) (specs.Task, bool) { return s.t.tasks.get(id) }
+
+// Tasks yields all tasks by ID.
+func (s Snapshot) Tasks() iter.Seq[specs.Task] { return s.t.tasks.all() }
+
+// TasksOf yields the tasks of a service by slot, oldest first within a slot.
+func (s Snapshot) TasksOf(serviceID string) iter.Seq[specs.Task] {
+	return s.indexed(s.t.serviceTasks, serviceID)
+}
+
+// TasksOn yields the tasks assigned to a node by ID.
+func (s Snapshot) TasksOn(nodeID string) iter.Seq[specs.Task] {
+	return s.indexed(s.t.nodeTasks, nodeID)
+}
+
+// UnassignedTasks yields the tasks that are wanted and have no node, by ID.
+func (s Snapshot) UnassignedTasks() iter.Seq[specs.Task] {
+	return s.indexed(s.t.nodeTasks, "")
+}
+
+func (s Snapshot) indexed(ix index, key string) iter.Seq[specs.Task] {
+	return func(yield func(specs.Task) bool) {
+		for entry := range ix.prefix(key + "\x00") {
+			if task, ok := s.t.tasks.get(entry.id); ok && !yield(task) {
+				return
+			}
+		}
+	}
+}
+
+// Node returns the node with that ID.
+func (s Snapshot) Node(id string) (specs.Node, bool) { return s.t.nodes.get(id) }
+
+// Nodes yields all nodes by ID.
+func (s Snapshot) Nodes() iter.Seq[specs.Node] { return s.t.nodes.all() }
+
+// Stack returns the stack of that name.
+func (s Snapshot) Stack(name string) (specs.StackRow, bool) { return s.t.stacks.get(name) }
+
+// Stacks yields all stacks by name.
+func (s Snapshot) Stacks() iter.Seq[specs.StackRow] { return s.t.stacks.all() }
+
+// Source returns the source of that name.
+func (s Snapshot) Source(name string) (specs.Source, bool) { return s.t.sources.get(name) }
+
+// Sources yields all sources by name.
+func (s Snapshot) Sources() iter.Seq[specs.Source] { return s.t.sources.all() }
+
+// Ref returns the ref of that full name, "refs/heads/main".
+func (s Snapshot) Ref(name string) (specs.Ref, bool) { return s.t.refs.get(name) }
+
+// Refs yields all refs by name.
+func (s Snapshot) Refs() iter.Seq[specs.Ref] { return s.t.refs.all() }
+
+// Revision returns the revision of that ID.
+func (s Snapshot) Revision(id string) (specs.Revision, bool) { return s.t.revisions.get(id) }
+
+// Revisions yields all revisions by ID, which is their order of arrival.
+func (s Snapshot) Revisions() iter.Seq[specs.Revision] { return s.t.revisions.all() }

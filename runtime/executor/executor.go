@@ -1,0 +1,92 @@
+// Package executor is the contract between the agent, which decides what runs
+// on a node, and what really runs it: containers, plain processes, or memory in
+// tests. Package executortest holds the conformance suite that every
+// implementation passes.
+//
+// An executor holds no wishes. It does one step when told, says what exists,
+// and reports ends. Everything it makes carries the task's ID, so that after a
+// restart of the daemon List finds it again; what is not ours it never touches.
+package executor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Task is what an executor needs to know of a task.
+type Task struct {
+	ID          string
+	Name        string // shop_web.1
+	ServiceID   string
+	ServiceName string
+	Stack       string
+	Slot        uint64
+	NodeID      string
+	Spec        specs.TaskSpec
+}
+
+// Phase is how far a task's process has got, as the executor finds it.
+type Phase int
+
+// The phases of a task that exists in an executor.
+const (
+	Prepared Phase = iota + 1 // made, never started
+	Running
+	Exited
+)
+
+// Found is one task that exists in an executor.
+type Found struct {
+	ID    string
+	Phase Phase
+	PID   int        // while it runs
+	Exit  specs.Exit // once it exited
+}
+
+// Errors that callers branch on.
+var (
+	// ErrTemporary marks an error that says nothing about the task: the engine
+	// is down or busy. The step is tried again.
+	ErrTemporary = errors.New("temporary")
+	// ErrNotFound is returned for a task that does not exist here.
+	ErrNotFound = errors.New("no such task")
+)
+
+// Executor runs the tasks of one node. Methods are safe for concurrent use on
+// different tasks; calls for one task come one at a time, but for Wait and Stop.
+//
+// Any error that is not ErrTemporary is final for the task and is shown to
+// people as it is: it says what was tried, on what, and why it failed.
+type Executor interface {
+	// Describe says what the node can offer.
+	Describe(ctx context.Context) (specs.NodeDescription, error)
+
+	// Prepare makes everything that the task's process needs, up to but not
+	// including its start: the image is here, the container exists. It is
+	// idempotent. progress may be called with short words, "pull 41%".
+	Prepare(ctx context.Context, task Task, progress func(string)) error
+
+	// Start starts a prepared task and returns its process ID. Starting a
+	// running task returns its process ID; a task that has exited is never
+	// started again: that is an error.
+	Start(ctx context.Context, id string) (pid int, err error)
+
+	// Wait blocks until the task's process has ended, at once if it has, and
+	// says how. It returns ctx.Err() when ctx ends first, ErrTemporary when the
+	// engine went away, ErrNotFound when the task was removed behind our back.
+	Wait(ctx context.Context, id string) (specs.Exit, error)
+
+	// Stop sends the task's stop signal and, after grace, SIGKILL. It returns
+	// once the process has ended; nil if it had ended before or never started.
+	Stop(ctx context.Context, id string, grace time.Duration) error
+
+	// Remove takes away everything that Prepare and Start made, killing the
+	// process if it still runs; nil if nothing is there.
+	Remove(ctx context.Context, id string) error
+
+	// List returns every task of ours that exists, in any phase.
+	List(ctx context.Context) ([]Found, error)
+}

@@ -1,0 +1,103 @@
+package specs
+
+import "time"
+
+// Stack is what one stack of a repository asks for.
+type Stack struct {
+	Name     string            `json:"name"`
+	Services []ServiceSpec     `json:"services,omitempty"` // sorted by name
+	Tasks    map[Hash]TaskSpec `json:"tasks,omitempty"`    // what the services refer to
+	Origins  Origins           `json:"-"`
+}
+
+// StackRow is one stack in the cluster's memory. It belongs to the first source
+// that defined it. Written by the planner.
+type StackRow struct {
+	Name     string `json:"name"`
+	Source   string `json:"source"`
+	Revision string `json:"revision"` // the commit that last changed it
+	Version  uint64 `json:"version"`
+}
+
+// Source is a repository and a branch that the cluster follows. The source
+// "main" is the cluster's own remote. Written by the api.
+type Source struct {
+	Name    string `json:"name"`
+	Branch  string `json:"branch"`
+	Version uint64 `json:"version"`
+}
+
+// MainSource is the name of the cluster's own remote.
+const MainSource = "main"
+
+// Ref is a branch of the cluster's own remote. The row, not the repository on
+// disk, is the truth. Written by git.
+type Ref struct {
+	Name    string `json:"name"`   // refs/heads/main
+	Commit  string `json:"commit"` // 40 hex digits
+	Version uint64 `json:"version"`
+}
+
+// RevisionState is how far a revision has got.
+type RevisionState string
+
+// The states of a revision. Healthy to Superseded are ends; a healthy revision
+// that loses tasks later stays healthy and reads as degraded.
+const (
+	RevisionRefused    RevisionState = "refused"
+	RevisionAwaiting   RevisionState = "awaiting-approval"
+	RevisionRollingOut RevisionState = "rolling-out"
+	RevisionHealthy    RevisionState = "healthy"
+	RevisionPaused     RevisionState = "paused"
+	RevisionFailed     RevisionState = "failed"
+	RevisionRolledBack RevisionState = "rolled-back"
+	RevisionSuperseded RevisionState = "superseded"
+)
+
+// Ended reports that the revision changes no more by itself.
+func (s RevisionState) Ended() bool {
+	return s != RevisionRollingOut && s != RevisionAwaiting
+}
+
+// Revision is one commit of a source as the cluster saw it.
+type Revision struct {
+	// Written once by git, when the commit arrives.
+	ID       string    `json:"id"`     // sortable: a counter of the source, then the commit
+	Source   string    `json:"source"` // main
+	Commit   string    `json:"commit"` // 40 hex digits
+	Author   string    `json:"author"`
+	Subject  string    `json:"subject"` // first line of the message
+	Created  time.Time `json:"created"`
+	Stacks   int       `json:"stacks"`             // in the commit
+	Changed  []string  `json:"changed,omitempty"`  // stacks whose services changed
+	Problems []Problem `json:"problems,omitempty"` // of a refused one
+	Warnings []Problem `json:"warnings,omitempty"`
+
+	// Progress is written by converge, after git wrote its first value.
+	Progress        RevisionProgress `json:"progress"`
+	ProgressVersion uint64           `json:"progress_version"`
+}
+
+// RevisionProgress is how a revision's rollout stands.
+type RevisionProgress struct {
+	State  RevisionState `json:"state"`
+	Since  time.Time     `json:"since,omitzero"`
+	Reason string        `json:"reason,omitempty"` // why it paused or failed
+}
+
+// Cluster is the cluster's own row. Written by the api.
+type Cluster struct {
+	ID      string          `json:"id"`
+	Name    string          `json:"name"`
+	Created time.Time       `json:"created"`
+	Spec    ClusterSettings `json:"spec,omitzero"`
+	Version uint64          `json:"version"`
+}
+
+// ClusterSettings are the operator's choices for the whole cluster.
+type ClusterSettings struct {
+	History         *int     `json:"history,omitempty"`          // ended tasks kept per slot; nil is DefaultHistory, negative keeps all
+	HeartbeatPeriod Duration `json:"heartbeat_period,omitempty"` // 0 is 5 s
+	PackLimit       Bytes    `json:"pack_limit,omitempty"`       // largest push; 0 is 32M
+	TokenHash       Hash     `json:"token_hash,omitempty"`       // SHA-256 of the operator's token
+}

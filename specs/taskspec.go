@@ -1,0 +1,84 @@
+package specs
+
+// TaskSpec is what one task of a service is, and all that its node needs to run
+// it. It is stored once under its hash (specs/encoding.HashTaskSpec).
+//
+// Every field is omitted when zero and is normalised before it is hashed: an
+// empty list or map is nil, lists whose order means nothing are sorted, numbers
+// are integers. A new field must be omitted when zero too, or every task in
+// the world restarts at an upgrade; golden hashes guard that.
+type TaskSpec struct {
+	Runtime    string            `json:"runtime,omitempty"` // "" is a container
+	Image      string            `json:"image,omitempty"`
+	Entrypoint []string          `json:"entrypoint,omitempty"`
+	Command    []string          `json:"command,omitempty"`
+	Env        []string          `json:"env,omitempty"` // K=V, sorted by K
+	User       string            `json:"user,omitempty"`
+	Groups     []string          `json:"groups,omitempty"`
+	WorkingDir string            `json:"working_dir,omitempty"`
+	Hostname   string            `json:"hostname,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+
+	Mounts   []Mount  `json:"mounts,omitempty"`
+	ReadOnly bool     `json:"read_only,omitempty"`
+	CapAdd   []string `json:"cap_add,omitempty"`
+	CapDrop  []string `json:"cap_drop,omitempty"`
+	Init     bool     `json:"init,omitempty"`
+	TTY      bool     `json:"tty,omitempty"`
+	Stdin    bool     `json:"stdin_open,omitempty"`
+
+	Sysctls     map[string]string `json:"sysctls,omitempty"`
+	Ulimits     []Ulimit          `json:"ulimits,omitempty"` // sorted by name
+	ExtraHosts  []string          `json:"extra_hosts,omitempty"`
+	ShmSize     Bytes             `json:"shm_size,omitempty"`
+	OOMScoreAdj int64             `json:"oom_score_adj,omitempty"`
+
+	StopSignal string    `json:"stop_signal,omitempty"`
+	StopGrace  *Duration `json:"stop_grace_period,omitempty"` // nil is DefaultStopGrace
+
+	Limits       Limits    `json:"limits,omitzero"`
+	Reservations Resources `json:"reservations,omitzero"`
+}
+
+// Resources are amounts of a node that a task reserves or a node has.
+type Resources struct {
+	CPUs   NanoCPUs `json:"cpus,omitempty"`
+	Memory Bytes    `json:"memory,omitempty"`
+}
+
+// Limits bound what a running task may use. Zero is unlimited.
+type Limits struct {
+	CPUs   NanoCPUs `json:"cpus,omitempty"`
+	Memory Bytes    `json:"memory,omitempty"`
+	Pids   int64    `json:"pids,omitempty"`
+}
+
+// MountType says where a mount's content comes from.
+type MountType string
+
+// The mount types that are built.
+const (
+	MountBind   MountType = "bind"
+	MountVolume MountType = "volume"
+	MountTmpfs  MountType = "tmpfs"
+)
+
+// Mount is one directory or file of the host, or of memory, in the task.
+type Mount struct {
+	Type        MountType `json:"type"`
+	Source      string    `json:"source,omitempty"`
+	Target      string    `json:"target"`
+	ReadOnly    bool      `json:"read_only,omitempty"`
+	Propagation string    `json:"propagation,omitempty"`      // bind: rprivate by default
+	CreateHost  bool      `json:"create_host_path,omitempty"` // bind: make a missing source directory
+	TmpfsSize   Bytes     `json:"tmpfs_size,omitempty"`
+	TmpfsMode   uint32    `json:"tmpfs_mode,omitempty"`
+	TmpfsOpts   []string  `json:"tmpfs_options,omitempty"`
+}
+
+// Ulimit is one resource limit of the task's processes.
+type Ulimit struct {
+	Name string `json:"name"`
+	Soft int64  `json:"soft"`
+	Hard int64  `json:"hard"`
+}

@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Procedures between nodes. The agent calls, the manager's dispatcher answers.
+const (
+	SessionProcedure     = "/swarmgit.node/Session"     // server stream: SessionRequest -> SessionMessage
+	HeartbeatProcedure   = "/swarmgit.node/Heartbeat"   // unary: HeartbeatRequest -> HeartbeatReply
+	AssignmentsProcedure = "/swarmgit.node/Assignments" // server stream: AssignmentsRequest -> Assignments
+	ReportProcedure      = "/swarmgit.node/Report"      // unary: ReportRequest -> ReportReply
+	LogRequestsProcedure = "/swarmgit.node/LogRequests" // server stream: LogRequestsRequest -> LogRequest
+	PublishLogsProcedure = "/swarmgit.node/PublishLogs" // client stream: LogBatch -> PublishLogsReply
+)
+
+// SessionRequest opens a node's session. A second session of a node replaces
+// the first.
+type SessionRequest struct {
+	NodeID      string                `json:"node_id"` // until certificates name the node
+	Description specs.NodeDescription `json:"description"`
+}
+
+// SessionMessage is sent at once and whenever one of its fields changes. The
+// stream ends when the manager is no leader any more.
+type SessionMessage struct {
+	SessionID string         `json:"session_id"`
+	Heartbeat specs.Duration `json:"heartbeat"` // send one after each such period
+}
+
+// HeartbeatRequest says that the node lives.
+type HeartbeatRequest struct {
+	SessionID string `json:"session_id"`
+}
+
+// HeartbeatReply says when the next heartbeat is expected at the latest.
+type HeartbeatReply struct {
+	Period specs.Duration `json:"period"`
+}
+
+// AssignmentsRequest asks for the node's tasks, now and as they change.
+type AssignmentsRequest struct {
+	SessionID string `json:"session_id"`
+}
+
+// Assignments is the whole set first, then changes to it. A task spec is sent
+// once per stream, before or with the first task that names it, and again after
+// it was dropped.
+type Assignments struct {
+	Full   bool                          `json:"full,omitempty"` // Set is everything; what is not in it is gone
+	Specs  map[specs.Hash]specs.TaskSpec `json:"specs,omitempty"`
+	Set    []Assignment                  `json:"set,omitempty"`
+	Remove []string                      `json:"remove,omitempty"` // task IDs that the cluster has forgotten
+}
+
+// Assignment is one task as its node needs to know it.
+type Assignment struct {
+	TaskID      string      `json:"task_id"`
+	ServiceID   string      `json:"service_id"`
+	ServiceName string      `json:"service_name"`
+	Stack       string      `json:"stack"`
+	Slot        uint64      `json:"slot,omitempty"`
+	Spec        specs.Hash  `json:"spec"`
+	Desired     specs.State `json:"desired"`
+}
+
+// ReportRequest carries the latest state of each task that changed.
+type ReportRequest struct {
+	SessionID string       `json:"session_id"`
+	Tasks     []TaskReport `json:"tasks"`
+}
+
+// TaskReport is the latest state of one task.
+type TaskReport struct {
+	TaskID string         `json:"task_id"`
+	Seen   specs.TaskSeen `json:"seen"`
+}
+
+// ReportReply acknowledges that the reports are committed; until it arrives the
+// agent sends them again.
+type ReportReply struct{}
+
+// LogRequestsRequest asks which logs people want of this node.
+type LogRequestsRequest struct {
+	SessionID string `json:"session_id"`
+}
+
+// LogRequest wants the logs of some tasks of the node. Cancel ends an earlier
+// request.
+type LogRequest struct {
+	ID     string    `json:"id"`
+	Tasks  []string  `json:"tasks"`
+	Follow bool      `json:"follow,omitempty"`
+	Tail   int       `json:"tail,omitempty"` // last lines of each task; negative is all
+	Since  time.Time `json:"since,omitzero"`
+	Cancel bool      `json:"cancel,omitempty"`
+}
+
+// LogBatch carries lines for one request. The first batch of a stream names the
+// request; the stream's end is the end of the logs.
+type LogBatch struct {
+	RequestID string    `json:"request_id,omitempty"`
+	SessionID string    `json:"session_id,omitempty"`
+	Lines     []LogLine `json:"lines,omitempty"`
+	Err       string    `json:"err,omitempty"` // a log that could not be read, in words
+}
+
+// LogLine is one line that a task wrote.
+type LogLine struct {
+	TaskID string    `json:"task_id"`
+	At     time.Time `json:"at"`
+	Stderr bool      `json:"stderr,omitempty"`
+	Text   []byte    `json:"text"` // without its newline
+}
+
+// PublishLogsReply ends a log stream.
+type PublishLogsReply struct{}

@@ -111,8 +111,8 @@ const (
 // RolloutState is where a service is on its way to its target spec.
 type RolloutState string
 
-// The states of a rollout, in Swarm's words. The empty state is a service whose
-// tasks have had one spec only.
+// The states of a rollout, in Swarm's words. The empty state is a service that
+// has no tasks yet; its first tasks are a rollout too.
 const (
 	RolloutUpdating          RolloutState = "updating"
 	RolloutCompleted         RolloutState = "completed"
@@ -131,6 +131,10 @@ type Rollout struct {
 	Progress  time.Time    `json:"progress,omitzero"` // when a slot last got further
 	Ended     time.Time    `json:"ended,omitzero"`
 	Message   string       `json:"message,omitempty"` // why it paused, in words
+
+	// Under is the update config that a paused rollout paused under: a spec
+	// with the same task and another update config resumes it.
+	Under *UpdateConfig `json:"under,omitempty"`
 }
 
 // Service is one service in the cluster's memory.

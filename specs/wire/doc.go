@@ -1,3 +1,22 @@
 // Package wire is how two swarmgit processes talk: the procedures and messages
-// between them, and the codecs and connections that carry them.
+// between them, and the codecs, errors and connections that carry them.
+//
+// A procedure is a typed name. Both sides are one line:
+//
+//	wire.Heartbeat.Serve(mux, d.heartbeat)
+//	reply, err := wire.Heartbeat.Call(ctx, client, request)
+//
+// Underneath is Connect over HTTP/2 without TLS until nodes have certificates;
+// HTTP/1.1 is answered too, so that a person with curl can call what speaks
+// JSON:
+//
+//	curl --json '{}' http://127.0.0.1:2378/swarmgit.api/Status
+//
+// Every procedure understands both codecs and answers in the one it was asked
+// in: CBOR between nodes, JSON for people. What the other side sends in fields
+// that are not known here is ignored, so that releases can differ.
+//
+// An error keeps its words and its [Kind] across the wire. The package knows no
+// cluster: it refuses nothing but messages that are too large and receivers
+// that take nothing for [SendTimeout].
 package wire

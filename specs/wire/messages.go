@@ -8,12 +8,18 @@ import (
 
 // Procedures between nodes. The agent calls, the manager's dispatcher answers.
 const (
-	SessionProcedure     = "/swarmgit.node/Session"     // server stream: SessionRequest -> SessionMessage
-	HeartbeatProcedure   = "/swarmgit.node/Heartbeat"   // unary: HeartbeatRequest -> HeartbeatReply
-	AssignmentsProcedure = "/swarmgit.node/Assignments" // server stream: AssignmentsRequest -> Assignments
-	ReportProcedure      = "/swarmgit.node/Report"      // unary: ReportRequest -> ReportReply
-	LogRequestsProcedure = "/swarmgit.node/LogRequests" // server stream: LogRequestsRequest -> LogRequest
-	PublishLogsProcedure = "/swarmgit.node/PublishLogs" // client stream: LogBatch -> PublishLogsReply
+	// Session opens a node's session and lasts as long as it.
+	Session = ServerStream[SessionRequest, SessionMessage]("/swarmgit.node/Session")
+	// Heartbeat says that the node lives.
+	Heartbeat = Unary[HeartbeatRequest, HeartbeatReply]("/swarmgit.node/Heartbeat")
+	// Assigned streams the node's tasks, all of them first and then as they change.
+	Assigned = ServerStream[AssignmentsRequest, Assignments]("/swarmgit.node/Assignments")
+	// Report brings what the node sees of its tasks.
+	Report = Unary[ReportRequest, ReportReply]("/swarmgit.node/Report")
+	// LogRequests streams which logs people want of the node.
+	LogRequests = ServerStream[LogRequestsRequest, LogRequest]("/swarmgit.node/LogRequests")
+	// PublishLogs brings the logs that one request asked for.
+	PublishLogs = ClientStream[LogBatch, PublishLogsReply]("/swarmgit.node/PublishLogs")
 )
 
 // SessionRequest opens a node's session. A second session of a node replaces

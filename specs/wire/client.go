@@ -1,0 +1,41 @@
+package wire
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"connectrpc.com/connect"
+)
+
+// Client calls procedures of one other process. It is safe for concurrent use;
+// all calls share one connection, which is opened when needed.
+type Client struct {
+	http    *http.Client
+	base    string
+	options []connect.ClientOption
+}
+
+// Dial opens a connection to the other process.
+type Dial func(ctx context.Context) (net.Conn, error)
+
+// NewClient returns a client that speaks CBOR, as nodes do.
+func NewClient(dial Dial) *Client { return newClient(dial, cborCodec) }
+
+// NewJSONClient returns a client that speaks JSON, as people do.
+func NewJSONClient(dial Dial) *Client { return newClient(dial, jsonCodec) }
+
+func newClient(dial Dial, c codec) *Client {
+	var h2c http.Protocols
+	h2c.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{
+		Protocols:          &h2c,
+		DisableCompression: true,
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+	}
+	// The host is a name for the Host header; dial knows where to go.
+	return &Client{http: &http.Client{Transport: transport}, base: "http://swarmgit", options: clientOptions(c)}
+}
+
+// Close closes the connection once no call uses it.
+func (c *Client) Close() { c.http.CloseIdleConnections() }

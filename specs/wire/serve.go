@@ -1,0 +1,80 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// SendTimeout is how long a stream waits for a receiver that takes nothing.
+	// It is then cut off, rather than holding what others could use.
+	SendTimeout = 10 * time.Second
+
+	// headerTimeout bounds how long a connection may take to ask.
+	headerTimeout = 10 * time.Second
+)
+
+// Serve answers what comes in by l, over HTTP/1.1 and over HTTP/2 without TLS,
+// until ctx ends. Then it closes l and every connection, and returns nil once
+// the last handler has returned. Handlers see the end of ctx.
+func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
+	var both http.Protocols
+	both.SetHTTP1(true)
+	both.SetUnencryptedHTTP2(true)
+	var handlers sync.WaitGroup
+	server := &http.Server{
+		Protocols:         &both,
+		ReadHeaderTimeout: headerTimeout,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handlers.Add(1)
+			defer handlers.Done()
+			handler.ServeHTTP(w, r)
+		}),
+	}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	err := server.Serve(l)
+	handlers.Wait()
+	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// impatient gives every write of a stream SendTimeout to be taken.
+func impatient(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(&deadlineWriter{w, http.NewResponseController(w)}, r)
+	})
+}
+
+type deadlineWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *deadlineWriter) Write(p []byte) (int, error) {
+	w.begin()
+	defer w.end()
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush has no result by http.Flusher's contract; a stream that was cut off
+// fails at its next write.
+func (w *deadlineWriter) Flush() {
+	w.begin()
+	defer w.end()
+	_ = w.control.Flush()
+}
+
+// A connection that knows no deadlines has no slow receivers either.
+func (w *deadlineWriter) begin() { _ = w.control.SetWriteDeadline(time.Now().Add(SendTimeout)) }
+func (w *deadlineWriter) end()   { _ = w.control.SetWriteDeadline(time.Time{}) }

@@ -132,9 +132,9 @@ type Rollout struct {
 	Ended     time.Time    `json:"ended,omitzero"`
 	Message   string       `json:"message,omitempty"` // why it paused, in words
 
-	// Under is the update config that a paused rollout paused under: a spec
-	// with the same task and another update config resumes it.
-	Under *UpdateConfig `json:"under,omitempty"`
+	// Under is the spec that a paused rollout paused under. Another spec resumes
+	// it, unless only the number of replicas or the labels differ.
+	Under *ServiceSpec `json:"under,omitempty"`
 }
 
 // Service is one service in the cluster's memory.

@@ -1,0 +1,199 @@
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// view is what a rollout makes of the slots at one moment.
+type view struct {
+	svc specs.Service
+	now time.Time
+
+	dirty    []Slot    // still of another spec
+	busy     []Slot    // a new task is on its way up, or was just before
+	watched  int       // slots whose new task is not proven yet
+	made     int       // slots that got a task of this rollout
+	failed   []string  // slots whose new task failed, each in words
+	progress time.Time // when a slot last got further
+	wake     time.Time // when the clock alone changes the view
+}
+
+func look(svc specs.Service, slots []Slot, now time.Time) *view {
+	v := &view{svc: svc, now: now, progress: svc.Rollout.Progress}
+	for _, slot := range slots {
+		if slot.Current.Spec != svc.Rollout.Target {
+			v.dirty = append(v.dirty, slot)
+			continue
+		}
+		v.lookAtNew(slot)
+	}
+	return v
+}
+
+// lookAtNew judges a slot of the target spec. One whose task is older than the
+// rollout has nothing to prove.
+func (v *view) lookAtNew(slot Slot) {
+	var up time.Time // when a task of this rollout first ran
+	made, failed, proven := false, false, false
+	for _, t := range slot.Tasks {
+		if t.Spec != v.svc.Rollout.Target || t.Created.Before(v.svc.Rollout.Started) {
+			continue
+		}
+		made = true
+		if up.IsZero() {
+			up = t.Seen.Running
+		}
+		if v.fails(t) && !failed {
+			failed = true
+			v.failed = append(v.failed, Describe(t))
+		}
+		proven = proven || v.proven(t)
+	}
+	if !made {
+		return
+	}
+	v.made++
+	if failed {
+		return
+	}
+	if !proven {
+		v.watched++
+	}
+	v.pace(slot, up, proven)
+}
+
+// pace says whether the slot still holds one of the places of parallelism:
+// until its new task runs, and for the delay after that.
+func (v *view) pace(slot Slot, up time.Time, proven bool) {
+	update := v.svc.Spec.Update
+	if up.IsZero() {
+		if !proven {
+			v.busy = append(v.busy, slot)
+		}
+		return
+	}
+	free := up.Add(time.Duration(update.Delay))
+	if v.now.Before(free) {
+		v.busy = append(v.busy, slot)
+		v.wakeAt(free)
+	}
+	watchedUntil := up.Add(monitor(update))
+	if !proven {
+		v.wakeAt(watchedUntil)
+	}
+	v.progress = latest(v.progress, free, watchedUntil)
+}
+
+// fails reports that the task ended by itself before it was proven.
+func (v *view) fails(t *specs.Task) bool {
+	switch t.Seen.State {
+	case specs.StateComplete, specs.StateFailed, specs.StateRejected:
+	default:
+		return false
+	}
+	if askedToStop(t) || v.done(t) {
+		return false
+	}
+	return t.Seen.Running.IsZero() || t.Seen.Since.Sub(t.Seen.Running) <= monitor(v.svc.Spec.Update)
+}
+
+// proven reports that the task ran for the monitor time, or did its work.
+func (v *view) proven(t *specs.Task) bool {
+	if v.done(t) {
+		return true
+	}
+	if t.Seen.Running.IsZero() {
+		return false
+	}
+	until := v.now
+	if t.Seen.State.Final() {
+		until = t.Seen.Since
+	}
+	return until.Sub(t.Seen.Running) >= monitor(v.svc.Spec.Update)
+}
+
+// done reports that the task ended as a service whose tasks end means it: with
+// success, under a restart policy that lets it rest.
+func (v *view) done(t *specs.Task) bool {
+	rests := v.svc.Spec.Restart.Condition == specs.RestartOnFailure ||
+		v.svc.Spec.Restart.Condition == specs.RestartNone
+	return rests && t.Seen.State == specs.StateComplete
+}
+
+func (v *view) tooManyFailed() bool {
+	if v.svc.Spec.Update.FailureAction == specs.FailureContinue {
+		return false
+	}
+	allowed := int64(v.svc.Spec.Update.MaxFailureRatio) * int64(v.made+len(v.dirty))
+	return int64(len(v.failed))*int64(specs.RatioOne) > allowed
+}
+
+func (v *view) finished() bool { return len(v.dirty)+len(v.busy)+v.watched == 0 }
+
+// next picks the dirty slots for the places that are free: first those that do
+// not run, because they have nothing to lose, then by number.
+func (v *view) next() []uint64 {
+	free := len(v.dirty)
+	if p := parallelism(v.svc.Spec.Update); p > 0 {
+		free = int(min(uint64(free), p-min(p, uint64(len(v.busy)))))
+	}
+	slices.SortFunc(v.dirty, func(a, b Slot) int {
+		return cmp.Or(cmp.Compare(runs(a), runs(b)), cmp.Compare(a.Number, b.Number))
+	})
+	replace := make([]uint64, 0, free)
+	for _, slot := range v.dirty[:free] {
+		replace = append(replace, slot.Number)
+	}
+	return replace
+}
+
+func (v *view) stalled() string {
+	cause := "its tasks do not get further"
+	if len(v.busy) > 0 {
+		cause = Describe(v.busy[0].Current)
+	}
+	return fmt.Sprintf("no progress for %d minutes: %s", Patience/time.Minute, cause)
+}
+
+func (v *view) wakeAt(at time.Time) {
+	if v.wake.IsZero() || at.Before(v.wake) {
+		v.wake = at
+	}
+}
+
+// Describe says how a task stands and why, in words: "shop_web.2 rejected:
+// registry.example/web:1.4.0: no such image".
+func Describe(t *specs.Task) string {
+	text := t.Name() + " " + t.State().String()
+	switch {
+	case t.Seen.Err != "":
+		text += ": " + t.Seen.Err
+	case t.Seen.Exit != nil:
+		text += fmt.Sprintf(": exit code %d", t.Seen.Exit.Code)
+	case t.Want.Node == "" && t.Want.Reason != "":
+		text += ": " + t.Want.Reason
+	case t.Seen.Message != "":
+		text += ": " + t.Seen.Message
+	}
+	return text
+}
+
+// askedToStop tells a task that was told to stop, which always has a reason,
+// from one that ended by itself.
+func askedToStop(t *specs.Task) bool { return !t.Wanted() && t.Want.Reason != "" }
+
+func runs(s Slot) int {
+	if s.Current.Wanted() && s.Current.Seen.State == specs.StateRunning {
+		return 1
+	}
+	return 0
+}
+
+func latest(times ...time.Time) time.Time {
+	return slices.MaxFunc(times, time.Time.Compare)
+}

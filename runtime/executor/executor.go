@@ -33,7 +33,12 @@ type Phase int
 
 // The phases of a task that exists in an executor.
 const (
-	Prepared Phase = iota + 1 // made, never started
+	// Preparing is half made: Prepare was interrupted, or the machine was
+	// rebooted and took the process with it. Which of the two, the agent knows:
+	// it remembers whether it had asked for a start. Prepare makes it whole,
+	// Start and Wait find no process (ErrNotFound).
+	Preparing Phase = iota
+	Prepared        // made, never started
 	Running
 	Exited
 )
@@ -71,7 +76,8 @@ type Executor interface {
 
 	// Start starts a prepared task and returns its process ID. Starting a
 	// running task returns its process ID; a task that has exited is never
-	// started again: that is an error.
+	// started again: that is an error. One that is not there, or is only half
+	// made, is ErrNotFound.
 	Start(ctx context.Context, id string) (pid int, err error)
 
 	// Wait blocks until the task's process has ended, at once if it has, and

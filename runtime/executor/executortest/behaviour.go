@@ -1,0 +1,56 @@
+package executortest
+
+import (
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Behaviour is how the tasks of an image behave in a [Memory]. The zero
+// Behaviour takes no time to prepare and to start, runs until it is stopped,
+// and obeys its stop signal at once.
+type Behaviour struct {
+	PrepareTakes time.Duration
+	PrepareErr   string // when set, Prepare fails finally with it, after PrepareTakes
+	StartTakes   time.Duration
+	StartErr     string // when set, Start fails finally with it, after StartTakes
+
+	RunsFor time.Duration // after this long it ends as Exit says; 0 is until stopped
+	Exit    specs.Exit
+
+	IgnoresStop bool          // only SIGKILL ends it
+	StopTakes   time.Duration // from the stop signal to the end
+}
+
+// NoSuchImage is the behaviour of an image that is nowhere.
+func NoSuchImage(image string) Behaviour {
+	return Behaviour{PrepareErr: "image " + image + ": no such image"}
+}
+
+// Exits is the behaviour of a task that ends by itself.
+func Exits(after time.Duration, code int) Behaviour {
+	return Behaviour{RunsFor: after, Exit: specs.Exit{Code: code}}
+}
+
+// Op names a call to the executor.
+type Op string
+
+// The calls that can be made to fail.
+const (
+	OpDescribe Op = "describe"
+	OpPrepare  Op = "prepare"
+	OpStart    Op = "start"
+	OpWait     Op = "wait"
+	OpStop     Op = "stop"
+	OpRemove   Op = "remove"
+	OpList     Op = "list"
+)
+
+// Fault is a way in which a call fails. Each tells the caller ErrTemporary.
+type Fault int
+
+// The faults. The zero Fault is none.
+const (
+	NotDone       Fault = iota + 1 // nothing was done
+	DoneButFailed                  // it was done, and reported failed
+)

@@ -1,0 +1,236 @@
+package executortest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// patience is a grace that no obedient program needs.
+const patience = 20 * time.Second
+
+func (s *suite) life() {
+	task := s.task(1, Sleeper)
+	s.prepare(task)
+	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Prepared})
+	pid, err := s.Executor.Start(s.ctx, task.ID)
+	s.must(err)
+	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Running, PID: pid})
+	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
+	exit := s.wait(task.ID)
+	if exit.Code == exitKilled {
+		s.Errorf("an obedient task was killed")
+	}
+	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Exited, Exit: exit})
+	s.remove(task.ID)
+	s.wantNothingLeft()
+}
+
+func (s *suite) exitCode() {
+	task := s.task(1, ExitsWith7)
+	s.start(task)
+	want := specs.Exit{Code: 7}
+	if exit := s.wait(task.ID); exit != want {
+		s.Errorf("exit %+v, want %+v", exit, want)
+	}
+	if again := s.wait(task.ID); again != want {
+		s.Errorf("exit %+v when asked again, want %+v", again, want)
+	}
+	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Exited, Exit: want})
+	s.remove(task.ID)
+	s.wantNothingLeft()
+}
+
+func (s *suite) idempotent() {
+	task := s.task(1, Sleeper)
+	s.prepare(task)
+	s.prepare(task)
+	pid := s.start(task)
+	s.prepare(task)
+	again, err := s.Executor.Start(s.ctx, task.ID)
+	s.must(err)
+	if pid != again {
+		s.Errorf("a second start returned process ID %d, the first one %d", again, pid)
+	}
+	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
+	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
+	s.remove(task.ID)
+	s.remove(task.ID)
+	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
+	s.wantNothingLeft()
+}
+
+func (s *suite) neverTwice() {
+	task := s.task(1, ExitsWith7)
+	s.start(task)
+	s.wait(task.ID)
+	_, err := s.Executor.Start(s.ctx, task.ID)
+	s.wantErr(err, nil, "start of a task that has exited")
+	s.prepare(task)
+	_, err = s.Executor.Start(s.ctx, task.ID)
+	s.wantErr(err, nil, "start of a task that has exited and was prepared again")
+	s.remove(task.ID)
+}
+
+func (s *suite) killAfterGrace() {
+	task := s.task(1, Deaf)
+	s.start(task)
+	const grace = time.Second
+	began := time.Now()
+	s.must(s.Executor.Stop(s.ctx, task.ID, grace))
+	if took := time.Since(began); took < grace {
+		s.Errorf("stop returned after %s, before the grace of %s was over", took, grace)
+	}
+	if exit := s.wait(task.ID); exit != (specs.Exit{Code: exitKilled}) {
+		s.Errorf("exit %+v, want code %d", exit, exitKilled)
+	}
+	s.remove(task.ID)
+}
+
+func (s *suite) stopBeforeStart() {
+	task := s.task(1, Sleeper)
+	s.prepare(task)
+	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
+	s.remove(task.ID)
+	s.wantNothingLeft()
+}
+
+func (s *suite) missingImage() {
+	task := s.task(1, MissingImage)
+	err := s.Executor.Prepare(s.ctx, task, func(string) {})
+	s.wantErr(err, nil, "prepare with a missing image")
+	if !strings.Contains(err.Error(), "no such image") || !strings.Contains(err.Error(), task.Spec.Image) {
+		s.Errorf("%q does not say that there is no such image as %s", err, task.Spec.Image)
+	}
+	s.remove(task.ID)
+	s.wantNothingLeft()
+}
+
+func (s *suite) missingCommand() {
+	task := s.task(1, MissingCommand)
+	err := s.Executor.Prepare(s.ctx, task, func(string) {})
+	if err == nil {
+		_, err = s.Executor.Start(s.ctx, task.ID)
+	}
+	s.wantErr(err, nil, "a missing command")
+	if !strings.Contains(err.Error(), "executable file not found") {
+		s.Errorf("%q does not say that the executable file was not found", err)
+	}
+	s.remove(task.ID)
+	s.wantNothingLeft()
+}
+
+func (s *suite) unknownTask() {
+	id := s.task(1, Sleeper).ID
+	_, err := s.Executor.Wait(s.ctx, id)
+	s.wantErr(err, executor.ErrNotFound, "wait for an unknown task")
+	s.must(s.Executor.Stop(s.ctx, id, patience))
+	s.remove(id)
+}
+
+func (s *suite) waitContext() {
+	task := s.task(1, Sleeper)
+	s.start(task)
+	ctx, cancel := context.WithTimeout(s.ctx, 50*time.Millisecond)
+	defer cancel()
+	_, err := s.Executor.Wait(ctx, task.ID)
+	s.wantErr(err, context.DeadlineExceeded, "wait with a context that ends")
+	s.remove(task.ID)
+}
+
+func (s *suite) removeKills() {
+	task := s.task(1, Deaf)
+	s.start(task)
+	s.remove(task.ID)
+	_, err := s.Executor.Wait(s.ctx, task.ID)
+	s.wantErr(err, executor.ErrNotFound, "wait for a removed task")
+	s.wantNothingLeft()
+}
+
+func (s *suite) takeover() {
+	prepared, running := s.task(1, Sleeper), s.task(2, ExitsWhenTold)
+	exited := s.task(3, ExitsWith7)
+	s.prepare(prepared)
+	pid := s.start(running)
+	s.start(exited)
+	s.wait(exited.ID)
+
+	s.Executor = s.Restart()
+	s.wantFound(prepared.ID, &executor.Found{ID: prepared.ID, Phase: executor.Prepared})
+	s.wantFound(running.ID, &executor.Found{ID: running.ID, Phase: executor.Running, PID: pid})
+	s.wantFound(exited.ID, &executor.Found{ID: exited.ID, Phase: executor.Exited, Exit: specs.Exit{Code: 7}})
+	if again := s.start(running); again != pid {
+		s.Errorf("process ID %d became %d by a restart", pid, again)
+	}
+	s.start(prepared)
+	s.End(running.ID)
+	if exit := s.wait(running.ID); exit.Code != 3 {
+		s.Errorf("exit %+v after a restart, want code 3", exit)
+	}
+	for _, task := range []executor.Task{prepared, running, exited} {
+		s.remove(task.ID)
+	}
+	s.wantNothingLeft()
+}
+
+func (s *suite) many() {
+	const n = 8
+	errs := make(chan error, n)
+	for i := range n {
+		go func() { errs <- s.roundTrip(s.task(i+1, Sleeper)) }()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			s.Error(err)
+		}
+	}
+	s.wantNothingLeft()
+}
+
+// roundTrip takes one task through its whole life.
+func (s *suite) roundTrip(task executor.Task) error {
+	if err := s.Executor.Prepare(s.ctx, task, func(string) {}); err != nil {
+		return err
+	}
+	_, err := s.Executor.Start(s.ctx, task.ID)
+	stop := s.Executor.Stop(s.ctx, task.ID, patience)
+	return errors.Join(err, stop, s.Executor.Remove(s.ctx, task.ID))
+}
+
+func (s *suite) describe() {
+	d, err := s.Executor.Describe(s.ctx)
+	s.must(err)
+	if d.Hostname == "" || d.OS == "" || d.Arch == "" || d.Engine == "" || len(d.Runtimes) == 0 {
+		s.Errorf("%+v lacks a name", d)
+	}
+	if d.Resources.CPUs <= 0 || d.Resources.Memory <= 0 {
+		s.Errorf("%+v offers nothing", d.Resources)
+	}
+}
+
+func (s *suite) severalWaiters() {
+	task := s.task(1, ExitsWhenTold)
+	s.start(task)
+	const n = 3
+	ends := make(chan error, n)
+	for range n {
+		go func() {
+			exit, err := s.Executor.Wait(s.ctx, task.ID)
+			if err == nil && exit.Code != 3 {
+				err = errors.New("a waiter saw another exit code than 3")
+			}
+			ends <- err
+		}()
+	}
+	s.End(task.ID)
+	for range n {
+		if err := <-ends; err != nil {
+			s.Error(err)
+		}
+	}
+	s.remove(task.ID)
+}

@@ -1,0 +1,154 @@
+package planner
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// A spec is compared field by field over its JSON form, so that no field that
+// specs learns can be forgotten here: what restarts a service is always told.
+
+// leaf is one field of a spec: its name for people, where a stack file says it
+// below the service, and its value in one line.
+type leaf struct {
+	name  string
+	path  string
+	value string
+}
+
+// renamed are the JSON names of task spec and service spec that a stack file
+// spells otherwise.
+var renamed = []struct{ json, path string }{
+	{"limits.", "deploy.resources.limits."},
+	{"reservations.", "deploy.resources.reservations."},
+	{"groups", "group_add"},
+}
+
+var renamedRules = []struct{ json, path string }{
+	{"placement.max_replicas", "deploy.placement.max_replicas_per_node"},
+	{"restart.", "deploy.restart_policy."},
+	{"update.", "deploy.update_config."},
+	{"rollback.", "deploy.rollback_config."},
+	{"", "deploy."},
+}
+
+// taskLeaves are the fields whose change replaces tasks.
+func taskLeaves(spec specs.TaskSpec) map[string]leaf {
+	tree := jsonTree(spec)
+	leaves := make(map[string]leaf)
+	for _, env := range spec.Env {
+		name, value, _ := strings.Cut(env, "=")
+		put(leaves, leaf{"env " + name, "environment." + name, value})
+	}
+	for _, m := range spec.Mounts {
+		put(leaves, leaf{"volume " + m.Target, "volumes", mountText(m)})
+	}
+	delete(tree, "env")
+	delete(tree, "mounts")
+	flatten("", tree, func(name string, value any) {
+		path := rename(name, renamed)
+		put(leaves, leaf{path, path, valueText(name, value)})
+	})
+	return leaves
+}
+
+// ruleLeaves are the fields whose change replaces nothing.
+func ruleLeaves(spec specs.ServiceSpec) map[string]leaf {
+	tree := jsonTree(spec)
+	delete(tree, "task") // told by its own fields
+	leaves := make(map[string]leaf)
+	flatten("", tree, func(name string, value any) {
+		path := rename(name, renamedRules)
+		put(leaves, leaf{strings.TrimPrefix(path, "deploy."), path, valueText(name, value)})
+	})
+	return leaves
+}
+
+func put(leaves map[string]leaf, l leaf) { leaves[l.name] = l }
+
+func rename(name string, table []struct{ json, path string }) string {
+	for _, r := range table {
+		if rest, ok := strings.CutPrefix(name, r.json); ok {
+			return r.path + rest
+		}
+	}
+	return name
+}
+
+// flatten visits the leaves of a JSON object; a list is one leaf.
+func flatten(prefix string, tree map[string]any, visit func(name string, value any)) {
+	for name, value := range tree {
+		if sub, ok := value.(map[string]any); ok {
+			flatten(prefix+name+".", sub, visit)
+		} else {
+			visit(prefix+name, value)
+		}
+	}
+}
+
+func jsonTree(spec any) map[string]any {
+	data, err := json.Marshal(spec)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", spec, err)) // plain values always encode
+	}
+	var tree map[string]any
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.UseNumber()
+	if err := dec.Decode(&tree); err != nil {
+		panic(fmt.Sprintf("decode %T: %v", spec, err))
+	}
+	return tree
+}
+
+// valueText writes a JSON value as a person would.
+func valueText(name string, value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case json.Number:
+		if strings.HasSuffix(name, "max_failure_ratio") {
+			return ratioText(v)
+		}
+		return v.String()
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = valueText(name, item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case map[string]any:
+		items := make([]string, 0, len(v))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			items = append(items, key+"="+valueText(key, v[key]))
+		}
+		return strings.Join(items, " ")
+	}
+	return fmt.Sprint(value)
+}
+
+func ratioText(millionths json.Number) string {
+	n, _ := millionths.Int64()
+	return strconv.FormatFloat(float64(n)/float64(specs.RatioOne), 'f', -1, 64)
+}
+
+// mountText writes a mount without its target, which names it.
+func mountText(m specs.Mount) string {
+	tree := jsonTree(m)
+	words := []string{string(m.Type)}
+	if m.Source != "" {
+		words = append(words, m.Source)
+	}
+	for _, key := range []string{"type", "source", "target"} {
+		delete(tree, key)
+	}
+	if len(tree) > 0 {
+		words = append(words, valueText("", tree))
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,125 @@
+package planner
+
+import (
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Format is the number of the plan's JSON form. It grows when a field changes
+// its meaning or goes; new fields do not change it.
+const Format = 1
+
+// Verdict is the plan in two words.
+type Verdict string
+
+// The verdicts. A plan that is safe stops nothing before its replacement runs,
+// removes nothing and warns of nothing.
+const (
+	NoChanges      Verdict = "NO CHANGES"
+	Safe           Verdict = "SAFE"
+	NeedsAttention Verdict = "NEEDS ATTENTION"
+	Refused        Verdict = "REFUSED"
+)
+
+// Plan is what applying a revision would change and do. Its JSON form is what
+// `-o json` prints; its text form is Text.
+type Plan struct {
+	Format   int     `json:"format"`
+	Title    string  `json:"title"`              // "over 1f0c9aa": follows the word Plan
+	Revision string  `json:"revision,omitempty"` // the commit that is planned; empty for a working tree
+	Base     string  `json:"base,omitempty"`     // the commit that the cluster is at
+	Verdict  Verdict `json:"verdict"`
+	Totals   Totals  `json:"totals"`
+
+	Services []Entry         `json:"services,omitempty"` // that change, by name
+	Moved    []Entry         `json:"moved,omitempty"`    // that do not change and are touched all the same
+	Refusals []specs.Problem `json:"refusals,omitempty"`
+	Warnings []specs.Problem `json:"warnings,omitempty"`
+
+	Estimate specs.Duration `json:"estimate,omitempty"` // until nothing is left to do
+	Beyond   int            `json:"beyond,omitempty"`   // slots that were not simulated any more
+}
+
+// Totals counts slots of the whole cluster; see the package comment.
+type Totals struct {
+	Start     int `json:"start"`
+	Restart   int `json:"restart"`
+	Stop      int `json:"stop"`
+	Untouched int `json:"untouched"`
+	Pending   int `json:"pending"`
+}
+
+// Add sums two counts.
+func (t Totals) Add(o Totals) Totals {
+	return Totals{t.Start + o.Start, t.Restart + o.Restart, t.Stop + o.Stop, t.Untouched + o.Untouched, t.Pending + o.Pending}
+}
+
+// Action is what becomes of a service.
+type Action string
+
+// The actions.
+const (
+	Create  Action = "create"
+	InPlace Action = "in-place" // no task is replaced
+	Rolling Action = "rolling"  // its tasks are replaced
+	Remove  Action = "remove"
+)
+
+// Entry is one service of a plan.
+type Entry struct {
+	Service string         `json:"service"`
+	Action  Action         `json:"action"`
+	At      specs.Position `json:"at,omitzero"` // where the service is written
+	Totals  Totals         `json:"totals"`
+	Fields  []Field        `json:"fields,omitempty"` // what changes, what forces a restart first
+
+	Parallelism uint64         `json:"parallelism,omitempty"` // of a rolling restart; 0 is all at once
+	Order       specs.Order    `json:"order,omitempty"`       // of a rolling restart
+	Estimate    specs.Duration `json:"estimate,omitempty"`    // until its last task runs
+	RenamedFrom string         `json:"renamed_from,omitempty"`
+
+	Expected []Placement `json:"expected,omitempty"` // new tasks in their order
+	Pending  []Waiting   `json:"pending,omitempty"`
+}
+
+// Field is one field of a service's spec that differs. A secret value is a short
+// keyed hash in parentheses; an absent one is empty.
+type Field struct {
+	Name     string         `json:"name"` // as the stack file says it below the service
+	Old      string         `json:"old,omitempty"`
+	New      string         `json:"new,omitempty"`
+	Restarts bool           `json:"restarts,omitempty"` // it forces the restart
+	At       specs.Position `json:"at,omitzero"`
+}
+
+// Placement is where a new task is expected to run. Tasks of one batch are
+// made together.
+type Placement struct {
+	Slot  uint64 `json:"slot"`
+	Node  string `json:"node"`  // hostname
+	Batch int    `json:"batch"` // from 0
+}
+
+// Waiting is a group of slots that no node can take, with one reason.
+type Waiting struct {
+	Slots  []uint64 `json:"slots"`
+	Reason string   `json:"reason"`
+}
+
+// ExitCode is the code with which `swarmgit plan` ends. A detailed one tells
+// what the plan says: 0 nothing to do, 2 changes, 3 refused, 4 something cannot
+// be placed; 3 before 4 before 2. Else it is 0, or 1 for a refusal.
+func (p Plan) ExitCode(detailed bool) int {
+	switch {
+	case p.Verdict == Refused && !detailed:
+		return 1
+	case !detailed:
+		return 0
+	case p.Verdict == Refused:
+		return 3
+	case p.Totals.Pending > 0:
+		return 4
+	case p.Verdict == NoChanges:
+		return 0
+	}
+	return 2
+}

@@ -26,25 +26,64 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	var both http.Protocols
 	both.SetHTTP1(true)
 	both.SetUnencryptedHTTP2(true)
-	var handlers sync.WaitGroup
+	handlers := gate{empty: make(chan struct{})}
 	server := &http.Server{
 		Protocols:         &both,
 		ReadHeaderTimeout: headerTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			handlers.Add(1)
-			defer handlers.Done()
-			handler.ServeHTTP(w, r)
+			if handlers.enter() {
+				defer handlers.leave()
+				handler.ServeHTTP(w, r)
+			}
 		}),
 	}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	err := server.Serve(l)
-	handlers.Wait()
+	handlers.shut()
 	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
+}
+
+// gate counts who is inside, and waits for them once it is shut. A WaitGroup
+// forbids to enter while somebody waits, and a connection may do just that.
+type gate struct {
+	mu     sync.Mutex
+	inside int
+	closed bool
+	empty  chan struct{} // closed once nobody is inside a shut gate
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.inside++
+	return true
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside--
+	if g.closed && g.inside == 0 {
+		close(g.empty)
+	}
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.closed = true
+	if g.inside == 0 {
+		close(g.empty)
+	}
+	g.mu.Unlock()
+	<-g.empty
 }
 
 // impatient gives every write of a stream SendTimeout to be taken.

@@ -20,6 +20,9 @@ type leaf struct {
 	name  string
 	path  string
 	value string
+
+	env      bool // an environment variable
+	restarts bool // part of the task spec
 }
 
 // renamed are the JSON names of task spec and service spec that a stack file
@@ -42,18 +45,19 @@ var renamedRules = []struct{ json, path string }{
 func taskLeaves(spec specs.TaskSpec) map[string]leaf {
 	tree := jsonTree(spec)
 	leaves := make(map[string]leaf)
+	put := func(l leaf) { l.restarts = true; leaves[l.name] = l }
 	for _, env := range spec.Env {
 		name, value, _ := strings.Cut(env, "=")
-		put(leaves, leaf{"env " + name, "environment." + name, value})
+		put(leaf{name: "env " + name, path: "environment." + name, value: value, env: true})
 	}
 	for _, m := range spec.Mounts {
-		put(leaves, leaf{"volume " + m.Target, "volumes", mountText(m)})
+		put(leaf{name: "volume " + m.Target, path: "volumes", value: mountText(m)})
 	}
 	delete(tree, "env")
 	delete(tree, "mounts")
 	flatten("", tree, func(name string, value any) {
 		path := rename(name, renamed)
-		put(leaves, leaf{path, path, valueText(name, value)})
+		put(leaf{name: path, path: path, value: valueText(name, value)})
 	})
 	return leaves
 }
@@ -64,13 +68,12 @@ func ruleLeaves(spec specs.ServiceSpec) map[string]leaf {
 	delete(tree, "task") // told by its own fields
 	leaves := make(map[string]leaf)
 	flatten("", tree, func(name string, value any) {
-		path := rename(name, renamedRules)
-		put(leaves, leaf{strings.TrimPrefix(path, "deploy."), path, valueText(name, value)})
+		path, text := rename(name, renamedRules), valueText(name, value)
+		name = strings.TrimPrefix(path, "deploy.")
+		leaves[name] = leaf{name: name, path: path, value: text}
 	})
 	return leaves
 }
-
-func put(leaves map[string]leaf, l leaf) { leaves[l.name] = l }
 
 func rename(name string, table []struct{ json, path string }) string {
 	for _, r := range table {

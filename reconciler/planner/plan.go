@@ -62,6 +62,7 @@ const (
 	InPlace Action = "in-place" // no task is replaced
 	Rolling Action = "rolling"  // its tasks are replaced
 	Remove  Action = "remove"
+	Same    Action = "unchanged" // its tasks move, because of the others or of what was under way
 )
 
 // Entry is one service of a plan.
@@ -70,6 +71,7 @@ type Entry struct {
 	Action  Action         `json:"action"`
 	At      specs.Position `json:"at,omitzero"` // where the service is written
 	Totals  Totals         `json:"totals"`
+	Wanted  uint64         `json:"wanted"`           // replicas
 	Fields  []Field        `json:"fields,omitempty"` // what changes, what forces a restart first
 
 	Parallelism uint64         `json:"parallelism,omitempty"` // of a rolling restart; 0 is all at once
@@ -89,6 +91,8 @@ type Field struct {
 	New      string         `json:"new,omitempty"`
 	Restarts bool           `json:"restarts,omitempty"` // it forces the restart
 	At       specs.Position `json:"at,omitzero"`
+
+	path string // in the stack file, below the service
 }
 
 // Placement is where a new task is expected to run. Tasks of one batch are

@@ -1,0 +1,60 @@
+package planner
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+)
+
+var (
+	// secretName tells which environment variables hold a secret.
+	secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential`)
+
+	// userInfo is what stands between :// and @ in a URL. It takes too much
+	// rather than too little: a password may hold an unescaped slash or @.
+	userInfo = regexp.MustCompile(`://(?:[^\s/]*:\S*|[^\s/]+)@`)
+)
+
+// redactor hides secrets behind short hashes under a key of the cluster, so that
+// people see whether a secret changed and nobody can guess it from the hash.
+// Without a key it says only that something is hidden.
+type redactor struct{ key []byte }
+
+// hashLengths are the lengths to try, in hex digits: the second when two
+// different secrets look alike in the first.
+var hashLengths = []int{4, 16}
+
+// pair hides what is secret in the old and the new value of a field. Different
+// values stay different; an absent value stays absent.
+func (r redactor) pair(l leaf, old, new string) (string, string) {
+	for _, length := range hashLengths {
+		o, n := r.hide(l, old, length), r.hide(l, new, length)
+		if o != n || old == new || len(r.key) == 0 {
+			return o, n
+		}
+	}
+	return "(hidden)", "(changed)"
+}
+
+func (r redactor) hide(l leaf, value string, length int) string {
+	if value == "" {
+		return ""
+	}
+	if l.env && secretName.MatchString(l.name) {
+		return r.hash(value, length)
+	}
+	return userInfo.ReplaceAllStringFunc(value, func(match string) string {
+		return "://" + r.hash(match, length) + "@"
+	})
+}
+
+func (r redactor) hash(value string, length int) string {
+	if len(r.key) == 0 {
+		return "(hidden)"
+	}
+	mac := hmac.New(sha256.New, r.key)
+	mac.Write([]byte("swarmgit plan\x00"))
+	mac.Write([]byte(value))
+	return "(" + hex.EncodeToString(mac.Sum(nil))[:length] + ")"
+}

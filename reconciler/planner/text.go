@@ -1,0 +1,140 @@
+package planner
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// TextOptions are the terminal's.
+type TextOptions struct {
+	Width int  // columns; 0 is 80. A push has 72 after "remote: "
+	Color bool // marks and verdict in ANSI colours
+}
+
+// Text writes the plan for people: verdict, totals, refusals, services,
+// warnings. A plan of nothing to do is one line.
+func (p Plan) Text(w io.Writer, o TextOptions) error {
+	if o.Width == 0 {
+		o.Width = 80
+	}
+	pg := page{width: o.Width, color: o.Color, labels: p.labelWidth()}
+	p.head(&pg)
+	pg.problems('x', p.Refusals)
+	p.services(&pg)
+	pg.problems('!', p.Warnings)
+	_, err := io.WriteString(w, pg.String())
+	return err
+}
+
+func (p Plan) head(pg *page) {
+	if p.Verdict == NoChanges && p.Totals.settled() {
+		pg.line(pg.paint(green, string(NoChanges)) + ": the cluster is what " + p.wanted() + " asks for, " +
+			count(p.Totals.Untouched, "task") + " running")
+		return
+	}
+	pg.line("Plan " + printable(p.Title) + ": " + pg.paint(p.Verdict.color(), string(p.Verdict)))
+	pg.line("  " + p.Totals.String())
+	if p.Verdict == NoChanges {
+		pg.wrapped("  ", "  ", "the cluster has been told to be what "+p.wanted()+" asks for and is on its way")
+	}
+}
+
+// wanted names what the plan is of.
+func (p Plan) wanted() string {
+	switch {
+	case p.Revision != "":
+		return shortCommit(p.Revision)
+	case p.Base != "":
+		return shortCommit(p.Base)
+	}
+	return "the working tree"
+}
+
+func (p Plan) services(pg *page) {
+	if len(p.Services)+len(p.Moved) == 0 {
+		return
+	}
+	pg.line("")
+	names := 0
+	for _, e := range p.Services {
+		names = max(names, len(e.Service))
+	}
+	for _, e := range p.Moved {
+		names = max(names, len(e.Service))
+	}
+	for _, e := range p.Services {
+		e.text(pg, min(names, maxNameWidth))
+	}
+	for _, e := range p.Moved {
+		e.text(pg, min(names, maxNameWidth))
+	}
+	if p.Beyond > 0 {
+		pg.line(fmt.Sprintf("  then %d more in the same way", p.Beyond))
+	}
+}
+
+// labelWidth is the width of the column of field names.
+func (p Plan) labelWidth() int {
+	width := minLabelWidth
+	for _, e := range p.Services {
+		for _, f := range e.Fields {
+			width = max(width, len(printable(f.Name))+2)
+		}
+	}
+	return min(width, maxLabelWidth)
+}
+
+func (t Totals) settled() bool { return t.Start+t.Restart+t.Stop+t.Pending == 0 }
+
+// String is the line below the verdict.
+func (t Totals) String() string {
+	line := fmt.Sprintf("start %d   restart %d   stop %d", t.Start, t.Restart, t.Stop)
+	if t.Pending > 0 {
+		line += fmt.Sprintf("   pending %d", t.Pending)
+	}
+	return line + fmt.Sprintf("   untouched %d", t.Untouched)
+}
+
+func (v Verdict) color() int {
+	switch v {
+	case NoChanges, Safe:
+		return green
+	case Refused:
+		return red
+	}
+	return yellow
+}
+
+func (pg *page) problems(mark byte, problems []specs.Problem) {
+	if len(problems) > 0 {
+		pg.line("")
+	}
+	for _, p := range problems {
+		pg.wrapped("  "+pg.mark(mark)+" ", "    ", printable(problemText(p)))
+	}
+}
+
+func problemText(p specs.Problem) string {
+	if p.File == "" {
+		return p.Message
+	}
+	return p.String()
+}
+
+func shortCommit(commit string) string {
+	if len(commit) == 40 && strings.Trim(commit, "0123456789abcdef") == "" {
+		return commit[:7]
+	}
+	return printable(commit)
+}
+
+// count is "1 task", "2 tasks".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// connect returns a client of the daemon that the options name.
+func (o *options) connect() (*wire.Client, error) {
+	path, err := o.socket()
+	if err != nil {
+		return nil, err
+	}
+	return wire.NewJSONClient(func(ctx context.Context) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+		if err != nil {
+			return nil, explainDial(path, err)
+		}
+		return conn, nil
+	}), nil
+}
+
+// socket is the path of the daemon's socket: --host, then SWARMGIT_HOST, then
+// the default of this user.
+func (o *options) socket() (string, error) {
+	host := o.host
+	if host == "" {
+		host = os.Getenv("SWARMGIT_HOST")
+	}
+	if host == "" {
+		return defaultSocket(), nil
+	}
+	path := strings.TrimPrefix(host, "unix://")
+	if strings.Contains(path, "://") {
+		return "", fmt.Errorf("--host %s: only a socket's path or unix://PATH is understood", host)
+	}
+	return path, nil
+}
+
+// defaultSocket is where a daemon of this user listens.
+func defaultSocket() string { return filepath.Join(runtimeDir(), "swarmgit.sock") }
+
+// runtimeDir holds sockets and other things that do not outlive the machine.
+func runtimeDir() string {
+	if os.Geteuid() == 0 {
+		return "/run/swarmgit"
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "swarmgit")
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("swarmgit-%d", os.Geteuid()))
+}
+
+func explainDial(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no daemon answers at %s: start one with \"swarmgit daemon\", or name its socket with --host", path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the daemon at %s belongs to another user: use sudo", path)
+	}
+	return fmt.Errorf("connect to the daemon at %s: %w", path, err)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// table writes rows under a header, in Docker's manner: upper-case names, three
+// spaces between columns.
+func table(w io.Writer, header string, rows [][]string) {
+	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(tw, header)
+	for _, row := range rows {
+		fmt.Fprintln(tw, strings.Join(row, "\t"))
+	}
+	_ = tw.Flush() // an error of w is seen by nobody who could still be told
+}
+
+// shortID is an ID as tables show it.
+func shortID(id string) string { return id[:min(len(id), 12)] }
+
+// shortCommit is a commit as people write it.
+func shortCommit(commit string) string { return commit[:min(len(commit), 7)] }
+
+// span is a duration in the words of Docker's tables: "2 minutes".
+func span(d time.Duration) string {
+	seconds, minutes, hours := int(d.Seconds()), int(d.Minutes()), int(d.Hours())
+	switch {
+	case seconds < 1:
+		return "less than a second"
+	case seconds == 1:
+		return "1 second"
+	case seconds < 60:
+		return fmt.Sprintf("%d seconds", seconds)
+	case minutes == 1:
+		return "about a minute"
+	case minutes < 60:
+		return fmt.Sprintf("%d minutes", minutes)
+	case hours == 1:
+		return "about an hour"
+	case hours < 48:
+		return fmt.Sprintf("%d hours", hours)
+	case hours < 24*14:
+		return fmt.Sprintf("%d days", hours/24)
+	case hours < 24*60:
+		return fmt.Sprintf("%d weeks", hours/24/7)
+	case hours < 24*365*2:
+		return fmt.Sprintf("%d months", hours/24/30)
+	}
+	return fmt.Sprintf("%d years", hours/24/365)
+}
+
+// ago is how long before now something was; "" for the zero time.
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return span(now.Sub(t)) + " ago"
+}
+
+// title writes a state as Docker's tables do: "Running".
+func title(s fmt.Stringer) string {
+	text := s.String()
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// plural is "1 service" or "2 services".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+)
+
+func gitURLCommand(opt *options) *cobra.Command {
+	var withToken bool
+	var remote string
+	c := &cobra.Command{
+		Use: "git-url", Short: "Print the cluster's Git remote, or add it to this repository", Args: cobra.NoArgs,
+		Long: `Prints the URL of the cluster's own remote.
+
+With --add NAME the remote is added to the repository in the current directory,
+together with a credential helper that asks the daemon for a short-lived token:
+after that "git push NAME" just works, and no secret lies on disk.
+
+With --with-token the URL holds a lasting token: for machines that cannot ask
+the daemon. Whoever has it can push.`,
+		Example: "  swarmgit git-url --add swarm\n  git push swarm main\n  git clone $(swarmgit git-url --with-token) stacks",
+		RunE: func(c *cobra.Command, _ []string) error {
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			reply, err := api.GitURL.Call(c.Context(), client, api.GitURLRequest{WithToken: withToken})
+			if err != nil {
+				return err
+			}
+			if remote != "" {
+				return addRemote(c, opt, remote, reply.URL)
+			}
+			fmt.Fprintln(c.OutOrStdout(), reply.URL)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&withToken, "with-token", false, "put a lasting token into the URL")
+	c.Flags().StringVar(&remote, "add", "", "add it as this remote to the repository here, with a credential helper")
+	return c
+}
+
+// addRemote makes the remote, or corrects its URL, and the helper that Git asks
+// for its password. Only the repository's own configuration is written.
+func addRemote(c *cobra.Command, opt *options, name, url string) error {
+	verb := "add"
+	if exec.CommandContext(c.Context(), "git", "remote", "get-url", name).Run() == nil {
+		verb = "set-url"
+	}
+	if err := git(c, "remote", verb, name, url); err != nil {
+		return fmt.Errorf("git-url --add %s: %w", name, err)
+	}
+	helper, err := credentialHelper(opt)
+	if err != nil {
+		return err
+	}
+	base, _, _ := strings.Cut(url, "/git/")
+	// An empty helper first: others, which would store the token, are not asked.
+	section := "credential." + base + ".helper"
+	for i, value := range []string{"", helper} {
+		args := []string{"config", "--add", section, value}
+		if i == 0 {
+			args[1] = "--replace-all"
+		}
+		if err := git(c, args...); err != nil {
+			return fmt.Errorf("git-url --add %s: %w", name, err)
+		}
+	}
+	fmt.Fprintf(c.OutOrStdout(), "remote %s is %s: git push %s main\n", name, url, name)
+	return nil
+}
+
+// credentialHelper is the shell command that Git runs to get a token.
+func credentialHelper(opt *options) (string, error) {
+	socket, err := opt.socket()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("!%s --host %s git-credential", shellQuote(executable()), shellQuote(socket)), nil
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func git(c *cobra.Command, args ...string) error {
+	out, err := exec.CommandContext(c.Context(), "git", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("git %s: %s", args[0], strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// gitCredentialCommand is Git's side of --add: see gitcredentials(7).
+func gitCredentialCommand(opt *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "git-credential get|store|erase", Short: "Answer Git's questions for a password", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] != "get" {
+				return nil // a token is made anew each time: nothing to store
+			}
+			for lines := bufio.NewScanner(c.InOrStdin()); lines.Scan() && lines.Text() != ""; {
+			}
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			reply, err := api.GitURL.Call(c.Context(), client, api.GitURLRequest{})
+			if err != nil {
+				return err
+			}
+			if reply.Token == "" {
+				return errors.New("git-credential: the daemon gave no token")
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "username=swarmgit\npassword=%s\n", reply.Token)
+			return err
+		},
+	}
+}

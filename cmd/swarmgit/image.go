@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+)
+
+func imageCommand(opt *options) *cobra.Command {
+	load := opt.formatFlag(&cobra.Command{
+		Use: "load [FILE]", Short: "Load images from an archive into this node", Args: cobra.MaximumNArgs(1),
+		Long: `Loads the images of an archive, as "docker save" writes it or as an OCI layout in
+a tar file, into the node whose daemon answers. Reads standard input when no
+FILE is given. No registry is needed for a loaded image.`,
+		Example: "  docker save web:1.4.0 | swarmgit image load\n  swarmgit image load web.tar",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 || args[0] == "-" {
+				return imageLoad(c, opt, c.InOrStdin())
+			}
+			file, err := os.Open(args[0])
+			if err != nil {
+				return fmt.Errorf("image load: %w", err)
+			}
+			defer file.Close()
+			return imageLoad(c, opt, file)
+		},
+	})
+	list := opt.formatFlag(&cobra.Command{
+		Use: "ls", Short: "List the images of this node", Args: cobra.NoArgs,
+		Example: "  swarmgit image ls",
+		RunE:    func(c *cobra.Command, _ []string) error { return imageList(c, opt) },
+	})
+	return group("image", "Load and list the images of this node", load, list)
+}
+
+// loadChunk is how much of an archive travels at once.
+const loadChunk = 256 << 10
+
+func imageLoad(c *cobra.Command, opt *options, archive io.Reader) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.LoadImage.Call(c.Context(), client, func(send func(api.Chunk) error) error {
+		buf := make([]byte, loadChunk)
+		for {
+			n, err := io.ReadFull(archive, buf)
+			if n > 0 {
+				if err := send(api.Chunk{Data: buf[:n]}); err != nil {
+					return err
+				}
+			}
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("image load: read the archive: %w", err)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return opt.print(c.OutOrStdout(), reply.Images, func(w io.Writer) {
+		for _, image := range reply.Images {
+			fmt.Fprintf(w, "Loaded image: %s\n", image.Name)
+		}
+	})
+}
+
+func imageList(c *cobra.Command, opt *options) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.ListImages.Call(c.Context(), client, api.Empty{})
+	if err != nil {
+		return err
+	}
+	return opt.print(c.OutOrStdout(), reply.Images, func(w io.Writer) {
+		var rows [][]string
+		for _, image := range reply.Images {
+			rows = append(rows, []string{image.Name, image.Digest, image.Size.String()})
+		}
+		table(w, "NAME\tDIGEST\tSIZE", rows)
+	})
+}

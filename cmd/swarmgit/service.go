@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+func serviceCommand(opt *options) *cobra.Command {
+	return group("service", "Look at services, their tasks and their logs",
+		opt.formatFlag(&cobra.Command{
+			Use: "ls", Short: "List services", Args: cobra.NoArgs,
+			Example: "  swarmgit service ls",
+			RunE:    func(c *cobra.Command, _ []string) error { return serviceList(c, opt, "") },
+		}),
+		opt.formatFlag(&cobra.Command{
+			Use: "ps SERVICE", Short: "Tell the story of a service's tasks", Args: cobra.ExactArgs(1),
+			Example: "  swarmgit service ps shop_web\n  swarmgit service ps shop/web",
+			RunE: func(c *cobra.Command, args []string) error {
+				return taskList(c, opt, api.ListTasksRequest{Service: args[0]})
+			},
+		}),
+		&cobra.Command{
+			Use: "inspect SERVICE", Short: "Show all that is known of a service, as JSON", Args: cobra.ExactArgs(1),
+			Example: "  swarmgit service inspect shop_web",
+			RunE:    func(c *cobra.Command, args []string) error { return serviceInspect(c, opt, args[0]) },
+		},
+		serviceLogsCommand(opt),
+	)
+}
+
+func serviceList(c *cobra.Command, opt *options, stack string) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.ListServices.Call(c.Context(), client, api.ListServicesRequest{Stack: stack})
+	if err != nil {
+		return err
+	}
+	return opt.print(c.OutOrStdout(), reply.Services, func(w io.Writer) {
+		var rows [][]string
+		for _, s := range reply.Services {
+			rows = append(rows, []string{
+				shortID(s.ID), s.Spec.Name, string(cmp.Or(s.Spec.Mode, specs.Replicated)),
+				fmt.Sprintf("%d/%d", s.Running, s.Wanted), s.Task.Image, "",
+			})
+		}
+		table(w, "ID\tNAME\tMODE\tREPLICAS\tIMAGE\tPORTS", rows)
+	})
+}
+
+func serviceInspect(c *cobra.Command, opt *options, name string) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	service, err := api.InspectService.Call(c.Context(), client, api.ByName{Name: name})
+	if err != nil {
+		return err
+	}
+	return printJSON(c.OutOrStdout(), service)
+}
+
+func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.ListTasks.Call(c.Context(), client, req)
+	if err != nil {
+		return err
+	}
+	return opt.print(c.OutOrStdout(), reply.Tasks, func(w io.Writer) {
+		table(w, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(reply.Tasks, time.Now()))
+	})
+}
+
+// taskRows shows the newest task of each slot by its name and what was in the
+// slot before it as a branch below.
+func taskRows(tasks []api.Task, now time.Time) [][]string {
+	var rows [][]string
+	above := ""
+	for _, t := range tasks {
+		name := t.Name
+		if name == above {
+			name = ` \_ ` + name
+		}
+		above = t.Name
+		rows = append(rows, []string{
+			shortID(t.ID), name, t.Image, t.Hostname, title(t.Want.Desired), currentState(t, now), taskError(t), "",
+		})
+	}
+	return rows
+}
+
+// currentState is "Running 2 minutes ago", with what is going on meanwhile:
+// "Preparing 3 seconds ago, pull 41%".
+func currentState(t api.Task, now time.Time) string {
+	since := t.Seen.Since
+	if t.Seen.State == specs.StateNew {
+		since = t.Want.Since
+	}
+	if since.IsZero() {
+		since = t.Created
+	}
+	text := title(t.State) + " " + ago(now, since)
+	if t.Seen.Message != "" && !t.State.Final() {
+		text += ", " + t.Seen.Message
+	}
+	return text
+}
+
+// taskError is why a task waits, ended or is being stopped, in quotes.
+func taskError(t api.Task) string {
+	words := t.Seen.Err
+	if words == "" && t.State != specs.StateRunning && t.State != specs.StateShutdown {
+		words = t.Want.Reason
+	}
+	if words == "" {
+		return ""
+	}
+	return `"` + words + `"`
+}

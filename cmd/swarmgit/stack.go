@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+)
+
+func stackCommand(opt *options) *cobra.Command {
+	return group("stack", "Look at stacks",
+		opt.formatFlag(&cobra.Command{
+			Use: "ls", Short: "List stacks", Args: cobra.NoArgs,
+			Example: "  swarmgit stack ls",
+			RunE:    func(c *cobra.Command, _ []string) error { return stackList(c, opt) },
+		}),
+		opt.formatFlag(&cobra.Command{
+			Use: "ps STACK", Short: "Tell the story of a stack's tasks", Args: cobra.ExactArgs(1),
+			Example: "  swarmgit stack ps shop",
+			RunE: func(c *cobra.Command, args []string) error {
+				return taskList(c, opt, api.ListTasksRequest{Stack: args[0]})
+			},
+		}),
+		opt.formatFlag(&cobra.Command{
+			Use: "services STACK", Short: "List the services of a stack", Args: cobra.ExactArgs(1),
+			Example: "  swarmgit stack services shop",
+			RunE:    func(c *cobra.Command, args []string) error { return serviceList(c, opt, args[0]) },
+		}),
+	)
+}
+
+func stackList(c *cobra.Command, opt *options) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.ListStacks.Call(c.Context(), client, api.Empty{})
+	if err != nil {
+		return err
+	}
+	return opt.print(c.OutOrStdout(), reply.Stacks, func(w io.Writer) {
+		var rows [][]string
+		for _, s := range reply.Stacks {
+			rows = append(rows, []string{
+				s.StackRow.Name, fmt.Sprint(s.Services), fmt.Sprintf("%d/%d", s.Running, s.Wanted),
+				s.Source, shortCommit(s.StackRow.Revision),
+			})
+		}
+		table(w, "NAME\tSERVICES\tTASKS\tSOURCE\tREVISION", rows)
+	})
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+func statusCommand(opt *options) *cobra.Command {
+	return opt.formatFlag(&cobra.Command{
+		Use: "status", Short: "Show the cluster on one screen, worst news first", Args: cobra.NoArgs,
+		Example: "  swarmgit status\n  swarmgit status -o json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			reply, err := api.GetStatus.Call(c.Context(), client, api.Empty{})
+			if err != nil {
+				return err
+			}
+			return opt.print(c.OutOrStdout(), reply, func(w io.Writer) { printStatus(w, reply) })
+		},
+	})
+}
+
+// shownTroubles keeps a bad day on one screen.
+const shownTroubles = 10
+
+func printStatus(w io.Writer, s api.StatusReply) {
+	fmt.Fprintln(w, clusterLine(s))
+	if s.Disk != "" {
+		fmt.Fprintln(w, "! writes are refused: "+s.Disk)
+	}
+	for i, t := range s.Troubles {
+		if i == shownTroubles {
+			fmt.Fprintf(w, "! and %d more: swarmgit stack ps STACK\n", len(s.Troubles)-i)
+			break
+		}
+		fmt.Fprintf(w, "! %s %s for %s: %s\n", t.Task, t.State, span(s.Timestamp.Sub(t.Since)), t.Reason)
+	}
+	fmt.Fprintln(w, revisionLine(s))
+	if len(s.Stacks) > 0 {
+		fmt.Fprintln(w, stackLines(s.Stacks))
+	}
+}
+
+func clusterLine(s api.StatusReply) string {
+	nodes := plural(s.Nodes.Ready, "node") + " ready"
+	if s.Nodes.Ready < s.Nodes.Total {
+		nodes = fmt.Sprintf("%d of %s ready", s.Nodes.Ready, plural(s.Nodes.Total, "node"))
+	}
+	leader := "no leader"
+	if s.Leader != "" {
+		leader = "leader " + s.Leader
+	}
+	return fmt.Sprintf("%s: %s, %s (can lose %d), %s", s.Cluster, nodes, plural(s.Managers, "manager"), max(s.Managers-1, 0)/2, leader)
+}
+
+func revisionLine(s api.StatusReply) string {
+	r := s.Revision
+	if r == nil {
+		return `nothing was pushed yet: see "swarmgit git-url"`
+	}
+	line := fmt.Sprintf("%s: %s %q, %s since %s", r.Source, shortCommit(r.Commit), r.Subject, r.Progress.State, span(s.Timestamp.Sub(r.Progress.Since)))
+	if s.Degraded {
+		line += ", degraded"
+	}
+	if r.Progress.State != specs.RevisionHealthy && r.Progress.Reason != "" {
+		line += "\n  " + r.Progress.Reason
+	}
+	return line
+}
+
+// stackLines packs the counts of all stacks into lines of at most 80 columns.
+func stackLines(stacks []api.StackCount) string {
+	const width = 80
+	var b strings.Builder
+	column := 0
+	for _, s := range stacks {
+		text := fmt.Sprintf("  %s  %d/%d tasks", s.Name, s.Running, s.Wanted)
+		if column > 0 && column+2+len(text) > width {
+			b.WriteByte('\n')
+			column = 0
+		} else if column > 0 {
+			text = "  " + text
+		}
+		b.WriteString(text)
+		column += len(text)
+	}
+	return b.String()
+}

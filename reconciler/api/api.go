@@ -1,0 +1,145 @@
+// Package api is the control API: what the command line and any other tool can
+// ask of a manager, and who may ask it.
+//
+// It answers reads from the store's newest snapshot and hands the rest to what
+// it was given: plans, waiting and credentials to the manager ([Cluster]), logs
+// to the log streams ([Logs]), images to the node's executor ([Images]). It
+// writes nothing to the store, because workloads are written by Git alone.
+//
+// A request comes over the daemon's own socket, whose file mode is the
+// permission, or over HTTP, where [Guard] demands a token, a known Host and no
+// foreign Origin. GitURL mints tokens, so it answers over the socket only.
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/planner"
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Cluster is the manager as the API needs it.
+type Cluster interface {
+	// Snapshot is the newest state.
+	Snapshot() store.Snapshot
+	// Leader is the ID of the node that leads, "" while nobody does.
+	Leader() string
+	// DiskTrouble says why nothing can be written, "" when it can.
+	DiskTrouble() string
+	// Plan says what applying the request's tree or commit would do.
+	Plan(ctx context.Context, req PlanRequest) (planner.Plan, error)
+	// Wait tells the progress of a revision until it has ended.
+	Wait(ctx context.Context, rev string, line func(string) error) (specs.Revision, error)
+	// GitURL is the address of the cluster's remote and a token for it.
+	GitURL(ctx context.Context, withToken bool) (GitURLReply, error)
+}
+
+// LogSource reads the logs of tasks, wherever they run.
+type LogSource interface {
+	Logs(ctx context.Context, tasks []specs.Task, req LogsRequest, send func(LogsReply) error) error
+}
+
+// Images are what the node's executor can do with images.
+type Images interface {
+	Load(ctx context.Context, archive io.Reader) ([]Image, error)
+	List(ctx context.Context) ([]Image, error)
+}
+
+// Server answers the control API.
+type Server struct {
+	Cluster Cluster
+	Logs    LogSource
+	Images  Images // nil when the node's executor has none
+	Self    string // the ID of the node that answers
+	Version string
+	Now     func() time.Time
+}
+
+// Register serves what may be asked over HTTP.
+func (s *Server) Register(mux *http.ServeMux) {
+	GetStatus.Serve(mux, s.status)
+	ListNodes.Serve(mux, s.listNodes)
+	InspectNode.Serve(mux, s.inspectNode)
+	ListServices.Serve(mux, s.listServices)
+	InspectService.Serve(mux, s.inspectService)
+	ListTasks.Serve(mux, s.listTasks)
+	ListStacks.Serve(mux, s.listStacks)
+	ListRevisions.Serve(mux, s.listRevisions)
+	Plan.Serve(mux, s.plan)
+	Wait.Serve(mux, s.wait)
+	Logs.Serve(mux, s.logs)
+	LoadImage.Serve(mux, s.loadImage)
+	ListImages.Serve(mux, s.listImages)
+}
+
+// RegisterLocal serves what may be asked over the daemon's own socket: all of
+// it.
+func (s *Server) RegisterLocal(mux *http.ServeMux) {
+	s.Register(mux)
+	GitURL.Serve(mux, func(ctx context.Context, req GitURLRequest) (GitURLReply, error) {
+		return s.Cluster.GitURL(ctx, req.WithToken)
+	})
+}
+
+func (s *Server) plan(ctx context.Context, req PlanRequest) (PlanReply, error) {
+	plan, err := s.Cluster.Plan(ctx, req)
+	return PlanReply{Plan: plan}, err
+}
+
+func (s *Server) wait(ctx context.Context, req WaitRequest, send func(WaitReply) error) error {
+	rev, err := s.Cluster.Wait(ctx, req.Rev, func(line string) error { return send(WaitReply{Line: line}) })
+	if err != nil {
+		return err
+	}
+	return send(WaitReply{Revision: &Revision{Revision: rev}})
+}
+
+func (s *Server) loadImage(ctx context.Context, chunks iter.Seq2[Chunk, error]) (ImagesReply, error) {
+	if s.Images == nil {
+		return ImagesReply{}, errNoImages
+	}
+	archive := &chunkReader{}
+	archive.next, archive.stop = iter.Pull2(chunks)
+	defer archive.stop()
+	images, err := s.Images.Load(ctx, archive)
+	return ImagesReply{Images: images}, err
+}
+
+func (s *Server) listImages(ctx context.Context, _ Empty) (ImagesReply, error) {
+	if s.Images == nil {
+		return ImagesReply{}, errNoImages
+	}
+	images, err := s.Images.List(ctx)
+	return ImagesReply{Images: images}, err
+}
+
+var errNoImages = errors.New("this node's executor has no images")
+
+// chunkReader reads a stream of chunks as one archive.
+type chunkReader struct {
+	next func() (Chunk, error, bool)
+	stop func()
+	rest []byte
+}
+
+func (r *chunkReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		chunk, err, ok := r.next()
+		if !ok {
+			return 0, io.EOF
+		}
+		if err != nil {
+			return 0, err
+		}
+		r.rest = chunk.Data
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}

@@ -1,0 +1,235 @@
+package api
+
+import (
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/planner"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// The procedures of the control API. Each is a POST of a JSON object; streams
+// are Connect's enveloped JSON.
+const (
+	GetStatus      = wire.Unary[Empty, StatusReply]("/swarmgit.api/GetStatus")
+	ListNodes      = wire.Unary[Empty, ListNodesReply]("/swarmgit.api/ListNodes")
+	InspectNode    = wire.Unary[ByName, Node]("/swarmgit.api/InspectNode")
+	ListServices   = wire.Unary[ListServicesRequest, ListServicesReply]("/swarmgit.api/ListServices")
+	InspectService = wire.Unary[ByName, Service]("/swarmgit.api/InspectService")
+	ListTasks      = wire.Unary[ListTasksRequest, ListTasksReply]("/swarmgit.api/ListTasks")
+	ListStacks     = wire.Unary[Empty, ListStacksReply]("/swarmgit.api/ListStacks")
+	ListRevisions  = wire.Unary[ListRevisionsRequest, ListRevisionsReply]("/swarmgit.api/ListRevisions")
+	Plan           = wire.Unary[PlanRequest, PlanReply]("/swarmgit.api/Plan")
+	Wait           = wire.ServerStream[WaitRequest, WaitReply]("/swarmgit.api/Wait")
+	Logs           = wire.ServerStream[LogsRequest, LogsReply]("/swarmgit.api/Logs")
+	LoadImage      = wire.ClientStream[Chunk, ImagesReply]("/swarmgit.api/LoadImage")
+	ListImages     = wire.Unary[Empty, ImagesReply]("/swarmgit.api/ListImages")
+
+	// GitURL answers over the daemon's own socket only.
+	GitURL = wire.Unary[GitURLRequest, GitURLReply]("/swarmgit.api/GitURL")
+)
+
+// Empty is the request or the answer that says nothing more.
+type Empty struct{}
+
+// ByName names one object: by ID, by a unique prefix of its ID, or by name.
+// Services also answer to "shop/web", nodes to their hostname and to "self".
+type ByName struct {
+	Name string `json:"name"`
+}
+
+// StatusReply is the cluster in one screen.
+type StatusReply struct {
+	Cluster   string        `json:"cluster"`
+	Version   string        `json:"version"`
+	Nodes     NodeCounts    `json:"nodes"`
+	Managers  int           `json:"managers"`
+	Leader    string        `json:"leader,omitempty"` // hostname
+	Revision  *Revision     `json:"revision,omitempty"`
+	Degraded  bool          `json:"degraded,omitempty"` // the revision is healthy and has lost tasks since
+	Stacks    []StackCount  `json:"stacks"`
+	Troubles  []TaskTrouble `json:"troubles,omitempty"` // worst first
+	Disk      string        `json:"disk,omitempty"`     // why writes are refused, when they are
+	DiskFree  specs.Bytes   `json:"disk_free,omitempty"`
+	Timestamp time.Time     `json:"timestamp"`
+}
+
+// NodeCounts counts nodes by what they can do.
+type NodeCounts struct {
+	Ready int `json:"ready"`
+	Total int `json:"total"`
+}
+
+// StackCount is one stack's tasks.
+type StackCount struct {
+	Name     string `json:"name"`
+	Running  int    `json:"running"`
+	Wanted   int    `json:"wanted"`
+	Services int    `json:"services"`
+}
+
+// TaskTrouble is a wanted task that is not running, and why.
+type TaskTrouble struct {
+	Stack  string      `json:"stack"`
+	Task   string      `json:"task"` // shop_web.3
+	State  specs.State `json:"state"`
+	Since  time.Time   `json:"since,omitzero"`
+	Reason string      `json:"reason"`
+}
+
+// Revision is one revision as a list shows it.
+type Revision struct {
+	specs.Revision
+	Current bool `json:"current,omitempty"` // the commit that the cluster is at
+}
+
+// Node is one node as the cluster sees it now.
+type Node struct {
+	specs.Node
+	Self   bool `json:"self,omitempty"` // the node whose daemon answers
+	Leader bool `json:"leader,omitempty"`
+	Tasks  int  `json:"tasks"` // that run on it
+}
+
+// ListNodesReply lists all nodes by hostname.
+type ListNodesReply struct {
+	Nodes []Node `json:"nodes"`
+}
+
+// ListServicesRequest narrows a list to one stack, if it is named.
+type ListServicesRequest struct {
+	Stack string `json:"stack,omitempty"`
+}
+
+// Service is one service with its counts.
+type Service struct {
+	specs.Service
+	Running int            `json:"running"`
+	Wanted  int            `json:"wanted"`
+	Task    specs.TaskSpec `json:"task_spec"` // the target's
+}
+
+// ListServicesReply lists services by name.
+type ListServicesReply struct {
+	Services []Service `json:"services"`
+}
+
+// ListTasksRequest narrows a list of tasks. Empty fields do not narrow.
+type ListTasksRequest struct {
+	Service string `json:"service,omitempty"`
+	Stack   string `json:"stack,omitempty"`
+	Node    string `json:"node,omitempty"`
+}
+
+// Task is one task with what its row refers to.
+type Task struct {
+	specs.Task
+	Name     string      `json:"name"`  // shop_web.1
+	State    specs.State `json:"state"` // from whoever saw it last
+	Image    string      `json:"image"`
+	Hostname string      `json:"hostname,omitempty"` // of its node
+}
+
+// ListTasksReply lists tasks by service, slot and age, the newest of a slot
+// first.
+type ListTasksReply struct {
+	Tasks []Task `json:"tasks"`
+}
+
+// Stack is one stack with its counts.
+type Stack struct {
+	specs.StackRow
+	StackCount
+}
+
+// ListStacksReply lists stacks by name.
+type ListStacksReply struct {
+	Stacks []Stack `json:"stacks"`
+}
+
+// ListRevisionsRequest says how many revisions to list, newest first; 0 is all.
+type ListRevisionsRequest struct {
+	Limit int `json:"limit,omitempty"`
+}
+
+// ListRevisionsReply lists revisions, newest first.
+type ListRevisionsReply struct {
+	Revisions []Revision `json:"revisions"`
+}
+
+// PlanRequest asks what applying something would do. Exactly one of Tree and
+// Rev is set.
+type PlanRequest struct {
+	Tree []byte `json:"tree,omitempty"` // a zip archive of a working tree
+	Rev  string `json:"rev,omitempty"`  // a commit that the cluster's remote has, or A..B
+
+	AcceptPartial bool `json:"accept_partial,omitempty"`
+	AllowRemoval  bool `json:"allow_removal,omitempty"`
+}
+
+// PlanReply is the plan.
+type PlanReply struct {
+	Plan planner.Plan `json:"plan"`
+}
+
+// WaitRequest waits for a revision to end: a commit or its beginning; empty is
+// the newest revision.
+type WaitRequest struct {
+	Rev string `json:"rev,omitempty"`
+}
+
+// WaitReply is one line of progress, and with the last one the revision.
+type WaitReply struct {
+	Line     string    `json:"line,omitempty"`
+	Revision *Revision `json:"revision,omitempty"`
+}
+
+// LogsRequest asks for the logs of a service, or of one task of it.
+type LogsRequest struct {
+	Service string    `json:"service"` // a service, or a task "shop_web.1"
+	Follow  bool      `json:"follow,omitempty"`
+	Tail    int       `json:"tail,omitempty"` // last lines of each task; negative is all
+	Since   time.Time `json:"since,omitzero"`
+}
+
+// LogsReply carries lines in the order in which they arrived.
+type LogsReply struct {
+	Lines []LogLine `json:"lines,omitempty"`
+	Err   string    `json:"err,omitempty"` // a log that could not be read, in words
+}
+
+// LogLine is a line with its task's name.
+type LogLine struct {
+	wire.LogLine
+	Task string `json:"task"` // shop_web.1
+	Node string `json:"node"` // hostname
+}
+
+// Chunk is a piece of an archive.
+type Chunk struct {
+	Data []byte `json:"data"`
+}
+
+// Image is one image that the node has.
+type Image struct {
+	Name    string      `json:"name"`
+	Digest  string      `json:"digest"`
+	Size    specs.Bytes `json:"size"`
+	Created time.Time   `json:"created,omitzero"`
+}
+
+// ImagesReply lists images by name.
+type ImagesReply struct {
+	Images []Image `json:"images"`
+}
+
+// GitURLRequest asks for a remote.
+type GitURLRequest struct {
+	WithToken bool `json:"with_token,omitempty"` // make a lasting token and put it in the URL
+}
+
+// GitURLReply is the cluster's remote and a token for it.
+type GitURLReply struct {
+	URL   string `json:"url"`   // with the token in it if it was asked for
+	Token string `json:"token"` // for a credential helper: good for ten minutes
+}

@@ -1,0 +1,205 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
+	snap := s.Cluster.Snapshot()
+	reply := StatusReply{
+		Cluster: snap.Cluster().Name, Version: s.Version, Timestamp: s.Now(),
+		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.Cluster.DiskTrouble(),
+	}
+	leader := s.Cluster.Leader()
+	for node := range snap.Nodes() {
+		reply.Nodes.Total++
+		if node.Seen.Status == specs.NodeReady {
+			reply.Nodes.Ready++
+		}
+		if node.Spec.Role == specs.Manager {
+			reply.Managers++
+		}
+		if node.ID == leader {
+			reply.Leader = node.Seen.Description.Hostname
+		}
+	}
+	if rev, ok := currentRevision(snap); ok {
+		reply.Revision = &rev
+		reply.Degraded = rev.Progress.State == specs.RevisionHealthy && short(reply.Stacks)
+	}
+	return reply, nil
+}
+
+// short reports that a stack runs less than it should.
+func short(stacks []StackCount) bool {
+	return slices.ContainsFunc(stacks, func(c StackCount) bool { return c.Running < c.Wanted })
+}
+
+// currentRevision is the revision of the commit that the cluster is at.
+func currentRevision(snap store.Snapshot) (Revision, bool) {
+	var current Revision
+	found := false
+	for rev := range snap.Revisions() {
+		if isCurrent(snap, rev) {
+			current, found = Revision{Revision: rev, Current: true}, true
+		}
+	}
+	return current, found
+}
+
+func isCurrent(snap store.Snapshot, rev specs.Revision) bool {
+	source, ok := snap.Source(rev.Source)
+	if !ok || rev.Progress.State == specs.RevisionRefused {
+		return false
+	}
+	ref, ok := snap.Ref("refs/heads/" + source.Branch)
+	return ok && ref.Commit == rev.Commit
+}
+
+func (s *Server) listNodes(_ context.Context, _ Empty) (ListNodesReply, error) {
+	snap := s.Cluster.Snapshot()
+	var reply ListNodesReply
+	for node := range snap.Nodes() {
+		reply.Nodes = append(reply.Nodes, nodeView(snap, node, s.Self, s.Cluster.Leader()))
+	}
+	slices.SortFunc(reply.Nodes, func(a, b Node) int {
+		return cmp.Or(cmp.Compare(a.Seen.Description.Hostname, b.Seen.Description.Hostname), cmp.Compare(a.ID, b.ID))
+	})
+	return reply, nil
+}
+
+func (s *Server) inspectNode(_ context.Context, req ByName) (Node, error) {
+	snap := s.Cluster.Snapshot()
+	node, err := findNode(snap, req.Name, s.Self)
+	if err != nil {
+		return Node{}, err
+	}
+	return nodeView(snap, node, s.Self, s.Cluster.Leader()), nil
+}
+
+func (s *Server) listServices(_ context.Context, req ListServicesRequest) (ListServicesReply, error) {
+	snap := s.Cluster.Snapshot()
+	if err := stackExists(snap, req.Stack); err != nil {
+		return ListServicesReply{}, err
+	}
+	var reply ListServicesReply
+	for svc := range snap.Services() {
+		if req.Stack == "" || svc.Spec.Stack == req.Stack {
+			reply.Services = append(reply.Services, serviceView(snap, svc))
+		}
+	}
+	slices.SortFunc(reply.Services, func(a, b Service) int { return cmp.Compare(a.Spec.Name, b.Spec.Name) })
+	return reply, nil
+}
+
+// stackExists is nil for no name at all.
+func stackExists(snap store.Snapshot, name string) error {
+	if name == "" {
+		return nil
+	}
+	if _, ok := snap.Stack(name); ok {
+		return nil
+	}
+	for range snap.ServicesOf(name) {
+		return nil // removed, and its last tasks are still stopping
+	}
+	return wire.Errorf(wire.NotFound, "no such stack: %s (see: swarmgit stack ls)", name)
+}
+
+func (s *Server) inspectService(_ context.Context, req ByName) (Service, error) {
+	snap := s.Cluster.Snapshot()
+	svc, err := findService(snap, req.Name)
+	if err != nil {
+		return Service{}, err
+	}
+	return serviceView(snap, svc), nil
+}
+
+func (s *Server) listTasks(_ context.Context, req ListTasksRequest) (ListTasksReply, error) {
+	snap := s.Cluster.Snapshot()
+	service, node := "", ""
+	if req.Service != "" {
+		svc, err := findService(snap, req.Service)
+		if err != nil {
+			return ListTasksReply{}, err
+		}
+		service = svc.ID
+	}
+	if req.Node != "" {
+		row, err := findNode(snap, req.Node, s.Self)
+		if err != nil {
+			return ListTasksReply{}, err
+		}
+		node = row.ID
+	}
+	if err := stackExists(snap, req.Stack); err != nil {
+		return ListTasksReply{}, err
+	}
+	var reply ListTasksReply
+	for task := range snap.Tasks() {
+		svc, _ := snap.Service(task.ServiceID)
+		if (service == "" || task.ServiceID == service) && (node == "" || task.Want.Node == node) &&
+			(req.Stack == "" || svc.Spec.Stack == req.Stack) {
+			reply.Tasks = append(reply.Tasks, taskView(snap, task))
+		}
+	}
+	slices.SortFunc(reply.Tasks, func(a, b Task) int {
+		return cmp.Or(cmp.Compare(a.ServiceName, b.ServiceName), cmp.Compare(a.Slot, b.Slot),
+			b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return reply, nil
+}
+
+func (s *Server) listStacks(_ context.Context, _ Empty) (ListStacksReply, error) {
+	snap := s.Cluster.Snapshot()
+	var reply ListStacksReply
+	for stack := range snap.Stacks() {
+		reply.Stacks = append(reply.Stacks, Stack{StackRow: stack, StackCount: stackCount(snap, stack.Name)})
+	}
+	return reply, nil
+}
+
+func (s *Server) listRevisions(_ context.Context, req ListRevisionsRequest) (ListRevisionsReply, error) {
+	snap := s.Cluster.Snapshot()
+	var reply ListRevisionsReply
+	for rev := range snap.Revisions() {
+		reply.Revisions = append(reply.Revisions, Revision{Revision: rev, Current: isCurrent(snap, rev)})
+	}
+	slices.Reverse(reply.Revisions)
+	if req.Limit > 0 && len(reply.Revisions) > req.Limit {
+		reply.Revisions = reply.Revisions[:req.Limit]
+	}
+	return reply, nil
+}
+
+// logs reads the tasks that a service has, or the one task that is named.
+func (s *Server) logs(ctx context.Context, req LogsRequest, send func(LogsReply) error) error {
+	tasks, err := s.logTasks(s.Cluster.Snapshot(), req.Service)
+	if err != nil {
+		return err
+	}
+	return s.Logs.Logs(ctx, tasks, req, send)
+}
+
+func (s *Server) logTasks(snap store.Snapshot, name string) ([]specs.Task, error) {
+	svc, err := findService(snap, name)
+	if err == nil {
+		return slices.Collect(snap.TasksOf(svc.ID)), nil
+	}
+	var tasks []specs.Task
+	for task := range snap.Tasks() {
+		if task.ID == name || task.Name() == name {
+			tasks = append(tasks, task)
+		}
+	}
+	if len(tasks) == 0 {
+		return nil, err
+	}
+	return tasks, nil
+}

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// count tells how many tasks of a service run and how many should.
+func count(snap store.Snapshot, svc specs.Service) (running, wanted int) {
+	for task := range snap.TasksOf(svc.ID) {
+		if task.Wanted() && task.State() == specs.StateRunning {
+			running++
+		}
+	}
+	if svc.Removed {
+		return running, 0
+	}
+	return running, int(svc.Spec.WantedReplicas())
+}
+
+func serviceView(snap store.Snapshot, svc specs.Service) Service {
+	view := Service{Service: svc}
+	view.Running, view.Wanted = count(snap, svc)
+	view.Task, _ = snap.TaskSpec(svc.Spec.Task)
+	return view
+}
+
+func taskView(snap store.Snapshot, task specs.Task) Task {
+	view := Task{Task: task, Name: task.Name(), State: task.State()}
+	if spec, ok := snap.TaskSpec(task.Spec); ok {
+		view.Image = spec.Image
+	}
+	if node, ok := snap.Node(task.Want.Node); ok {
+		view.Hostname = node.Seen.Description.Hostname
+	}
+	return view
+}
+
+func nodeView(snap store.Snapshot, node specs.Node, self, leader string) Node {
+	view := Node{Node: node, Self: node.ID == self, Leader: node.ID == leader}
+	for task := range snap.TasksOn(node.ID) {
+		if task.State() == specs.StateRunning {
+			view.Tasks++
+		}
+	}
+	return view
+}
+
+// stackCounts counts every stack's tasks, by name.
+func stackCounts(snap store.Snapshot) []StackCount {
+	var counts []StackCount
+	for stack := range snap.Stacks() {
+		counts = append(counts, stackCount(snap, stack.Name))
+	}
+	return counts
+}
+
+func stackCount(snap store.Snapshot, name string) StackCount {
+	c := StackCount{Name: name}
+	for svc := range snap.ServicesOf(name) {
+		running, wanted := count(snap, svc)
+		c.Running, c.Wanted, c.Services = c.Running+running, c.Wanted+wanted, c.Services+1
+	}
+	return c
+}
+
+// troubles lists the wanted tasks that do not run and say why, those that wait
+// longest first.
+func troubles(snap store.Snapshot) []TaskTrouble {
+	var found []TaskTrouble
+	for svc := range snap.Services() {
+		if !svc.Removed {
+			found = append(found, serviceTroubles(snap, svc)...)
+		}
+	}
+	slices.SortFunc(found, func(a, b TaskTrouble) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Task, b.Task))
+	})
+	return found
+}
+
+func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
+	lastErr := make(map[uint64]string) // by slot: how its last task ended
+	current := make(map[uint64]specs.Task)
+	for task := range snap.TasksOf(svc.ID) { // oldest first within a slot
+		if task.Seen.Err != "" {
+			lastErr[task.Slot] = task.Seen.Err
+		}
+		current[task.Slot] = task
+	}
+	var found []TaskTrouble
+	for slot, task := range current {
+		reason := cmp.Or(task.Want.Reason, lastErr[slot])
+		if task.State() != specs.StateRunning && reason != "" {
+			found = append(found, trouble(svc, task, reason))
+		}
+	}
+	return found
+}
+
+func trouble(svc specs.Service, task specs.Task, reason string) TaskTrouble {
+	return TaskTrouble{Stack: svc.Spec.Stack, Task: task.Name(), State: task.State(), Since: latest(task), Reason: reason}
+}
+
+// latest is when the task got into the state in which it is.
+func latest(task specs.Task) time.Time {
+	if !task.Seen.Since.IsZero() {
+		return task.Seen.Since
+	}
+	if !task.Want.Since.IsZero() {
+		return task.Want.Since
+	}
+	return task.Created
+}

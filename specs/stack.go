@@ -89,6 +89,7 @@ type RevisionProgress struct {
 type Cluster struct {
 	ID      string          `json:"id"`
 	Name    string          `json:"name"`
+	Key     []byte          `json:"key"` // 32 random bytes: keys the hashes under which secret values are shown
 	Created time.Time       `json:"created"`
 	Spec    ClusterSettings `json:"spec,omitzero"`
 	Version uint64          `json:"version"`
@@ -99,5 +100,5 @@ type ClusterSettings struct {
 	History         *int     `json:"history,omitempty"`          // ended tasks kept per slot; nil is DefaultHistory, negative keeps all
 	HeartbeatPeriod Duration `json:"heartbeat_period,omitempty"` // 0 is 5 s
 	PackLimit       Bytes    `json:"pack_limit,omitempty"`       // largest push; 0 is 32M
-	TokenHash       Hash     `json:"token_hash,omitempty"`       // SHA-256 of the operator's token
+	Tokens          []Hash   `json:"tokens,omitempty"`           // SHA-256 of each lasting token that may push
 }

@@ -1,0 +1,103 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// refusal is why a node with the right attributes cannot take a task.
+type refusal int
+
+const (
+	outOfMemory refusal = iota
+	outOfCPUs
+	crowded
+	refusalKinds
+)
+
+func (r refusal) String() string {
+	return [refusalKinds]string{"insufficient memory", "insufficient CPUs", "max replicas per node limit exceeded"}[r]
+}
+
+// refusals counts nodes.
+type refusals [refusalKinds]int
+
+// closed says why the node takes no tasks at all, as people see it in the list
+// of nodes.
+func closed(n *specs.Node) string {
+	switch {
+	case n.Seen.Status == specs.NodeDown:
+		return "down"
+	case n.Seen.Status != specs.NodeReady:
+		return "unknown"
+	case n.Spec.Availability == specs.Drain:
+		return "drained"
+	case n.Spec.Availability == specs.Pause:
+		return "paused"
+	}
+	return "not available for new tasks"
+}
+
+// reason says why there is no node for a task. Every node is counted once, for
+// the first thing that it lacks: being open, the attributes, the room.
+//
+//	no nodes in the cluster
+//	no suitable node (1 node drained; insufficient memory on 2 nodes)
+//
+// Nodes that are closed come first, then the most frequent reason.
+func (s *State) reason(e *eligibility, refused refusals) string {
+	shut, lacking := make(map[string]int), make(map[string]int)
+	for i, n := range s.nodes {
+		switch {
+		case n.row == nil:
+		case !s.open.has(int32(i)):
+			shut[closed(n.row)]++
+		case !e.nodes.has(int32(i)):
+			lacking[e.blame(n.row)]++
+		}
+	}
+	for why, n := range refused {
+		if n > 0 {
+			lacking[refusal(why).String()] += n
+		}
+	}
+	var clauses []string
+	for _, t := range tallied(shut) {
+		clauses = append(clauses, nodes(t.nodes)+" "+t.why)
+	}
+	for _, t := range tallied(lacking) {
+		clauses = append(clauses, t.why+" on "+nodes(t.nodes))
+	}
+	if len(clauses) == 0 {
+		return "no nodes in the cluster"
+	}
+	return "no suitable node (" + strings.Join(clauses, "; ") + ")"
+}
+
+type tally struct {
+	why   string
+	nodes int
+}
+
+// tallied sorts by falling number of nodes.
+func tallied(counts map[string]int) []tally {
+	var list []tally
+	for why, n := range counts {
+		list = append(list, tally{why, n})
+	}
+	slices.SortFunc(list, func(a, b tally) int {
+		return cmp.Or(cmp.Compare(b.nodes, a.nodes), strings.Compare(a.why, b.why))
+	})
+	return list
+}
+
+func nodes(n int) string {
+	if n == 1 {
+		return "1 node"
+	}
+	return fmt.Sprintf("%d nodes", n)
+}

@@ -12,10 +12,13 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// loopDelay is the shortest pause after a task that died as quickly as the one
-// before it: a task that cannot start would else be replaced as fast as the
-// cluster can write.
-const loopDelay = time.Second
+// A slot is in a loop when its last loopEnds tasks ended within that many times
+// loopDelay: then it waits for loopDelay at least. A task that cannot start
+// would else be replaced as fast as the cluster can write.
+const (
+	loopEnds  = 3
+	loopDelay = time.Second
+)
 
 // Exit is one end of a slot's task that nobody asked for.
 type Exit struct {
@@ -79,12 +82,16 @@ func delay(p specs.RestartPolicy, past []Exit) time.Duration {
 	if p.Delay != nil {
 		wanted = time.Duration(*p.Delay)
 	}
-	if len(past) < 2 || wanted >= loopDelay {
-		return wanted
-	}
-	last, before := past[len(past)-1], past[len(past)-2]
-	if last.At.Sub(before.At) < loopDelay {
+	if wanted < loopDelay && loops(past) {
 		return loopDelay
 	}
 	return wanted
+}
+
+func loops(past []Exit) bool {
+	if len(past) < loopEnds {
+		return false
+	}
+	first, last := past[len(past)-loopEnds], past[len(past)-1]
+	return last.At.Sub(first.At) < loopEnds*loopDelay
 }

@@ -15,8 +15,8 @@ type view struct {
 	now time.Time
 
 	dirty    []Slot    // still of another spec
-	busy     []Slot    // a new task is on its way up, or was just before
-	watched  int       // slots whose new task is not proven yet
+	busy     []Slot    // hold a place of parallelism: a new task comes up, or just came
+	watched  []Slot    // the new task is not proven yet
 	made     int       // slots that got a task of this rollout
 	failed   []string  // slots whose new task failed, each in words
 	progress time.Time // when a slot last got further
@@ -52,7 +52,7 @@ func (v *view) lookAtNew(slot Slot) {
 			failed = true
 			v.failed = append(v.failed, Describe(t))
 		}
-		proven = proven || v.proven(t)
+		proven = proven || Proven(t, v.svc.Spec, v.now)
 	}
 	if !made {
 		return
@@ -62,7 +62,7 @@ func (v *view) lookAtNew(slot Slot) {
 		return
 	}
 	if !proven {
-		v.watched++
+		v.watched = append(v.watched, slot)
 	}
 	v.pace(slot, up, proven)
 }
@@ -91,38 +91,10 @@ func (v *view) pace(slot Slot, up time.Time, proven bool) {
 
 // fails reports that the task ended by itself before it was proven.
 func (v *view) fails(t *specs.Task) bool {
-	switch t.Seen.State {
-	case specs.StateComplete, specs.StateFailed, specs.StateRejected:
-	default:
-		return false
-	}
-	if askedToStop(t) || v.done(t) {
+	if !t.Seen.State.Final() || t.Seen.State == specs.StateOrphaned || askedToStop(t) || Done(t, v.svc.Spec) {
 		return false
 	}
 	return t.Seen.Running.IsZero() || t.Seen.Since.Sub(t.Seen.Running) <= monitor(v.svc.Spec.Update)
-}
-
-// proven reports that the task ran for the monitor time, or did its work.
-func (v *view) proven(t *specs.Task) bool {
-	if v.done(t) {
-		return true
-	}
-	if t.Seen.Running.IsZero() {
-		return false
-	}
-	until := v.now
-	if t.Seen.State.Final() {
-		until = t.Seen.Since
-	}
-	return until.Sub(t.Seen.Running) >= monitor(v.svc.Spec.Update)
-}
-
-// done reports that the task ended as a service whose tasks end means it: with
-// success, under a restart policy that lets it rest.
-func (v *view) done(t *specs.Task) bool {
-	rests := v.svc.Spec.Restart.Condition == specs.RestartOnFailure ||
-		v.svc.Spec.Restart.Condition == specs.RestartNone
-	return rests && t.Seen.State == specs.StateComplete
 }
 
 func (v *view) tooManyFailed() bool {
@@ -133,7 +105,7 @@ func (v *view) tooManyFailed() bool {
 	return int64(len(v.failed))*int64(specs.RatioOne) > allowed
 }
 
-func (v *view) finished() bool { return len(v.dirty)+len(v.busy)+v.watched == 0 }
+func (v *view) finished() bool { return len(v.dirty)+len(v.busy)+len(v.watched) == 0 }
 
 // next picks the dirty slots for the places that are free: first those that do
 // not run, because they have nothing to lose, then by number.
@@ -153,9 +125,9 @@ func (v *view) next() []uint64 {
 }
 
 func (v *view) stalled() string {
-	cause := "its tasks do not get further"
-	if len(v.busy) > 0 {
-		cause = Describe(v.busy[0].Current)
+	cause := ""
+	for _, slot := range slices.Concat(v.watched, v.busy, v.dirty)[:1] {
+		cause = Describe(slot.Current)
 	}
 	return fmt.Sprintf("no progress for %d minutes: %s", Patience/time.Minute, cause)
 }

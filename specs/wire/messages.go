@@ -70,6 +70,10 @@ type Assignment struct {
 	Slot        uint64      `json:"slot,omitempty"`
 	Spec        specs.Hash  `json:"spec"`
 	Desired     specs.State `json:"desired"`
+
+	// State is what the managers know of the task when it is first sent. A node
+	// that has forgotten a task which got further must not run it again.
+	State specs.State `json:"state,omitempty"`
 }
 
 // ReportRequest carries the latest state of each task that changed.

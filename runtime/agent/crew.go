@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/task"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// maxMaking is how many tasks of a node are prepared or started at a time. More
+// only make each other slower: an engine starts a container by one process
+// after the other.
+const maxMaking = 16
+
+// crew is the node's tasks, each with a driver while it lives.
+type crew struct {
+	nodeID   string
+	executor executor.Executor
+	logs     Logs
+	log      *slog.Logger
+	memory   *memory
+	outbox   *outbox
+	making   chan struct{} // holds a token for each task that is being made
+	drivers  sync.WaitGroup
+
+	mu     sync.Mutex
+	tasks  map[string]*driver        // every task that the cluster has not forgotten
+	strays map[string]executor.Found // what the executor had at the start and the disk had not
+}
+
+func newCrew(c Config, m *memory, o *outbox) *crew {
+	return &crew{
+		nodeID: c.NodeID, executor: c.Executor, logs: c.Logs, log: c.Log, memory: m, outbox: o,
+		making: make(chan struct{}, maxMaking),
+		tasks:  map[string]*driver{}, strays: map[string]executor.Found{},
+	}
+}
+
+// restore takes up what was there before the daemon was started. It is called
+// once, first.
+func (c *crew) restore(ctx context.Context, rows map[string]row, found []executor.Found) {
+	for _, f := range found {
+		c.strays[f.ID] = f
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, r := range rows {
+		r.Life.Lost = !r.Life.Seen.State.Final()
+		c.begin(ctx, c.taskOf(id, r), r.Life, r.Forgotten)
+	}
+}
+
+func (c *crew) taskOf(id string, r row) executor.Task {
+	return executor.Task{
+		ID: id, Name: taskName(r.ServiceName, r.Slot, c.nodeID),
+		ServiceID: r.ServiceID, ServiceName: r.ServiceName, Stack: r.Stack, Slot: r.Slot,
+		NodeID: c.nodeID, Spec: r.Spec,
+	}
+}
+
+func taskName(service string, slot uint64, nodeID string) string {
+	t := specs.Task{ServiceName: service, Slot: slot, Want: specs.TaskWant{Node: nodeID}}
+	return t.Name()
+}
+
+// begin makes a driver and lets it run; the caller holds the mutex. What List
+// found of the task is the first thing that the driver hears.
+func (c *crew) begin(ctx context.Context, t executor.Task, life task.Life, forgotten bool) {
+	d := newDriver(c, t, life, forgotten)
+	stray, isThere := c.strays[t.ID]
+	delete(c.strays, t.ID)
+	switch {
+	case isThere:
+		d.life.Lost = !life.Seen.State.Final()
+		d.first = foundEvent(stray)
+	case d.life.Lost:
+		d.first = task.Found{Phase: task.Absent}
+	}
+	c.tasks[t.ID] = d
+	c.drivers.Go(func() { d.run(ctx) })
+}
+
+// assign takes over one message of a manager. carried has followed the message.
+func (c *crew) assign(ctx context.Context, a wire.Assignments, carried *wire.Carried) error {
+	gone, err := c.change(ctx, a, carried)
+	for _, id := range gone {
+		c.left(id)
+	}
+	return err
+}
+
+// change makes the crew as the message says and returns the forgotten tasks of
+// which nothing is left.
+func (c *crew) change(ctx context.Context, a wire.Assignments, carried *wire.Carried) (gone []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	named := make(map[string]bool, len(a.Set))
+	for _, assignment := range a.Set {
+		named[assignment.TaskID] = true
+		if err := c.want(ctx, assignment, carried); err != nil {
+			return nil, err
+		}
+	}
+	forgotten := a.Remove
+	if a.Full {
+		forgotten = c.unnamed(ctx, named)
+	}
+	for _, id := range forgotten {
+		if d, known := c.tasks[id]; known && d.forget() {
+			gone = append(gone, id)
+		}
+	}
+	return gone, nil
+}
+
+// want makes one task as the manager wants it.
+func (c *crew) want(ctx context.Context, a wire.Assignment, carried *wire.Carried) error {
+	if d, known := c.tasks[a.TaskID]; known {
+		d.want(a.Desired)
+		return nil
+	}
+	spec, ok := carried.Spec(a.Spec)
+	if !ok {
+		return fmt.Errorf("the manager named task spec %s of task %s and did not send it", a.Spec.Short(), a.TaskID)
+	}
+	t := c.taskOf(a.TaskID, row{
+		ServiceID: a.ServiceID, ServiceName: a.ServiceName, Stack: a.Stack, Slot: a.Slot, Spec: spec,
+	})
+	c.begin(ctx, t, task.Accept(a.Desired, a.State, spec.Limits.Memory, time.Now()), false)
+	return nil
+}
+
+// unnamed returns the tasks that the manager's full set does not name, and has
+// what nobody knows removed.
+func (c *crew) unnamed(ctx context.Context, named map[string]bool) []string {
+	var ids []string
+	for id := range c.tasks {
+		if !named[id] {
+			ids = append(ids, id)
+		}
+	}
+	for id := range c.strays {
+		c.log.InfoContext(ctx, "removing what no manager knows", "task", id)
+		c.begin(ctx, executor.Task{ID: id, NodeID: c.nodeID}, task.Discard(time.Now()), true)
+	}
+	return ids
+}
+
+// left takes a forgotten task out, once nothing of it is in the executor.
+func (c *crew) left(id string) {
+	c.mu.Lock()
+	delete(c.tasks, id)
+	c.mu.Unlock()
+	c.memory.put(id, nil)
+	if c.logs == nil {
+		return
+	}
+	if err := c.logs.Forget(id); err != nil {
+		c.log.Warn("the logs of a forgotten task stay", "task", id, "error", err)
+	}
+}
+
+// reportAll tells a new manager everything; it drops what it knows.
+func (c *crew) reportAll() {
+	c.mu.Lock()
+	all := make([]*driver, 0, len(c.tasks))
+	for _, d := range c.tasks {
+		all = append(all, d)
+	}
+	c.mu.Unlock()
+	for _, d := range all {
+		d.reportAgain()
+	}
+}
+
+// wait returns once the last driver has ended.
+func (c *crew) wait() { c.drivers.Wait() }

@@ -1,0 +1,48 @@
+// Package agent is what a node does all day: it keeps the tasks that a manager
+// assigned to it in the state that the manager wants, and reports what it sees.
+//
+// It serves one node and calls one manager at a time. It decides nothing about
+// where or how often something runs, it touches nothing in the executor that is
+// not a task of this cluster, and it stops nothing because a manager cannot be
+// reached.
+//
+// # Flows
+//
+//	manager --Assigned--> session --> crew: one driver for each live task
+//	driver: task.Step -> action -> executor -> event -> task.Step
+//	driver --> memory (disk, written behind)
+//	driver --> outbox (latest state of each task) --> session --Report--> manager
+//
+// A session is a heartbeat, the assignment stream, the reports and the log
+// requests, all with one manager; when one of them ends, the session ends and
+// the next one begins, after a pause that doubles from 100 ms to 8 s and is
+// drawn at random. A new session gets the whole set of tasks and reports the
+// state of every task again: the manager drops what it knows.
+//
+// # State, locks, goroutines
+//
+// The crew's mutex guards which tasks there are; what a task is belongs to the
+// goroutine of its driver. The outbox and the memory have a mutex of their own.
+// No mutex is held across a call of the executor, the disk or the manager. Run
+// owns every goroutine and returns after the last one has ended. Nothing is
+// stopped in the executor when Run ends.
+//
+// # What is on disk, and why it costs a start nothing
+//
+// The executor is the truth about what runs; the memory adds what it cannot
+// know: what the managers want, how far a task had got, and how it ended after
+// it was removed. So almost nothing has to be on disk before the agent acts. A
+// row that was lost with the daemon is found again by the executor's List or in
+// the next full set of a manager, and a life that comes from disk looks before
+// it acts (task.Life.Lost). Writes are therefore made behind, in batches, and
+// only one step waits for them: a task's remains are removed once its end is on
+// disk, or its exit code could be lost with them.
+//
+// # After a restart
+//
+// Every task on disk gets its driver back, fed with what List says of it: what
+// runs is taken over, what ended meanwhile is reported with its real exit code,
+// what is gone has failed. What List has and the disk has not is left alone
+// until a manager's full set names it, and then taken over, or does not, and
+// then removed.
+package agent

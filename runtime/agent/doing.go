@@ -1,0 +1,158 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/task"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// doing is one action under way, in a goroutine of its own.
+type doing struct {
+	do     task.Do
+	cancel context.CancelFunc
+	result chan task.Event // one event, with room for it
+}
+
+// do begins the action.
+func (d *driver) do(ctx context.Context, action task.Action) *doing {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &doing{do: action.Do, cancel: cancel, result: make(chan task.Event, 1)}
+	d.crew.drivers.Go(func() {
+		defer cancel()
+		if action.Delay > 0 {
+			sleep(ctx, action.Delay)
+		}
+		w.result <- d.act(ctx, action.Do)
+	})
+	return w
+}
+
+// done is where the result comes; of no action it never comes.
+func (w *doing) done() <-chan task.Event {
+	if w == nil {
+		return nil
+	}
+	return w.result
+}
+
+// interrupt ends the action early and returns what it came to.
+func (w *doing) interrupt() task.Event {
+	w.cancel()
+	return <-w.result
+}
+
+// act does one action to its end.
+func (d *driver) act(ctx context.Context, do task.Do) task.Event {
+	x, id := d.crew.executor, d.task.ID
+	switch do {
+	case task.Look:
+		return d.look(ctx)
+	case task.Prepare:
+		err := d.make(ctx, func() error {
+			d.hear(task.Began{})
+			return x.Prepare(ctx, d.task, d.progress())
+		})
+		return task.Prepared{Failure: failure(ctx, err)}
+	case task.Start:
+		var pid int
+		err := d.make(ctx, func() (err error) {
+			pid, err = x.Start(ctx, id)
+			return err
+		})
+		return task.Started{PID: pid, Failure: failure(ctx, err)}
+	case task.Wait:
+		exit, err := x.Wait(ctx, id)
+		return task.Ended{Exit: exit, Failure: failure(ctx, err)}
+	case task.Stop:
+		return task.Stopped{Failure: failure(ctx, x.Stop(ctx, id, stopGrace(d.task.Spec)))}
+	default:
+		return task.Removed{Failure: failure(ctx, d.remove(ctx))}
+	}
+}
+
+// make runs f when there is room for one more task in the making.
+func (d *driver) make(ctx context.Context, f func() error) error {
+	select {
+	case d.crew.making <- struct{}{}:
+		defer func() { <-d.crew.making }()
+		return f()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// remove waits until the task's end is on disk: what is removed takes its exit
+// code with it.
+func (d *driver) remove(ctx context.Context) error {
+	if err := d.crew.memory.flush(ctx); err != nil {
+		return err
+	}
+	return d.crew.executor.Remove(ctx, d.task.ID)
+}
+
+func (d *driver) look(ctx context.Context) task.Event {
+	all, err := d.crew.executor.List(ctx)
+	if err != nil {
+		return task.Found{Failure: failure(ctx, err)}
+	}
+	for _, f := range all {
+		if f.ID == d.task.ID {
+			return foundEvent(f)
+		}
+	}
+	return task.Found{Phase: task.Absent}
+}
+
+func foundEvent(f executor.Found) task.Found {
+	phases := map[executor.Phase]task.Phase{
+		executor.Preparing: task.HalfMade, executor.Prepared: task.Made,
+		executor.Running: task.Running, executor.Exited: task.Exited,
+	}
+	return task.Found{Phase: phases[f.Phase], PID: f.PID, Exit: f.Exit}
+}
+
+// failure says what err means for the task. Whatever an interrupted action
+// answers says nothing about it.
+func failure(ctx context.Context, err error) task.Failure {
+	switch {
+	case err == nil:
+		return task.Failure{}
+	case ctx.Err() != nil:
+		return task.Failure{Kind: task.Interrupted}
+	case errors.Is(err, executor.ErrTemporary):
+		return task.Failure{Kind: task.Temporary, Words: err.Error()}
+	case errors.Is(err, executor.ErrNotFound):
+		return task.Failure{Kind: task.Missing, Words: err.Error()}
+	}
+	return task.Failure{Kind: task.Final, Words: err.Error()}
+}
+
+// progress returns what Prepare tells its progress to.
+func (d *driver) progress() func(string) {
+	var last time.Time
+	return func(words string) {
+		if time.Since(last) >= progressPause {
+			last = time.Now()
+			d.hear(task.Progress{Words: words})
+		}
+	}
+}
+
+// hear passes on what happens during an action, unless the driver is behind.
+func (d *driver) hear(e task.Event) {
+	select {
+	case d.heard <- e:
+	default:
+	}
+}
+
+func stopGrace(s specs.TaskSpec) time.Duration {
+	if s.StopGrace == nil {
+		return specs.DefaultStopGrace
+	}
+	return time.Duration(*s.StopGrace)
+}

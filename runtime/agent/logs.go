@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// answerLogs sends the logs that people ask for through the manager, each
+// request in a stream of its own, until it is cancelled.
+func (s *session) answerLogs(ctx context.Context) error {
+	streams, ctx := errgroup.WithContext(ctx)
+	cancels := map[string]context.CancelFunc{}
+	streams.Go(func() error {
+		for req, err := range wire.LogRequests.Call(ctx, s.client, wire.LogRequestsRequest{SessionID: s.SessionID}) {
+			if err != nil {
+				return fmt.Errorf("log requests: %w", err)
+			}
+			if req.Cancel {
+				if cancel, ok := cancels[req.ID]; ok {
+					cancel()
+					delete(cancels, req.ID)
+				}
+				continue
+			}
+			streamCtx, cancel := context.WithCancel(ctx)
+			cancels[req.ID] = cancel
+			streams.Go(func() error {
+				defer cancel()
+				s.publish(streamCtx, req)
+				return nil
+			})
+		}
+		return errors.New("the manager ended the log requests")
+	})
+	return streams.Wait()
+}
+
+// publish answers one request. What goes wrong is told to whoever asked.
+func (s *session) publish(ctx context.Context, req wire.LogRequest) {
+	_, err := wire.PublishLogs.Call(ctx, s.client, func(send func(wire.LogBatch) error) error {
+		if err := send(wire.LogBatch{RequestID: req.ID, SessionID: s.SessionID}); err != nil {
+			return err
+		}
+		return s.readLogs(ctx, req, send)
+	})
+	if err != nil && ctx.Err() == nil {
+		s.Log.DebugContext(ctx, "a log stream ended early", "request", req.ID, "error", err)
+	}
+}
+
+// readLogs sends the logs of all tasks of a request as they come, mixed.
+func (s *session) readLogs(ctx context.Context, req wire.LogRequest, send func(wire.LogBatch) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var readers sync.WaitGroup
+	batches := make(chan wire.LogBatch)
+	for _, id := range req.Tasks {
+		readers.Go(func() { s.readLog(ctx, id, req, batches) })
+	}
+	go func() {
+		readers.Wait()
+		close(batches)
+	}()
+	var err error
+	for b := range batches { // to the end: then every reader has gone
+		if err == nil {
+			err = send(b)
+		}
+		if err != nil {
+			cancel()
+		}
+	}
+	return err
+}
+
+// readLog reads one task's log into batches until its end or the end of ctx.
+func (s *session) readLog(ctx context.Context, id string, req wire.LogRequest, batches chan<- wire.LogBatch) {
+	give := func(b wire.LogBatch) error {
+		select {
+		case batches <- b:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	opts := LogOptions{Follow: req.Follow, Tail: req.Tail, Since: req.Since}
+	err := s.Logs.Read(ctx, id, opts, func(lines []wire.LogLine) error {
+		return give(wire.LogBatch{Lines: lines})
+	})
+	if err != nil && ctx.Err() == nil {
+		_ = give(wire.LogBatch{Err: fmt.Sprintf("logs of task %s: %v", id, err)})
+	}
+}

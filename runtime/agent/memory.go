@@ -1,0 +1,227 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/swarmgit/swarmgit/runtime/task"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/encoding"
+)
+
+const (
+	memoryFile = "tasks.db"
+
+	// writePause is how long a change may wait for others before it is written.
+	// It keeps the disk out of the way of a starting task.
+	writePause = 100 * time.Millisecond
+
+	// lockTimeout is how long another daemon may hold the file.
+	lockTimeout = 5 * time.Second
+)
+
+var tasksBucket = []byte("tasks")
+
+// row is what the disk holds of one task.
+type row struct {
+	ServiceID   string         `json:"service_id"`
+	ServiceName string         `json:"service_name"`
+	Stack       string         `json:"stack"`
+	Slot        uint64         `json:"slot,omitempty"`
+	Spec        specs.TaskSpec `json:"spec"`
+	Life        task.Life      `json:"life"`
+	Forgotten   bool           `json:"forgotten,omitempty"` // by the cluster: to be removed
+}
+
+// memory is the node's tasks on disk, written behind. It is safe for concurrent
+// use.
+type memory struct {
+	bolt *bbolt.DB
+
+	mu     sync.Mutex
+	next   *batch // what is written next
+	behind *batch // what is being written; nil when nothing is
+
+	wake   chan struct{} // next is not empty
+	urgent chan struct{} // somebody waits for next
+}
+
+// batch is a set of rows that come to disk together; nil removes.
+type batch struct {
+	rows    map[string]*row
+	written chan struct{} // closed once they are there
+	failed  *batch        // an earlier one that is written with this one
+}
+
+func newBatch() *batch { return &batch{rows: map[string]*row{}, written: make(chan struct{})} }
+
+// done tells those who wait for the batch.
+func (b *batch) done() {
+	for ; b != nil; b = b.failed {
+		close(b.written)
+	}
+}
+
+// take adds the rows of a batch that could not be written, where b has no newer.
+func (b *batch) take(failed *batch) {
+	for id, r := range failed.rows {
+		if _, newer := b.rows[id]; !newer {
+			b.rows[id] = r
+		}
+	}
+	b.failed = failed
+}
+
+func openMemory(path string) (*memory, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's directory: %w", err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
+	if err != nil {
+		return nil, fmt.Errorf("open the node's tasks at %s (does another daemon run?): %w", path, err)
+	}
+	return &memory{
+		bolt: db, next: newBatch(),
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+	}, nil
+}
+
+func (m *memory) close() error { return m.bolt.Close() }
+
+// load returns every row. It is called before run.
+func (m *memory) load() (map[string]row, error) {
+	rows := map[string]row{}
+	err := m.bolt.View(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(tasksBucket)
+		if bucket == nil {
+			return nil
+		}
+		return bucket.ForEach(func(id, data []byte) error {
+			var r row
+			if err := encoding.UnmarshalMessage(data, &r); err != nil {
+				return fmt.Errorf("task %s: %w", id, err)
+			}
+			rows[string(id)] = r
+			return nil
+		})
+	})
+	return rows, err
+}
+
+// put writes the row soon; nil removes it.
+func (m *memory) put(id string, r *row) {
+	m.mu.Lock()
+	m.next.rows[id] = r
+	m.mu.Unlock()
+	signal(m.wake)
+}
+
+// flush returns once everything that was put before is on disk.
+func (m *memory) flush(ctx context.Context) error {
+	m.mu.Lock()
+	written := m.next.written
+	if len(m.next.rows) == 0 {
+		if m.behind == nil {
+			m.mu.Unlock()
+			return nil
+		}
+		written = m.behind.written
+	}
+	m.mu.Unlock()
+	signal(m.urgent)
+	select {
+	case <-written:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run writes until ctx ends and everything is written.
+func (m *memory) run(ctx context.Context, log *slog.Logger) {
+	for ctx.Err() == nil {
+		select {
+		case <-m.wake:
+			gather(ctx, m.urgent, writePause)
+		case <-ctx.Done():
+		}
+		if err := m.write(); err != nil {
+			log.ErrorContext(ctx, "the node's tasks cannot be written; trying again", "error", err)
+			sleep(ctx, time.Second)
+			signal(m.wake)
+		}
+	}
+}
+
+// write brings the next batch to disk. What could not be written is next again.
+func (m *memory) write() error {
+	m.mu.Lock()
+	b := m.next
+	m.behind, m.next = b, newBatch()
+	m.mu.Unlock()
+
+	var err error
+	if len(b.rows) > 0 { // an empty commit costs as much as any other
+		err = m.bolt.Update(b.commit)
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.behind = nil
+	if err != nil {
+		m.next.take(b)
+		return err
+	}
+	b.done()
+	return nil
+}
+
+func (b *batch) commit(tx *bbolt.Tx) error {
+	bucket, err := tx.CreateBucketIfNotExists(tasksBucket)
+	if err != nil {
+		return err
+	}
+	for id, r := range b.rows {
+		if err := b.commitRow(bucket, id, r); err != nil {
+			return fmt.Errorf("task %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (b *batch) commitRow(bucket *bbolt.Bucket, id string, r *row) error {
+	if r == nil {
+		return bucket.Delete([]byte(id))
+	}
+	data, err := encoding.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return bucket.Put([]byte(id), data)
+}
+
+// signal says "look again" to a channel of capacity one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// gather lets more come for the time of pause, unless it is urgent.
+func gather(ctx context.Context, urgent <-chan struct{}, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-urgent:
+	case <-ctx.Done():
+	}
+}

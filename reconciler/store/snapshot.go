@@ -2,6 +2,7 @@ package store
 
 import (
 	"iter"
+	"math"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -18,12 +19,17 @@ type Snapshot struct {
 func (s Snapshot) Index() uint64 { return s.index }
 
 // Cluster returns the cluster's own row; it is zero before the cluster exists.
-func (s Snapshot) Cluster() specs.Cluster { return *s.t.cluster }
+func (s Snapshot) Cluster() specs.Cluster {
+	row, _ := s.t.cluster.get(clusterKey)
+	return row
+}
 
 // TaskSpec returns the spec of that hash.
 func (s Snapshot) TaskSpec(h specs.Hash) (specs.TaskSpec, bool) {
-	row, ok := s.t.taskSpecs.get(string(h))
-	return row.spec, ok
+	if row := s.t.taskSpecs.row(string(h)); row != nil {
+		return *row.spec, true
+	}
+	return specs.TaskSpec{}, false
 }
 
 // Service returns the service with that ID.
@@ -44,8 +50,8 @@ func (s Snapshot) Services() iter.Seq[specs.Service] { return s.t.services.all()
 // ServicesOf yields the services of a stack by name.
 func (s Snapshot) ServicesOf(stack string) iter.Seq[specs.Service] {
 	return func(yield func(specs.Service) bool) {
-		for key := range s.t.stackServices.prefix(stack + "\x00") {
-			if svc, ok := s.t.services.get(key.id); ok && !yield(svc) {
+		for key := range s.t.stackServices.from(stackService{stack: stack}) {
+			if key.stack != stack || !yield(*s.t.services.row(key.id)) {
 				return
 			}
 		}
@@ -60,28 +66,28 @@ func (s Snapshot) Tasks() iter.Seq[specs.Task] { return s.t.tasks.all() }
 
 // TasksOf yields the tasks of a service by slot, oldest first within a slot.
 func (s Snapshot) TasksOf(serviceID string) iter.Seq[specs.Task] {
-	return s.indexed(s.t.serviceTasks, serviceID)
-}
-
-// TasksOn yields the tasks assigned to a node by ID.
-func (s Snapshot) TasksOn(nodeID string) iter.Seq[specs.Task] {
-	return s.indexed(s.t.nodeTasks, nodeID)
-}
-
-// UnassignedTasks yields the tasks that are wanted and have no node, by ID.
-func (s Snapshot) UnassignedTasks() iter.Seq[specs.Task] {
-	return s.indexed(s.t.nodeTasks, "")
-}
-
-func (s Snapshot) indexed(ix index, key string) iter.Seq[specs.Task] {
 	return func(yield func(specs.Task) bool) {
-		for entry := range ix.prefix(key + "\x00") {
-			if task, ok := s.t.tasks.get(entry.id); ok && !yield(task) {
+		for key := range s.t.serviceTasks.from(serviceTask{service: serviceID, created: math.MinInt64}) {
+			if key.service != serviceID || !yield(*s.t.tasks.row(key.id)) {
 				return
 			}
 		}
 	}
 }
+
+// TasksOn yields the tasks assigned to a node by ID, also those that have ended.
+func (s Snapshot) TasksOn(nodeID string) iter.Seq[specs.Task] {
+	return func(yield func(specs.Task) bool) {
+		for key := range s.t.nodeTasks.from(nodeTask{node: nodeID}) {
+			if key.node != nodeID || !yield(*s.t.tasks.row(key.id)) {
+				return
+			}
+		}
+	}
+}
+
+// UnassignedTasks yields the tasks that are wanted and have no node, by ID.
+func (s Snapshot) UnassignedTasks() iter.Seq[specs.Task] { return s.TasksOn("") }
 
 // Node returns the node with that ID.
 func (s Snapshot) Node(id string) (specs.Node, bool) { return s.t.nodes.get(id) }

@@ -26,6 +26,32 @@
 //	revision: progress     converge      RevisionProgress
 //	source, cluster        api           Source, Cluster
 //
+// # Bases and conflicts
+//
+// A patch of a group names the group's version as its base; a group that was
+// never written has version 0. A patch of a whole row creates it with base 0
+// and forgets it with the version of its first group: SpecVersion of services
+// and nodes, WantVersion of tasks, ProgressVersion of revisions, Version of the
+// rest. The cluster's row carries its base in its own Version. A transaction is
+// refused wholly, with [ErrConflict], if a base was overtaken, a row is missing
+// or exists already, a task spec is named that is neither stored nor brought
+// along, a service name is taken (case does not count), a task would change its
+// node or lower its desired state, or a service is forgotten that is not
+// removed or still has tasks. One thing is dropped without a word: a status
+// that is behind the one that is stored, because it was merely late.
+//
+// A task spec lives as long as a service or a task names it, and is collected
+// at the end of the transaction that took the last name away. So a transaction
+// brings each spec that it names for the first time, and cutting a batch into
+// entries changes nothing.
+//
+// # State and locks
+//
+// Tables are copy-on-write trees of rows that are never modified. A Draft owns
+// its trees until it is published; a published snapshot is written by nobody,
+// so readers and drafts of it need no lock. Store.mu guards only which snapshot
+// is newest and who is told.
+//
 // # Determinism
 //
 // Apply reads no clock and draws no random number: IDs and times arrive in the
@@ -49,11 +75,12 @@ type Store struct {
 	mu      sync.Mutex
 	current Snapshot
 	changed chan struct{} // closed and replaced when current changes
+	feeds   map[*Feed]struct{}
 }
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{current: emptySnapshot(), changed: make(chan struct{})}
+	return &Store{current: emptySnapshot(), changed: make(chan struct{}), feeds: map[*Feed]struct{}{}}
 }
 
 // Snapshot returns the newest state. It is O(1).
@@ -80,14 +107,17 @@ func (s *Store) Apply(index uint64, txs []specs.Transaction) []error {
 	for i, tx := range txs {
 		errs[i] = draft.Apply(tx)
 	}
-	s.publish(draft.Frozen())
+	s.publish(draft.Snapshot, draft.done)
 	return errs
 }
 
-func (s *Store) publish(next Snapshot) {
+func (s *Store) publish(next Snapshot, txs []specs.Transaction) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = next
+	for feed := range s.feeds {
+		feed.publish(txs)
+	}
 	close(s.changed)
 	s.changed = make(chan struct{})
 }

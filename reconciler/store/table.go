@@ -2,92 +2,90 @@ package store
 
 import (
 	"iter"
-	"strings"
 
 	"github.com/tidwall/btree"
-
-	"github.com/swarmgit/swarmgit/specs"
 )
 
-// tables is one whole state. Copying the struct and calling fork gives a second
-// state that shares everything until one of them is written.
-type tables struct {
-	cluster   *specs.Cluster
-	taskSpecs table[taskSpecRow]
-	services  table[specs.Service]
-	tasks     table[specs.Task]
-	nodes     table[specs.Node]
-	stacks    table[specs.StackRow]
-	sources   table[specs.Source]
-	refs      table[specs.Ref]
-	revisions table[specs.Revision]
+// table is a copy-on-write ordered map from ID to row. Rows are never modified
+// once they are in a table, so that copying a tree's node copies pointers.
+type table[T any] struct{ m *btree.Map[string, *T] }
 
-	serviceNames  table[string] // folded name -> service ID
-	stackServices index         // stack, service name
-	serviceTasks  index         // service, slot, created
-	nodeTasks     index         // node
+const tableDegree = 16
+
+func newTable[T any]() table[T] { return table[T]{btree.NewMap[string, *T](tableDegree)} }
+
+// fork starts a second table from one that nobody writes. It may be called
+// concurrently: the copy of the map's head, not the shared head, is renewed.
+func (t table[T]) fork() table[T] {
+	head := *t.m
+	return table[T]{head.IsoCopy()}
 }
 
-type taskSpecRow struct {
-	spec specs.TaskSpec
-	refs int // services and tasks that name it
+// freeze returns the table as it is; t may be written further by its owner.
+func (t table[T]) freeze() table[T] { return table[T]{t.m.IsoCopy()} }
+
+// row is nil if there is none.
+func (t table[T]) row(id string) *T {
+	row, _ := t.m.Get(id)
+	return row
 }
 
-func emptySnapshot() Snapshot {
-	return Snapshot{t: tables{
-		cluster:   new(specs.Cluster),
-		taskSpecs: newTable[taskSpecRow](), services: newTable[specs.Service](),
-		tasks: newTable[specs.Task](), nodes: newTable[specs.Node](),
-		stacks: newTable[specs.StackRow](), sources: newTable[specs.Source](),
-		refs: newTable[specs.Ref](), revisions: newTable[specs.Revision](),
-		serviceNames: newTable[string](), stackServices: newIndex(),
-		serviceTasks: newIndex(), nodeTasks: newIndex(),
-	}}
+func (t table[T]) get(id string) (T, bool) {
+	if row := t.row(id); row != nil {
+		return *row, true
+	}
+	var none T
+	return none, false
 }
 
-func (t tables) fork() tables {
-	t.taskSpecs, t.services, t.tasks = t.taskSpecs.fork(), t.services.fork(), t.tasks.fork()
-	t.nodes, t.stacks, t.sources = t.nodes.fork(), t.stacks.fork(), t.sources.fork()
-	t.refs, t.revisions, t.serviceNames = t.refs.fork(), t.revisions.fork(), t.serviceNames.fork()
-	t.stackServices, t.serviceTasks, t.nodeTasks = t.stackServices.fork(), t.serviceTasks.fork(), t.nodeTasks.fork()
-	return t
+// put stores the row, or removes it if row is nil.
+func (t table[T]) put(id string, row *T) {
+	if row == nil {
+		t.m.Delete(id)
+		return
+	}
+	t.m.Set(id, row)
 }
 
-// table is a copy-on-write ordered map from ID to row.
-type table[T any] struct{ m *btree.Map[string, T] }
-
-func newTable[T any]() table[T] { return table[T]{btree.NewMap[string, T](64)} }
-
-func (t table[T]) fork() table[T]          { return table[T]{t.m.IsoCopy()} }
-func (t table[T]) get(id string) (T, bool) { return t.m.Get(id) }
-func (t table[T]) set(id string, row T)    { t.m.Set(id, row) }
-func (t table[T]) delete(id string)        { t.m.Delete(id) }
 func (t table[T]) all() iter.Seq[T] {
 	return func(yield func(T) bool) {
-		t.m.Scan(func(_ string, row T) bool { return yield(row) })
+		t.m.Scan(func(_ string, row *T) bool { return yield(*row) })
 	}
 }
 
-// index is an ordered set of keys, each leading to the ID of a row.
-type index struct{ m *btree.BTreeG[indexKey] }
+// index is a copy-on-write ordered set of keys.
+type index[K key[K]] struct{ m *btree.BTreeG[K] }
 
-type indexKey struct{ key, id string }
-
-func newIndex() index {
-	return index{btree.NewBTreeGOptions(func(a, b indexKey) bool {
-		return a.key < b.key || a.key == b.key && a.id < b.id
-	}, btree.Options{NoLocks: true})}
+type key[K any] interface {
+	comparable
+	less(K) bool
 }
 
-func (x index) fork() index           { return index{x.m.IsoCopy()} }
-func (x index) add(key, id string)    { x.m.Set(indexKey{key, id}) }
-func (x index) remove(key, id string) { x.m.Delete(indexKey{key, id}) }
-func (x index) prefix(p string) iter.Seq[indexKey] {
-	return func(yield func(indexKey) bool) {
-		x.m.Ascend(indexKey{key: p}, func(k indexKey) bool {
-			return strings.HasPrefix(k.key, p) && yield(k)
-		})
+func newIndex[K key[K]]() index[K] {
+	return index[K]{btree.NewBTreeGOptions(K.less, btree.Options{NoLocks: true, Degree: tableDegree})}
+}
+
+func (x index[K]) fork() index[K] {
+	head := *x.m
+	return index[K]{head.IsoCopy()}
+}
+
+func (x index[K]) freeze() index[K] { return index[K]{x.m.IsoCopy()} }
+
+// move takes old out and puts now in; nil is no key.
+func (x index[K]) move(old, now *K) {
+	if old != nil && now != nil && *old == *now {
+		return
+	}
+	if old != nil {
+		x.m.Delete(*old)
+	}
+	if now != nil {
+		x.m.Set(*now)
 	}
 }
 
-func fold(name string) string { return strings.ToLower(name) }
+// from yields the keys that are not less than first.
+func (x index[K]) from(first K) iter.Seq[K] {
+	return func(yield func(K) bool) { x.m.Ascend(first, yield) }
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// tables is one whole state. A fork shares everything with its origin until it
+// is written.
+type tables struct {
+	cluster   table[specs.Cluster] // one row, under clusterKey
+	taskSpecs table[taskSpecRow]
+	services  table[specs.Service]
+	tasks     table[specs.Task]
+	nodes     table[specs.Node]
+	stacks    table[specs.StackRow]
+	sources   table[specs.Source]
+	refs      table[specs.Ref]
+	revisions table[specs.Revision]
+
+	serviceNames  table[string] // folded name -> service ID
+	stackServices index[stackService]
+	serviceTasks  index[serviceTask]
+	nodeTasks     index[nodeTask]
+}
+
+const clusterKey = "cluster"
+
+type taskSpecRow struct {
+	hash specs.Hash
+	spec *specs.TaskSpec
+	refs int // by services and tasks
+}
+
+func emptySnapshot() Snapshot {
+	return Snapshot{t: tables{
+		cluster: newTable[specs.Cluster](), taskSpecs: newTable[taskSpecRow](),
+		services: newTable[specs.Service](), tasks: newTable[specs.Task](),
+		nodes: newTable[specs.Node](), stacks: newTable[specs.StackRow](),
+		sources: newTable[specs.Source](), refs: newTable[specs.Ref](),
+		revisions: newTable[specs.Revision](), serviceNames: newTable[string](),
+		stackServices: newIndex[stackService](), serviceTasks: newIndex[serviceTask](),
+		nodeTasks: newIndex[nodeTask](),
+	}}
+}
+
+func (t tables) fork() tables {
+	return tables{
+		t.cluster.fork(), t.taskSpecs.fork(), t.services.fork(), t.tasks.fork(), t.nodes.fork(),
+		t.stacks.fork(), t.sources.fork(), t.refs.fork(), t.revisions.fork(), t.serviceNames.fork(),
+		t.stackServices.fork(), t.serviceTasks.fork(), t.nodeTasks.fork(),
+	}
+}
+
+func (t tables) freeze() tables {
+	return tables{
+		t.cluster.freeze(), t.taskSpecs.freeze(), t.services.freeze(), t.tasks.freeze(), t.nodes.freeze(),
+		t.stacks.freeze(), t.sources.freeze(), t.refs.freeze(), t.revisions.freeze(), t.serviceNames.freeze(),
+		t.stackServices.freeze(), t.serviceTasks.freeze(), t.nodeTasks.freeze(),
+	}
+}
+
+// putService replaces the row old by row, either may be nil, and moves its
+// entries in the indexes.
+func (t tables) putService(old, row *specs.Service) {
+	if old != nil {
+		t.serviceNames.put(fold(old.Spec.Name), nil)
+	}
+	t.services.put(cmp.Or(row, old).ID, row)
+	if row != nil {
+		t.serviceNames.put(fold(row.Spec.Name), &row.ID)
+	}
+	t.stackServices.move(stackServiceKey(old), stackServiceKey(row))
+}
+
+// putTask replaces the row old by row, either may be nil, and moves its entries
+// in the indexes.
+func (t tables) putTask(old, row *specs.Task) {
+	t.tasks.put(cmp.Or(row, old).ID, row)
+	t.serviceTasks.move(serviceTaskKey(old), serviceTaskKey(row))
+	t.nodeTasks.move(nodeTaskKey(old), nodeTaskKey(row))
+}
+
+// stackService orders services by stack and name.
+type stackService struct{ stack, name, id string }
+
+func (k stackService) less(l stackService) bool {
+	return cmp.Or(strings.Compare(k.stack, l.stack), strings.Compare(k.name, l.name), strings.Compare(k.id, l.id)) < 0
+}
+
+func stackServiceKey(s *specs.Service) *stackService {
+	if s == nil {
+		return nil
+	}
+	return &stackService{s.Spec.Stack, s.Spec.Name, s.ID}
+}
+
+// serviceTask orders tasks by service, slot and age.
+type serviceTask struct {
+	service string
+	slot    uint64
+	created int64 // Unix nanoseconds
+	id      string
+}
+
+func (k serviceTask) less(l serviceTask) bool {
+	return cmp.Or(strings.Compare(k.service, l.service), cmp.Compare(k.slot, l.slot),
+		cmp.Compare(k.created, l.created), strings.Compare(k.id, l.id)) < 0
+}
+
+func serviceTaskKey(t *specs.Task) *serviceTask {
+	if t == nil {
+		return nil
+	}
+	return &serviceTask{t.ServiceID, t.Slot, t.Created.UnixNano(), t.ID}
+}
+
+// nodeTask orders tasks by node; under the empty node stand those that wait for
+// one.
+type nodeTask struct{ node, id string }
+
+func (k nodeTask) less(l nodeTask) bool {
+	return cmp.Or(strings.Compare(k.node, l.node), strings.Compare(k.id, l.id)) < 0
+}
+
+func nodeTaskKey(t *specs.Task) *nodeTask {
+	if t == nil || t.Want.Node == "" && !t.Wanted() {
+		return nil
+	}
+	return &nodeTask{t.Want.Node, t.ID}
+}
+
+func fold(name string) string { return strings.ToLower(name) }

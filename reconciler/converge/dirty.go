@@ -1,0 +1,118 @@
+package converge
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Dirty is what a pass has to look at.
+type Dirty struct {
+	All       bool                // everything: a new leader, a restored store
+	Services  map[string]struct{} // by ID
+	Revisions bool                // a revision came or changed
+}
+
+// Empty reports that there is nothing to look at.
+func (d Dirty) Empty() bool { return !d.All && len(d.Services) == 0 && !d.Revisions }
+
+// Add puts what other has to look at into d.
+func (d *Dirty) Add(other Dirty) {
+	d.All = d.All || other.All
+	d.Revisions = d.Revisions || other.Revisions
+	for id := range other.Services {
+		d.service(id)
+	}
+}
+
+func (d *Dirty) service(id string) {
+	if d.Services == nil {
+		d.Services = make(map[string]struct{})
+	}
+	d.Services[id] = struct{}{}
+}
+
+// services are the IDs to look at, in order.
+func (d Dirty) services(snap store.Snapshot) []string {
+	if !d.All {
+		return slices.Sorted(maps.Keys(d.Services))
+	}
+	var ids []string
+	for svc := range snap.Services() {
+		ids = append(ids, svc.ID)
+	}
+	return ids
+}
+
+// Touches says what a pass has to look at because the rows of touched differ
+// between two snapshots: services with a changed row or task, services with a
+// task on a changed node, and services with a pending task that what became
+// free could help.
+func Touches(before, after store.Snapshot, touched store.Touched) Dirty {
+	if touched.All {
+		return Dirty{All: true}
+	}
+	d := Dirty{Revisions: len(touched.Revisions) > 0}
+	for id := range touched.Services {
+		d.service(id)
+	}
+	var helps help
+	for id := range touched.Tasks {
+		was, had := before.Task(id)
+		is, has := after.Task(id)
+		if had {
+			d.service(was.ServiceID)
+		}
+		if has {
+			d.service(is.ServiceID)
+		}
+		if had && occupies(was) && !(has && occupies(is)) {
+			helps.capacity = true
+		}
+	}
+	for id := range touched.Nodes {
+		was, _ := before.Node(id)
+		is, _ := after.Node(id)
+		if reflect.DeepEqual(fitness(was), fitness(is)) {
+			continue
+		}
+		helps.node = helps.node || is.CanTakeTasks()
+		for t := range after.TasksOn(id) {
+			d.service(t.ServiceID)
+		}
+	}
+	helps.wake(&d, after)
+	return d
+}
+
+// help is what became free: room on a node, or a node.
+type help struct{ capacity, node bool }
+
+// wake adds the services whose pending tasks may be placed now. Freed capacity
+// helps only tasks that reserve some, a node helps all.
+func (h help) wake(d *Dirty, snap store.Snapshot) {
+	if !h.capacity && !h.node {
+		return
+	}
+	for t := range snap.UnassignedTasks() {
+		if _, known := d.Services[t.ServiceID]; known {
+			continue
+		}
+		spec, _ := snap.TaskSpec(t.Spec)
+		if h.node || spec.Reservations != (specs.Resources{}) {
+			d.service(t.ServiceID)
+		}
+	}
+}
+
+func occupies(t specs.Task) bool { return t.Want.Node != "" && !t.Ended() }
+
+// fitness is the node without what decides nothing about tasks.
+func fitness(n specs.Node) specs.Node {
+	n.Created, n.SpecVersion, n.SeenVersion = specs.Node{}.Created, 0, 0
+	n.Seen.Since, n.Seen.Description.Engine = specs.Node{}.Created, ""
+	return n
+}

@@ -1,0 +1,54 @@
+package converge
+
+import (
+	"github.com/swarmgit/swarmgit/reconciler/restart"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// forget drops rows that are of no use any more: tasks that were never on a
+// node, tasks of slots that went, and history beyond what is kept.
+func (w *work) forget() {
+	keep := w.history()
+	for _, s := range w.slots {
+		s.trim(keep, w.gone)
+	}
+}
+
+// history is how many ended tasks of a slot are kept; negative is all.
+func (w *work) history() int {
+	keep := specs.DefaultHistory
+	if set := w.draft.Cluster().Spec.History; set != nil {
+		keep = *set
+	}
+	if keep < 0 {
+		return keep
+	}
+	keep = max(keep, restart.Attempts(w.svc.Spec.Restart))
+	if w.svc.Rollout.State == specs.RolloutUpdating {
+		keep = max(keep, 1) // the rollout counts failures by their rows
+	}
+	return keep
+}
+
+// gone reports that nothing of the task is left to wait for.
+func (w *work) gone(r *row) bool {
+	return r.Ended() || r.Want.Node != "" && !w.node(r.Want.Node).known
+}
+
+// trim forgets what the slot no longer needs. Of its ended tasks the newest are
+// kept, and always the one that stands for the slot.
+func (s *slot) trim(keep int, gone func(*row) bool) {
+	current, kept := s.current(), 0
+	for i := len(s.rows) - 1; i >= 0; i-- {
+		r := s.rows[i]
+		switch {
+		case r.Wanted() || !gone(r):
+		case r.Want.Desired == specs.StateRemove || r.Want.Node == "":
+			r.forgotten = true
+		case r != current && keep >= 0 && kept >= keep:
+			r.forgotten = true
+		default:
+			kept++
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package converge
+
+import (
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// nodeView is what a pass needs to know of a node, looked up once.
+type nodeView struct {
+	specs.Node
+	known bool
+}
+
+func (p *pass) node(id string) nodeView {
+	view, ok := p.nodes[id]
+	if !ok {
+		view.Node, view.known = p.draft.Node(id)
+		p.nodes[id] = view
+	}
+	return view
+}
+
+// lost reports that the node says nothing of its tasks any more: it is down or
+// forgotten. A node not heard of yet is not lost.
+func (n nodeView) lost() bool { return !n.known || n.Seen.Status == specs.NodeDown }
+
+// name is what people call the node.
+func (n nodeView) name() string {
+	if n.Seen.Description.Hostname != "" {
+		return n.Seen.Description.Hostname
+	}
+	return n.ID
+}
+
+// evicts says why the node cannot keep any task, or nothing.
+func (n nodeView) evicts() string {
+	switch {
+	case !n.known:
+		return "its node left the cluster"
+	case n.Seen.Status == specs.NodeDown:
+		return "node " + n.name() + " is down"
+	case n.Spec.Availability == specs.Drain:
+		return "node " + n.name() + " is drained"
+	}
+	return ""
+}

@@ -1,0 +1,150 @@
+package converge
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/rollout"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// judgeRevisions moves revisions that are rolling out: the newest of a source
+// becomes healthy or paused by what its services do, older ones are superseded.
+func (p *pass) judgeRevisions() {
+	bySource := make(map[string][]specs.Revision)
+	for rev := range p.draft.Revisions() {
+		if rev.Progress.State != specs.RevisionRefused && rev.Progress.State != specs.RevisionAwaiting {
+			bySource[rev.Source] = append(bySource[rev.Source], rev)
+		}
+	}
+	p.result.Wakes[revisionsKey] = time.Time{}
+	for _, source := range slices.Sorted(maps.Keys(bySource)) {
+		p.judgeSource(bySource[source])
+	}
+}
+
+// judgeSource gets the accepted revisions of a source, oldest first. What a
+// superseded revision changed is for its successor to bring up.
+func (p *pass) judgeSource(revisions []specs.Revision) {
+	newest := len(revisions) - 1
+	var stacks []string
+	for i, rev := range revisions {
+		stacks = append(stacks, rev.Changed...)
+		switch state := rev.Progress.State; {
+		case state == specs.RevisionRollingOut && i < newest:
+			p.progress(rev, specs.RevisionSuperseded, "")
+		case state == specs.RevisionRollingOut:
+			slices.Sort(stacks)
+			p.judge(rev, slices.Compact(stacks))
+		case state != specs.RevisionSuperseded:
+			stacks = nil
+		}
+	}
+}
+
+// judge decides about one revision by the services of the stacks.
+func (p *pass) judge(rev specs.Revision, stacks []string) {
+	verdict := standing{healthy: true, progress: rev.Progress.Since}
+	for _, stack := range stacks {
+		for svc := range p.draft.ServicesOf(stack) {
+			verdict.add(p.standing(svc))
+		}
+	}
+	stalledAt := verdict.progress.Add(rollout.Patience)
+	switch {
+	case verdict.paused != "":
+		p.progress(rev, specs.RevisionPaused, verdict.paused)
+	case verdict.healthy:
+		p.progress(rev, specs.RevisionHealthy, "")
+	case verdict.updating: // the rollout itself has patience
+	case !p.now.Before(stalledAt):
+		p.progress(rev, specs.RevisionPaused, fmt.Sprintf("no progress for %d minutes: %s",
+			rollout.Patience/time.Minute, verdict.waitsFor))
+	default:
+		p.result.Wakes[revisionsKey] = earliest(p.result.Wakes[revisionsKey], verdict.wake, stalledAt)
+	}
+}
+
+func (p *pass) progress(rev specs.Revision, state specs.RevisionState, reason string) {
+	value := specs.RevisionProgress{State: state, Since: p.now, Reason: reason}
+	p.decide("", specs.Transaction{{RevisionProgress: specs.Set(rev.ID, rev.ProgressVersion, value)}})
+}
+
+// standing is how far services are from what is wanted of them.
+type standing struct {
+	healthy  bool
+	updating bool      // a rollout is under way
+	paused   string    // why a rollout paused
+	waitsFor string    // what is not healthy, in words
+	progress time.Time // when something last got further
+	wake     time.Time // when the clock alone may make it healthy
+}
+
+func (s *standing) add(other standing) {
+	s.healthy = s.healthy && other.healthy
+	s.updating = s.updating || other.updating
+	s.paused = cmp.Or(s.paused, other.paused)
+	s.waitsFor = cmp.Or(s.waitsFor, other.waitsFor)
+	s.wake = earliest(s.wake, other.wake)
+	if other.progress.After(s.progress) {
+		s.progress = other.progress
+	}
+}
+
+func (p *pass) standing(svc specs.Service) standing {
+	switch {
+	case svc.Removed:
+		return p.standingOfRemoved(svc)
+	case svc.Rollout.Target != svc.Spec.Task || svc.Rollout.State == specs.RolloutUpdating:
+		return standing{updating: true, waitsFor: svc.Spec.Name + " is updating"}
+	case svc.Rollout.State == specs.RolloutPaused:
+		return standing{paused: svc.Rollout.Message}
+	}
+	return p.standingOfTasks(svc)
+}
+
+// standingOfRemoved waits for the tasks of a removed service, but not for nodes
+// that say nothing.
+func (p *pass) standingOfRemoved(svc specs.Service) standing {
+	for t := range p.draft.TasksOf(svc.ID) {
+		if !t.Ended() && !p.node(t.Want.Node).lost() {
+			return standing{waitsFor: t.Name() + " is stopping", progress: t.Want.Since}
+		}
+	}
+	return standing{healthy: true}
+}
+
+// standingOfTasks asks for a task in each slot that is proven and still runs.
+func (p *pass) standingOfTasks(svc specs.Service) standing {
+	s := standing{progress: svc.Rollout.Ended}
+	healthy := make(map[uint64]bool)
+	for t := range p.draft.TasksOf(svc.ID) {
+		runs := t.Wanted() && t.Seen.State == specs.StateRunning
+		provenAt := rollout.ProvenAt(&t, svc.Spec)
+		switch {
+		case runs && !p.now.Before(provenAt), t.Spec == svc.Spec.Task && rollout.Done(&t, svc.Spec):
+			healthy[t.Slot] = true
+		case runs:
+			s.wake = earliest(s.wake, provenAt)
+			s.progress = latest(s.progress, provenAt)
+			s.waitsFor = cmp.Or(s.waitsFor, rollout.Describe(&t))
+		case t.Wanted():
+			s.waitsFor = cmp.Or(s.waitsFor, rollout.Describe(&t))
+		}
+	}
+	s.healthy = uint64(len(healthy)) >= svc.Spec.WantedReplicas()
+	if !s.healthy && s.waitsFor == "" {
+		s.waitsFor = svc.Spec.Name + " has fewer tasks than wanted"
+	}
+	return s
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

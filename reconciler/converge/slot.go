@@ -1,0 +1,96 @@
+package converge
+
+import (
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/restart"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// row is one task while a pass decides about it.
+type row struct {
+	specs.Task
+	was       specs.TaskWant // what the snapshot says
+	made      bool           // by this pass
+	forgotten bool           // by this pass
+}
+
+// stop asks the task to end, with a reason that people read. A task that was
+// asked before keeps its time, from which its slot's patience counts.
+func (r *row) stop(desired specs.State, reason string, now time.Time) {
+	if r.Want.Desired >= desired {
+		return
+	}
+	since := now
+	if !r.Wanted() {
+		since = r.Want.Since
+	}
+	r.Want = specs.TaskWant{Desired: desired, Node: r.Want.Node, Reason: reason, Since: since}
+}
+
+// endedByItself reports an end that nobody asked for.
+func (r *row) endedByItself() bool {
+	return r.Seen.State.Final() && r.Seen.State != specs.StateOrphaned && r.Want.Reason == ""
+}
+
+// slot is one number of a service with every task that the cluster remembers of
+// it, oldest first. Tasks that are desired to be removed do not count: a slot
+// with no others does not exist.
+type slot struct {
+	number uint64
+	rows   []*row
+}
+
+// current is the newest task that counts, alive or dead.
+func (s *slot) current() *row {
+	if r := s.wanted(); r != nil {
+		return r
+	}
+	for i := len(s.rows) - 1; i >= 0; i-- {
+		if s.rows[i].Want.Desired < specs.StateRemove {
+			return s.rows[i]
+		}
+	}
+	return nil
+}
+
+// wanted is the task that is meant to run, now or soon.
+func (s *slot) wanted() *row {
+	for i := len(s.rows) - 1; i >= 0; i-- {
+		if s.rows[i].Wanted() {
+			return s.rows[i]
+		}
+	}
+	return nil
+}
+
+// exits are the ends that the restart policy counts: of the tasks of the
+// current spec, back to the last change of spec.
+func (s *slot) exits() []restart.Exit {
+	var past []restart.Exit
+	current := s.current()
+	for _, r := range s.rows {
+		switch {
+		case r.Want.Desired == specs.StateRemove || r.Spec != current.Spec:
+			past = nil
+		case r.endedByItself():
+			past = append(past, restart.Exit{State: r.Seen.State, At: r.Want.Since})
+		}
+	}
+	return past
+}
+
+// remove asks every task of the slot to go and to be forgotten.
+func (s *slot) remove(reason string, now time.Time) {
+	for _, r := range s.rows {
+		r.stop(specs.StateRemove, reason, now)
+	}
+}
+
+func (s *slot) tasks() []*specs.Task {
+	tasks := make([]*specs.Task, len(s.rows))
+	for i, r := range s.rows {
+		tasks[i] = &r.Task
+	}
+	return tasks
+}

@@ -47,6 +47,13 @@ func (t table[T]) put(id string, row *T) {
 	t.m.Set(id, row)
 }
 
+// rows yields the rows themselves, for those who only look.
+func (t table[T]) rows() iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		t.m.Scan(func(_ string, row *T) bool { return yield(row) })
+	}
+}
+
 func (t table[T]) all() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		t.m.Scan(func(_ string, row *T) bool { return yield(*row) })

@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -59,6 +60,19 @@ func Unmarshal(data []byte, v any) error { return strict.Unmarshal(data, v) }
 
 // UnmarshalMessage reads what another node sent; unknown fields are ignored.
 func UnmarshalMessage(data []byte, v any) error { return lenient.Unmarshal(data, v) }
+
+// Encoder writes values one after the other.
+type Encoder interface{ Encode(v any) error }
+
+// Decoder reads values one after the other, and io.EOF after the last.
+type Decoder interface{ Decode(v any) error }
+
+// NewEncoder writes each value in its one form.
+func NewEncoder(w io.Writer) Encoder { return writer.NewEncoder(w) }
+
+// NewDecoder reads what an Encoder wrote, as Unmarshal does. It may read more
+// from r than it decodes.
+func NewDecoder(r io.Reader) Decoder { return strict.NewDecoder(r) }
 
 // HashTaskSpec names a task spec by its content. The spec must be normalised.
 func HashTaskSpec(s specs.TaskSpec) specs.Hash { return hash(s) }

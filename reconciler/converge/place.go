@@ -19,12 +19,21 @@ func (w *work) unfitReason(nodeID string) string {
 	node := w.node(nodeID)
 	reason = node.evicts()
 	if reason == "" && node.CanTakeTasks() {
-		if unmet := scheduler.Unmet(&node.Node, w.svc.Spec.Placement.Constraints); unmet != "" {
-			reason = unmet + " on node " + node.name()
-		}
+		reason = w.unmet(node)
 	}
 	w.unfit[nodeID] = reason
 	return reason
+}
+
+// unmet names the first constraint of the service that the node does not meet.
+// One that cannot be read keeps new tasks away and moves none.
+func (w *work) unmet(node nodeView) string {
+	for _, text := range w.svc.Spec.Placement.Constraints {
+		if c, err := scheduler.ParseConstraint(text); err == nil && !c.Meets(&node.Node) {
+			return c.String() + " not met on node " + node.name()
+		}
+	}
+	return ""
 }
 
 // place gives nodes to the wanted tasks that have none, lowest slots first, and

@@ -1,0 +1,139 @@
+package dispatcher
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// batchPause is the least time between two messages to a node. The first change
+// after it goes out at once, those that come sooner go together.
+const batchPause = 10 * time.Millisecond
+
+// stream collects which tasks of a node may have changed. It holds each task
+// once however slow the node is.
+type stream struct {
+	wake chan struct{} // readable when something may be there
+
+	mu      sync.Mutex
+	touched map[string]struct{}
+	all     bool
+}
+
+func newStream() *stream {
+	return &stream{wake: make(chan struct{}, 1), touched: map[string]struct{}{}}
+}
+
+func (s *stream) touch(taskID string) {
+	s.mu.Lock()
+	s.touched[taskID] = struct{}{}
+	s.mu.Unlock()
+	signal(s.wake)
+}
+
+func (s *stream) touchAll() {
+	s.mu.Lock()
+	s.all = true
+	s.mu.Unlock()
+	signal(s.wake)
+}
+
+func (s *stream) take() (touched map[string]struct{}, all bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	touched, all = s.touched, s.all
+	s.touched, s.all = map[string]struct{}{}, false
+	return touched, all
+}
+
+// assigned streams a node's tasks: all of them first, then what changes. A node
+// that takes nothing for wire.SendTimeout is cut off.
+func (d *Dispatcher) assigned(ctx context.Context, req wire.AssignmentsRequest, send func(wire.Assignments) error) error {
+	t, s, err := d.opened(req.SessionID)
+	if err != nil {
+		return err
+	}
+	known := newKnown(s.nodeID)
+	if err := send(known.everything(t.Store.Snapshot(), true)); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-s.stream.wake:
+		case <-s.gone:
+			return s.why
+		case <-ctx.Done():
+			return nil
+		}
+		touched, all := s.stream.take()
+		snapshot := t.Store.Snapshot()
+		message := known.changes(snapshot, touched)
+		if all {
+			message = known.everything(snapshot, false)
+		}
+		if len(message.Set)+len(message.Remove) == 0 {
+			continue
+		}
+		if err := send(message); err != nil {
+			return err
+		}
+		sleepUntil(ctx, time.Now().Add(batchPause))
+	}
+}
+
+// route tells the nodes' streams which of their tasks changed in a way that
+// matters to the node.
+func (t *term) route(ctx context.Context) error {
+	feed := t.Store.Subscribe()
+	defer feed.Close()
+	var before store.Snapshot
+	for first := true; ; first = false {
+		select {
+		case <-feed.Wait():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now, touched := feed.Take()
+		if touched.All || first {
+			t.touchEveryone()
+		} else {
+			for id := range touched.Tasks {
+				t.touch(before, now, id)
+			}
+		}
+		before = now
+	}
+}
+
+func (t *term) touch(before, now store.Snapshot, id string) {
+	was, existed := before.Task(id)
+	is, exists := now.Task(id)
+	if existed && exists && was.Want.Node == is.Want.Node && was.Want.Desired == is.Want.Desired {
+		return
+	}
+	node := is.Want.Node
+	if !exists {
+		node = was.Want.Node
+	}
+	if s, err := t.of(node); err == nil {
+		s.stream.touch(id)
+	}
+}
+
+func (t *term) touchEveryone() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.sessions {
+		s.stream.touchAll()
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,170 @@
+package dispatcher
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// Logs asks a node for logs and hands them to yield as they come, until the
+// node has no more, yield fails or ctx ends. It is Unavailable when the node is
+// not connected, or goes away in between. The request's ID is made here.
+func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogRequest, yield func(wire.LogBatch) error) error {
+	t, err := d.current()
+	if err != nil {
+		return err
+	}
+	s, err := t.of(nodeID)
+	if err != nil {
+		return err
+	}
+	req.ID = newID()
+	sink := t.listen(req.ID, nodeID)
+	defer t.stopListening(req.ID, sink)
+	s.asked.put(req)
+	defer s.asked.put(wire.LogRequest{ID: req.ID, Cancel: true})
+	for {
+		select {
+		case batch := <-sink.batches:
+			if err := yield(batch); err != nil {
+				return err
+			}
+		case err := <-sink.ended:
+			return err
+		case <-s.gone:
+			return s.why
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sink is where the lines for one request go.
+type sink struct {
+	nodeID  string
+	batches chan wire.LogBatch
+	ended   chan error    // the node has no more; holds one
+	closed  chan struct{} // closed once nobody listens any more
+}
+
+func (t *term) listen(requestID, nodeID string) *sink {
+	s := &sink{
+		nodeID: nodeID, batches: make(chan wire.LogBatch),
+		ended: make(chan error, 1), closed: make(chan struct{}),
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sinks[requestID] = s
+	return s
+}
+
+func (t *term) stopListening(requestID string, s *sink) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.sinks, requestID)
+	close(s.closed)
+}
+
+// logRequests passes on to a node which logs are wanted of it.
+func (d *Dispatcher) logRequests(ctx context.Context, req wire.LogRequestsRequest, send func(wire.LogRequest) error) error {
+	_, s, err := d.opened(req.SessionID)
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-s.asked.wake:
+			for _, request := range s.asked.take() {
+				if err := send(request); err != nil {
+					return err
+				}
+			}
+		case <-s.gone:
+			return s.why
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// publishLogs takes the lines for one request.
+func (d *Dispatcher) publishLogs(ctx context.Context, batches iter.Seq2[wire.LogBatch, error]) (wire.PublishLogsReply, error) {
+	var to *sink
+	for batch, err := range batches {
+		if err == nil && to == nil {
+			to, err = d.sinkOf(batch)
+		}
+		if err == nil {
+			err = to.give(ctx, batch)
+		}
+		if err != nil {
+			to.end(err)
+			return wire.PublishLogsReply{}, err
+		}
+	}
+	to.end(nil)
+	return wire.PublishLogsReply{}, nil
+}
+
+// sinkOf finds who waits for the stream that begins with this batch.
+func (d *Dispatcher) sinkOf(first wire.LogBatch) (*sink, error) {
+	t, s, err := d.opened(first.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	to, ok := t.sinks[first.RequestID]
+	if !ok || to.nodeID != s.nodeID {
+		return nil, wire.Errorf(wire.NotFound, "nobody waits for the logs of request %s", first.RequestID)
+	}
+	return to, nil
+}
+
+func (s *sink) give(ctx context.Context, batch wire.LogBatch) error {
+	if len(batch.Lines) == 0 && batch.Err == "" {
+		return nil
+	}
+	select {
+	case s.batches <- batch:
+		return nil
+	case <-s.closed:
+		return wire.Errorf(wire.NotFound, "nobody waits for these logs any more")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end says that no more lines come.
+func (s *sink) end(err error) {
+	if s != nil {
+		s.ended <- err
+	}
+}
+
+// mailbox holds log requests until the node takes them.
+type mailbox struct {
+	wake chan struct{}
+
+	mu       sync.Mutex
+	requests []wire.LogRequest
+}
+
+func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+
+func (m *mailbox) put(r wire.LogRequest) {
+	m.mu.Lock()
+	m.requests = append(m.requests, r)
+	m.mu.Unlock()
+	signal(m.wake)
+}
+
+func (m *mailbox) take() []wire.LogRequest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	taken := m.requests
+	m.requests = nil
+	return taken
+}

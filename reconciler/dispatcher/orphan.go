@@ -1,0 +1,54 @@
+package dispatcher
+
+import (
+	"context"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+const (
+	// orphanAfter is how long a node may be down before its tasks are given up.
+	orphanAfter = 24 * time.Hour
+	// orphanPeriod is how often nodes that are down are looked at.
+	orphanPeriod = time.Minute
+)
+
+// orphan gives up the tasks of nodes that have been gone for too long, or that
+// are not part of the cluster any more: what they hold is free again.
+func (t *term) orphan(ctx context.Context) error {
+	for {
+		if lost := orphans(t.Store.Snapshot(), t.Now()); len(lost) > 0 {
+			t.Log.WarnContext(ctx, "giving up tasks of nodes that are gone", "tasks", len(lost))
+			if err := t.commit(ctx, lost); err != nil {
+				t.Log.WarnContext(ctx, "cannot give up tasks; trying again", "error", err)
+			}
+		}
+		if !sleepUntil(ctx, time.Now().Add(orphanPeriod)) {
+			return ctx.Err()
+		}
+	}
+}
+
+// orphans returns the tasks to give up and what to write of them.
+func orphans(s store.Snapshot, now time.Time) map[string]specs.TaskSeen {
+	lost := map[string]specs.TaskSeen{}
+	for task := range s.Tasks() {
+		if task.Want.Node == "" || task.Seen.State.Final() {
+			continue
+		}
+		node, exists := s.Node(task.Want.Node)
+		why := "its node was removed from the cluster"
+		if exists {
+			if node.Seen.Status != specs.NodeDown || now.Sub(node.Seen.Since) < orphanAfter {
+				continue
+			}
+			why = "its node has been down since " + node.Seen.Since.UTC().Format(time.RFC3339)
+		}
+		seen := task.Seen
+		seen.State, seen.Since, seen.PID, seen.Message, seen.Err = specs.StateOrphaned, now, 0, "", "task: "+why
+		lost[task.ID] = seen
+	}
+	return lost
+}

@@ -1,0 +1,138 @@
+package dispatcher
+
+import (
+	"context"
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+const (
+	// graceBeats is how many heartbeats a node may miss before it is down.
+	graceBeats = 3
+	// firstGraceBeats is the same for nodes that a new leader has yet to hear.
+	firstGraceBeats = 6
+	// retryPause is the wait after a proposal that did not succeed.
+	retryPause = time.Second
+)
+
+// presence is when a node is down unless it is heard of before.
+type presence struct {
+	deadline time.Time
+	heard    bool // in this term
+}
+
+// expectNodes gives every node that is ready time to find this leader.
+func (t *term) expectNodes(now time.Time) {
+	for node := range t.Store.Snapshot().Nodes() {
+		if node.Seen.Status == specs.NodeReady {
+			t.presence[node.ID] = presence{deadline: now.Add(firstGraceBeats * t.Heartbeat)}
+		}
+	}
+}
+
+// hear notes that the node lives; the caller holds the mutex.
+func (t *term) hear(nodeID string, now time.Time) {
+	t.presence[nodeID] = presence{deadline: now.Add(graceBeats * t.Heartbeat), heard: true}
+}
+
+func (t *term) heard(nodeID string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.presence[nodeID].heard
+}
+
+// watchPresence writes down which nodes are down.
+func (t *term) watchPresence(ctx context.Context) error {
+	for {
+		silent, next := t.silent(time.Now())
+		if err := t.writeDown(ctx, silent); err != nil {
+			t.Log.WarnContext(ctx, "cannot write that nodes are down; trying again", "nodes", len(silent), "error", err)
+			next = time.Now().Add(retryPause)
+		}
+		if !sleepUntil(ctx, next) {
+			return ctx.Err()
+		}
+	}
+}
+
+// silent returns the nodes whose deadline has passed, their sessions ended, and
+// when to look again. No deadline that is set meanwhile comes before.
+func (t *term) silent(now time.Time) (nodeIDs []string, next time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next = now.Add(graceBeats * t.Heartbeat)
+	for id, p := range t.presence {
+		switch {
+		case !p.deadline.After(now):
+			nodeIDs = append(nodeIDs, id)
+			if s := t.sessions[id]; s != nil {
+				t.drop(s, wire.Errorf(wire.Unavailable, "node %s missed %d heartbeats", id, graceBeats))
+			}
+		case p.deadline.Before(next):
+			next = p.deadline
+		}
+	}
+	return nodeIDs, next
+}
+
+// writeDown writes all of them at once, and looks again at those that somebody
+// else wrote meanwhile.
+func (t *term) writeDown(ctx context.Context, nodeIDs []string) error {
+	snapshot := t.Store.Snapshot()
+	var txs []specs.Transaction
+	for _, id := range nodeIDs {
+		node, known := snapshot.Node(id)
+		if !known || node.Seen.Status == specs.NodeDown || !t.stillSilent(id) {
+			continue
+		}
+		seen := node.Seen
+		seen.Status, seen.Since = specs.NodeDown, t.Now()
+		txs = append(txs, nodeSeen(node, seen))
+		t.Log.WarnContext(ctx, "node is down: no heartbeat", "node", id)
+	}
+	if len(txs) > 0 {
+		errs, err := t.Propose.Propose(ctx, txs)
+		if err != nil {
+			return err
+		}
+		for _, err := range errs {
+			if err != nil {
+				return err
+			}
+		}
+	}
+	t.forgetSilent(nodeIDs)
+	return nil
+}
+
+func (t *term) stillSilent(nodeID string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.presence[nodeID].deadline.After(time.Now())
+}
+
+// forgetSilent ends the watch over nodes that are down.
+func (t *term) forgetSilent(nodeIDs []string) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range nodeIDs {
+		if !t.presence[id].deadline.After(now) {
+			delete(t.presence, id)
+		}
+	}
+}
+
+// sleepUntil waits and reports whether ctx still lives.
+func sleepUntil(ctx context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

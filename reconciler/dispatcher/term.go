@@ -1,0 +1,147 @@
+package dispatcher
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+const (
+	// A node may open maxOpenings sessions within openingsWindow, as in Swarm:
+	// two daemons with one identity would else take turns without end.
+	maxOpenings    = 3
+	openingsWindow = 8 * time.Second
+)
+
+// term is everything that this manager knows while it leads and forgets after.
+type term struct {
+	Config
+	inbox *inbox
+
+	mu       sync.Mutex
+	sessions map[string]*session    // by node: the newest of each
+	byID     map[string]*session    // the same ones by session ID
+	openings map[string][]time.Time // by node: within the window
+	presence map[string]presence    // by node
+	sinks    map[string]*sink       // by log request
+}
+
+func newTerm(c Config) *term {
+	t := &term{
+		Config: c, inbox: newInbox(),
+		sessions: map[string]*session{}, byID: map[string]*session{}, openings: map[string][]time.Time{},
+		presence: map[string]presence{}, sinks: map[string]*sink{},
+	}
+	t.expectNodes(time.Now())
+	return t
+}
+
+// end closes every session. Reports that are not committed are not
+// acknowledged.
+func (t *term) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.byID {
+		t.drop(s, wire.Errorf(wire.NotLeader, "this manager does not lead the cluster any more"))
+	}
+	t.inbox.close()
+}
+
+// session is what is known of one node while it is connected.
+type session struct {
+	id     string
+	nodeID string
+	stream *stream
+	asked  *mailbox // log requests on their way to the node
+
+	gone chan struct{} // closed when the session is over
+	why  error         // set before gone is closed
+}
+
+// open opens a session; an older one of the same node ends.
+func (t *term) open(nodeID string) (*session, error) {
+	if _, known := t.Store.Snapshot().Node(nodeID); !known {
+		return nil, wire.Errorf(wire.NotFound,
+			"node %s is not part of this cluster (was it removed?): join it again", nodeID)
+	}
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.mayOpen(nodeID, now) {
+		return nil, wire.Errorf(wire.Unavailable,
+			"node %s opened %d sessions within %s: do two daemons run with its identity?", nodeID, maxOpenings, openingsWindow)
+	}
+	if older := t.sessions[nodeID]; older != nil {
+		t.drop(older, wire.Errorf(wire.Unavailable, "a newer session of node %s replaced this one", nodeID))
+	}
+	s := &session{id: newID(), nodeID: nodeID, stream: newStream(), asked: newMailbox(), gone: make(chan struct{})}
+	t.sessions[nodeID], t.byID[s.id] = s, s
+	t.hear(nodeID, now)
+	return s, nil
+}
+
+// mayOpen counts one more opening unless there were too many.
+func (t *term) mayOpen(nodeID string, now time.Time) bool {
+	recent := t.openings[nodeID][:0]
+	for _, at := range t.openings[nodeID] {
+		if now.Sub(at) < openingsWindow {
+			recent = append(recent, at)
+		}
+	}
+	allowed := len(recent) < maxOpenings
+	if allowed {
+		recent = append(recent, now)
+	}
+	t.openings[nodeID] = recent
+	return allowed
+}
+
+// close ends a session whose connection is gone. The node keeps its deadline:
+// it may come back in time.
+func (t *term) close(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drop(s, wire.Errorf(wire.Unavailable, "node %s is not connected", s.nodeID))
+}
+
+// drop ends a session once; the caller holds the mutex.
+func (t *term) drop(s *session, why error) {
+	if t.byID[s.id] != s {
+		return
+	}
+	delete(t.byID, s.id)
+	delete(t.sessions, s.nodeID)
+	s.why = why
+	close(s.gone)
+}
+
+// opened returns the open session of that ID.
+func (t *term) opened(id string) (*session, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.byID[id]
+	if !ok {
+		return nil, wire.Errorf(wire.InvalidArgument, "session %s is not open: open a new one", id)
+	}
+	return s, nil
+}
+
+// of returns the open session of a node.
+func (t *term) of(nodeID string) (*session, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.sessions[nodeID]
+	if !ok {
+		return nil, wire.Errorf(wire.Unavailable, "node %s is not connected", nodeID)
+	}
+	return s, nil
+}
+
+func newID() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return specs.ID(random)
+}

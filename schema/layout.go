@@ -1,0 +1,194 @@
+package schema
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// stackFiles are the names that a stack file may have in its folder.
+var stackFiles = []string{
+	"stack.yml", "docker-stack.yml", "compose.yml", "docker-compose.yml",
+	"stack.yaml", "docker-stack.yaml", "compose.yaml", "docker-compose.yaml",
+}
+
+// found is one stack of a tree, not read yet.
+type found struct {
+	name string
+	file string
+}
+
+const (
+	stacksFolder = "stacks"
+	settingsFile = "swarmgit.yaml"
+)
+
+// discover finds the stacks of a tree below root, sorted by name, and reports
+// what stands where a stack would but is none.
+func discover(tree *files, root string, to *report) []found {
+	root = path.Clean(root)
+	if !fs.ValidPath(root) {
+		to.problem(specs.Position{File: root}, "", errOutside.Error())
+		return nil
+	}
+	d := discovery{tree: tree, to: to, names: map[string]string{}}
+	if tree.exists(path.Join(root, settingsFile)) == nil {
+		to.partial(specs.Position{File: path.Join(root, settingsFile)}, "",
+			"lists of stacks are not built yet; the stacks are found by their folders as if this file were not here")
+	}
+	if isFolder(tree, path.Join(root, stacksFolder)) {
+		d.inStacks(path.Join(root, stacksFolder))
+	} else {
+		d.inFolders(root)
+	}
+	if len(d.names) == 0 {
+		d.nothing(root)
+	}
+	var stacks []found
+	for _, name := range slices.Sorted(maps.Keys(d.names)) {
+		stacks = append(stacks, found{name, d.names[name]})
+	}
+	return stacks
+}
+
+type discovery struct {
+	tree  *files
+	to    *report
+	names map[string]string // stack -> file
+}
+
+// inStacks finds stacks/<name>/<stack file> and stacks/<name>.yml.
+func (d *discovery) inStacks(folder string) {
+	for _, entry := range d.list(folder) {
+		at := path.Join(folder, entry)
+		if isFolder(d.tree, at) {
+			d.folder(entry, at, stackFiles, true)
+		} else if name, ok := yamlStem(entry); ok {
+			d.stack(name, at)
+		}
+	}
+}
+
+// inFolders finds <name>/stack.yml.
+func (d *discovery) inFolders(root string) {
+	for _, entry := range d.list(root) {
+		if at := path.Join(root, entry); isFolder(d.tree, at) {
+			d.folder(entry, at, []string{"stack.yml", "stack.yaml"}, false)
+		}
+	}
+}
+
+// folder takes the one stack file of a folder. In a folder that can be nothing
+// but a stack, YAML files of other names are worth a word.
+func (d *discovery) folder(name, at string, names []string, mustBeStack bool) {
+	var here, other []string
+	for _, entry := range d.list(at) {
+		if slices.Contains(names, entry) {
+			here = append(here, entry)
+		} else if _, ok := yamlStem(entry); ok {
+			other = append(other, entry)
+		}
+	}
+	switch {
+	case len(here) == 1:
+		d.stack(name, path.Join(at, here[0]))
+	case len(here) > 1:
+		d.names[name] = "" // there is a stack, but which
+		d.to.problem(specs.Position{File: path.Join(at, here[1])}, "",
+			fmt.Sprintf("%s is a second stack file of the stack %s: keep one", path.Join(at, here[0]), name))
+		delete(d.names, name)
+	case mustBeStack && len(other) > 0:
+		d.to.warn(specs.Position{File: path.Join(at, other[0])}, "",
+			"not read: the stack file of a folder is called stack.yml, docker-stack.yml, compose.yml or docker-compose.yml")
+	}
+}
+
+func (d *discovery) stack(name, file string) {
+	if other, taken := d.names[name]; taken {
+		d.to.problem(specs.Position{File: file}, "", fmt.Sprintf("the stack %s has a second file, %s: keep one", name, other))
+		return
+	}
+	if why := wrongName(name); why != "" {
+		d.to.problem(specs.Position{File: file}, "", fmt.Sprintf("the stack's name %q %s", name, why))
+		return
+	}
+	d.names[name] = file
+}
+
+// nothing tells a newcomer where stacks are looked for.
+func (d *discovery) nothing(root string) {
+	if d.to.refused() {
+		return
+	}
+	at := root
+	for _, name := range stackFiles {
+		if file := path.Join(root, name); d.tree.exists(file) == nil {
+			at = file
+		}
+	}
+	d.to.warn(specs.Position{File: at}, "", "no stack found: a stack is stacks/<name>/stack.yml, stacks/<name>.yml, or <name>/stack.yml")
+}
+
+// list returns the visible entries of a folder, sorted.
+func (d *discovery) list(folder string) []string {
+	real, err := d.tree.resolve(folder)
+	if err != nil {
+		d.to.problem(specs.Position{File: folder}, "", err.Error())
+		return nil
+	}
+	entries, err := fs.ReadDir(d.tree.fsys, real)
+	if err != nil {
+		d.to.problem(specs.Position{File: folder}, "", plain(err).Error())
+		return nil
+	}
+	var names []string
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), ".") {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// isFolder also holds for a link to a folder inside the tree. What cannot be
+// followed is no folder; if it has a stack file's name, reading it will tell.
+func isFolder(tree *files, name string) bool {
+	real, err := tree.resolve(name)
+	if err != nil {
+		return false
+	}
+	info, err := fs.Stat(tree.fsys, real)
+	return err == nil && info.IsDir()
+}
+
+func yamlStem(name string) (string, bool) {
+	for _, suffix := range []string{".yml", ".yaml"} {
+		if stem, ok := strings.CutSuffix(name, suffix); ok && stem != "" {
+			return stem, true
+		}
+	}
+	return "", false
+}
+
+// maxName is the longest name of a service, stack and underscore included: the
+// longest label of a DNS name, as in Swarm.
+const maxName = 63
+
+var nameForm = regexp.MustCompile(`^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$`)
+
+// wrongName says what is wrong with the name of a stack or service, if anything.
+func wrongName(name string) string {
+	switch {
+	case len(name) > maxName:
+		return fmt.Sprintf("has %d characters; at most %d are allowed", len(name), maxName)
+	case !nameForm.MatchString(name):
+		return "may have letters, digits, - and _ only, and begins and ends with a letter or digit"
+	}
+	return ""
+}

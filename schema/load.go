@@ -1,0 +1,205 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Options say where in the tree to look.
+type Options struct {
+	// Path is the folder of the tree that holds the stacks; empty is its root.
+	// Positions always count from the root.
+	Path string
+}
+
+// Result is what a tree asks for. It shares its values with the Loader's cache
+// and with later results: read only.
+type Result struct {
+	// Stacks are sorted by name. A stack with a mistake is left out; one with
+	// partial problems only is here, without what is not built.
+	Stacks []specs.Stack
+	// Problems are why the tree is refused, sorted by position. Those marked
+	// Partial refuse it unless the push says -o accept-partial.
+	Problems []specs.Problem
+	// Warnings refuse nothing but need attention: ignored keys, variables that
+	// are not set.
+	Warnings []specs.Problem
+}
+
+// Refusals are the problems that stand, given whether partial ones are accepted.
+func (r Result) Refusals(acceptPartial bool) []specs.Problem {
+	if !acceptPartial {
+		return r.Problems
+	}
+	return slices.DeleteFunc(slices.Clone(r.Problems), func(p specs.Problem) bool { return p.Partial })
+}
+
+// Load reads a tree once. Who reads many, such as the daemon on every push, has
+// a Loader.
+func Load(ctx context.Context, fsys fs.FS, opt Options) Result {
+	return NewLoader().Load(ctx, fsys, opt)
+}
+
+// A Loader reads trees and remembers the stacks whose files did not change.
+// It is safe for concurrent use.
+type Loader struct {
+	mu    sync.Mutex
+	cache map[cacheKey]cached
+}
+
+// NewLoader makes a Loader that remembers nothing yet.
+func NewLoader() *Loader { return &Loader{cache: map[cacheKey]cached{}} }
+
+// Load reads every stack of the tree. It never fails as a whole: what cannot be
+// read is a problem. When ctx ends the problem says so.
+func (l *Loader) Load(ctx context.Context, fsys fs.FS, opt Options) Result {
+	var all report
+	tree := &files{fsys: fsys}
+	found := discover(tree, opt.Path, &all)
+	check := newValidator()
+	var result Result
+	for _, stack := range found {
+		if err := ctx.Err(); err != nil {
+			all.problem(specs.Position{File: stack.file}, "", fmt.Sprintf("not read: loading was cut short: %v", context.Cause(ctx)))
+			break
+		}
+		one := l.loadStack(fsys, stack, check)
+		all.add(one.report)
+		if !one.report.refused() {
+			result.Stacks = append(result.Stacks, one.stack)
+		}
+	}
+	sameNames(result.Stacks, &all)
+	result.Problems, result.Warnings = all.sorted()
+	return result
+}
+
+// sameNames reports services of different stacks whose full names are equal, as
+// a_b + c and a + b_c are. Names differ by more than case.
+func sameNames(stacks []specs.Stack, to *report) {
+	slices.SortFunc(stacks, func(a, b specs.Stack) int { return cmp.Compare(a.Name, b.Name) })
+	owner := map[string]specs.Stack{}
+	for _, stack := range stacks {
+		for _, service := range stack.Services {
+			name := strings.ToLower(service.Name)
+			other, taken := owner[name]
+			if !taken {
+				owner[name] = stack
+				continue
+			}
+			path := "services." + strings.TrimPrefix(service.Name, stack.Name+"_")
+			pos, _ := stack.Origins.Find(path)
+			to.problem(pos, path, fmt.Sprintf("the name %s is taken by stack %s", service.Name, other.Name))
+		}
+	}
+}
+
+// report collects what is said of files.
+type report struct {
+	problems []specs.Problem
+	warnings []specs.Problem
+}
+
+func (r *report) problem(pos specs.Position, path, message string) {
+	r.problems = append(r.problems, specs.Problem{Position: pos, Path: path, Message: message})
+}
+
+func (r *report) partial(pos specs.Position, path, message string) {
+	r.problems = append(r.problems, specs.Problem{Position: pos, Path: path, Message: message, Partial: true})
+}
+
+func (r *report) warn(pos specs.Position, path, message string) {
+	r.warnings = append(r.warnings, specs.Problem{Position: pos, Path: path, Message: message})
+}
+
+func (r *report) add(other report) {
+	r.problems = append(r.problems, other.problems...)
+	r.warnings = append(r.warnings, other.warnings...)
+}
+
+func (r *report) refused() bool {
+	return slices.ContainsFunc(r.problems, func(p specs.Problem) bool { return !p.Partial })
+}
+
+// sorted returns the problems and warnings by position, each mistake once: what
+// stands behind an anchor is one mistake however often it is used.
+func (r *report) sorted() (problems, warnings []specs.Problem) {
+	return once(r.problems), once(r.warnings)
+}
+
+func once(said []specs.Problem) []specs.Problem {
+	slices.SortStableFunc(said, func(a, b specs.Problem) int {
+		return cmp.Or(a.Position.Compare(b.Position), cmp.Compare(a.Path, b.Path))
+	})
+	type mistake struct {
+		specs.Position
+		message string
+	}
+	seen := map[mistake]bool{}
+	return slices.DeleteFunc(said, func(p specs.Problem) bool {
+		m := mistake{p.Position, p.Message}
+		known := seen[m]
+		seen[m] = true
+		return known
+	})
+}
+
+// cacheKey names one stack file by place and content.
+type cacheKey struct{ name, file, hash string }
+
+// cached is what a stack file gave, and all that it asked of the tree.
+type cached struct {
+	loaded
+	asked map[question]string
+}
+
+// cacheLimit bounds the remembered stacks. Beyond it the memory is emptied:
+// the next push pays about 1 ms for each of its files once.
+const cacheLimit = 4096
+
+func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
+	tree := &files{fsys: fsys, asked: map[question]string{}}
+	data, err := tree.read(stack.file)
+	if err != nil {
+		var r report
+		r.problem(specs.Position{File: stack.file}, "", err.Error())
+		return loaded{report: r}
+	}
+	key := cacheKey{stack.name, stack.file, tree.asked[question{stack.file, true}]}
+	if known, ok := l.remembered(key, fsys); ok {
+		return known
+	}
+	one := readStack(tree, stack, data, check)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.cache) >= cacheLimit {
+		clear(l.cache)
+	}
+	l.cache[key] = cached{loaded: one, asked: tree.asked}
+	return one
+}
+
+// remembered returns what the file gave before, if the tree answers all that was
+// asked then as it did.
+func (l *Loader) remembered(key cacheKey, fsys fs.FS) (loaded, bool) {
+	l.mu.Lock()
+	known, ok := l.cache[key]
+	l.mu.Unlock()
+	if !ok {
+		return loaded{}, false
+	}
+	now := &files{fsys: fsys, asked: map[question]string{}}
+	for q, before := range known.asked {
+		if q.name != key.file && now.answer(q) != before {
+			return loaded{}, false
+		}
+	}
+	return known.loaded, true
+}

@@ -1,0 +1,167 @@
+package schema
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// engineSockets give whoever holds them the whole machine.
+var engineSockets = []string{
+	"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock",
+	"/run/podman/podman.sock", "/var/run/podman/podman.sock", "/run/crio/crio.sock", "/var/run/crio/crio.sock",
+}
+
+// mounts are those of volumes and of tmpfs, in the order of the file.
+func (b *builder) mounts(n *node, at string) []specs.Mount {
+	m := mountList{builder: b, targets: map[string]*node{}}
+	if volumes := n.get("volumes"); volumes != nil {
+		for i, item := range volumes.items {
+			m.volume(item, at+".volumes."+strconv.Itoa(i))
+		}
+	}
+	if tmpfs := n.get("tmpfs"); tmpfs != nil {
+		for i, item := range tmpfs.items {
+			m.tmpfs(item, at+".tmpfs."+strconv.Itoa(i))
+		}
+	}
+	return m.out
+}
+
+type mountList struct {
+	*builder
+	targets map[string]*node
+	out     []specs.Mount
+}
+
+// volume takes one long form. Each kind has options that do not go with others.
+func (m *mountList) volume(n *node, at string) {
+	mount := specs.Mount{
+		Type:     specs.MountType(n.get("type").text()),
+		Source:   n.get("source").text(),
+		Target:   n.get("target").text(),
+		ReadOnly: n.get("read_only").bool(),
+	}
+	if mount.Type == "" || !m.freeTarget(n, mount.Target, at) {
+		return
+	}
+	for _, options := range []string{"bind", "volume", "tmpfs"} {
+		if o := n.field(options); o != nil && options != string(mount.Type) {
+			m.to.problem(o.pos, at+"."+options, fmt.Sprintf("does not go with type: %s", mount.Type))
+			return
+		}
+	}
+	if template.MatchString(mount.Source + mount.Target) {
+		m.to.partial(n.pos, at, "templates in mounts are not built yet")
+		return
+	}
+	switch mount.Type {
+	case specs.MountBind:
+		mount.Propagation = n.at("bind", "propagation").text()
+		m.bind(n, mount, at)
+	case specs.MountVolume:
+		m.named(n, mount, at)
+	case specs.MountTmpfs:
+		if mount.Source != "" {
+			m.to.problem(n.get("source").pos, at+".source", "a tmpfs has no source")
+			return
+		}
+		mount.TmpfsSize = specs.Bytes(n.at("tmpfs", "size").int())
+		m.out = append(m.out, mount)
+	default:
+		m.to.partial(n.get("type").pos, at, fmt.Sprintf("mounts of type %s are not built yet", mount.Type))
+	}
+}
+
+// freeTarget checks where the mount goes.
+func (m *mountList) freeTarget(n *node, target, at string) bool {
+	if !path.IsAbs(target) {
+		m.to.problem(n.pos, at, fmt.Sprintf("the target must be an absolute path in the container, got %q", target))
+		return false
+	}
+	target = path.Clean(target)
+	if first := m.targets[target]; first != nil {
+		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos)))
+		return false
+	}
+	m.targets[target] = n
+	return true
+}
+
+func (m *mountList) bind(n *node, mount specs.Mount, at string) {
+	switch source := mount.Source; {
+	case source == "":
+		m.to.problem(n.pos, at, "a bind needs a source")
+	case strings.HasPrefix(source, "~"):
+		m.to.problem(n.pos, at, fmt.Sprintf("~ is nobody's home on a node: write an absolute path, got %q", source))
+	case !path.IsAbs(source):
+		m.to.partial(n.pos, at, fmt.Sprintf("binds of the repository's own files are not built yet; without it %s is not mounted. An absolute path is one of the node", mount.Target))
+	case slices.Contains(engineSockets, path.Clean(source)):
+		m.to.partial(n.pos, at, "the socket of a container engine needs to be allowed by the cluster's settings, which is not built yet; without it it is not mounted")
+	default:
+		m.out = append(m.out, mount)
+	}
+}
+
+func (m *mountList) named(n *node, mount specs.Mount, at string) {
+	if mount.Source == "" {
+		m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; without it %s is lost with its task", mount.Target))
+		return
+	}
+	volumes := m.root.get("volumes")
+	if volumes.field(mount.Source) == nil {
+		message := fmt.Sprintf("no volume %q in the top-level volumes; for a folder write ./%s", mount.Source, mount.Source)
+		if near := nearest(mount.Source, keysOf(volumes)); near != "" {
+			message += "; did you mean " + near + "?"
+		}
+		m.to.problem(n.pos, at, message)
+		return
+	}
+	m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; without it %s is lost with its task", mount.Target))
+}
+
+// tmpfs takes TARGET or TARGET:OPTION,OPTION=VALUE.
+func (m *mountList) tmpfs(n *node, at string) {
+	target, options, _ := strings.Cut(n.value, ":")
+	if !m.freeTarget(n, target, at) {
+		return
+	}
+	mount := specs.Mount{Type: specs.MountTmpfs, Target: target}
+	for option := range strings.SplitSeq(options, ",") {
+		name, value, _ := strings.Cut(option, "=")
+		switch name {
+		case "":
+		case "size":
+			size, err := specs.ParseBytes(value)
+			if err != nil {
+				m.to.problem(n.pos, at, fmt.Sprintf("the size must be such as 64m, got %q", value))
+			}
+			mount.TmpfsSize = size
+		case "mode":
+			mode, err := strconv.ParseUint(value, 8, 12)
+			if err != nil {
+				m.to.problem(n.pos, at, fmt.Sprintf("the mode must be such as 1777, got %q", value))
+			}
+			mount.TmpfsMode = uint32(mode)
+		case "ro":
+			mount.ReadOnly = true
+		case "rw":
+		default:
+			mount.TmpfsOpts = append(mount.TmpfsOpts, option)
+		}
+	}
+	slices.Sort(mount.TmpfsOpts)
+	m.out = append(m.out, mount)
+}
+
+func keysOf(n *node) []string {
+	var keys []string
+	for _, f := range fieldsOf(n) {
+		keys = append(keys, f.key)
+	}
+	return keys
+}

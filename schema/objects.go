@@ -1,0 +1,129 @@
+package schema
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// objects checks the top-level networks, volumes, secrets and configs. What is
+// not built of them is told by the services that use them.
+func (b *builder) objects() {
+	for _, section := range []string{"networks", "volumes", "secrets", "configs"} {
+		for _, f := range fieldsOf(b.root.get(section)) {
+			here := section + "." + f.key
+			if why := wrongObjectName(f.key); why != "" {
+				b.to.problem(f.pos, here, why)
+			}
+			external := isExternal(f.value)
+			if old := f.value.at("external", "name"); old != nil && f.value.get("name") != nil {
+				b.to.problem(old.pos, here+".external.name", "does not go with name: keep name")
+			}
+			switch section {
+			case "volumes":
+				b.volumeObject(f, external, here)
+			case "secrets", "configs":
+				b.fileObject(f, external, here)
+			}
+		}
+	}
+}
+
+func wrongObjectName(name string) string {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		return !(r == '.' || r == '_' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+	}) {
+		return "the name may have letters, digits, dots, - and _ only"
+	}
+	return ""
+}
+
+func isExternal(n *node) bool { return n.at("external", "is").bool() }
+
+func (b *builder) volumeObject(f *field, external bool, here string) {
+	for _, key := range []string{"driver", "driver_opts", "labels"} {
+		if other := f.value.field(key); external && other != nil {
+			b.to.problem(other.pos, here+"."+key, "does not go with external: the volume exists already")
+		}
+	}
+}
+
+// fileObject checks that the file of a secret or config is in the commit.
+func (b *builder) fileObject(f *field, external bool, here string) {
+	file := f.value.get("file")
+	switch {
+	case external:
+	case f.value.get("driver") != nil:
+		if file != nil {
+			b.to.problem(file.pos, here+".file", "does not go with driver: keep one")
+		}
+	case file.text() == "":
+		b.to.problem(f.pos, here, "needs a file, or external: true")
+	default:
+		if name, ok := b.beside(file, here+".file"); ok {
+			if err := b.tree.exists(name); err != nil {
+				b.to.problem(file.pos, here+".file", fmt.Sprintf("%s %s", name, err))
+			}
+		}
+	}
+}
+
+// beside is the path in the tree of a file that the stack file names relative to
+// itself.
+func (b *builder) beside(n *node, at string) (string, bool) {
+	name := path.Join(b.dir, n.value)
+	if path.IsAbs(n.value) || strings.HasPrefix(name, "..") {
+		b.to.problem(n.pos, at, fmt.Sprintf("%s %s", n.value, errOutside))
+		return "", false
+	}
+	return name, true
+}
+
+// readBeside reads such a file.
+func (b *builder) readBeside(n *node, at string) (name string, data []byte, ok bool) {
+	name, ok = b.beside(n, at)
+	if !ok {
+		return name, nil, false
+	}
+	data, err := b.tree.read(name)
+	if err != nil {
+		b.to.problem(n.pos, at, fmt.Sprintf("%s %s", name, err))
+		return name, nil, false
+	}
+	return name, data, true
+}
+
+// references checks that the secrets and configs of a service are defined.
+func (b *builder) references(n *node, at string) {
+	for _, section := range []string{"secrets", "configs"} {
+		list := n.get(section)
+		if list == nil {
+			continue
+		}
+		for i, item := range list.items {
+			here := fmt.Sprintf("%s.%s.%s", at, section, strconv.Itoa(i))
+			source := item.get("source")
+			if source == nil {
+				b.to.problem(item.pos, here, "needs a source")
+				continue
+			}
+			b.defined(section, source, here)
+		}
+	}
+}
+
+// defined reports a name that the top level does not define.
+func (b *builder) defined(section string, n *node, at string) bool {
+	known := keysOf(b.root.get(section))
+	if slices.Contains(known, n.value) {
+		return true
+	}
+	message := fmt.Sprintf("no %s %q in the top-level %s", strings.TrimSuffix(section, "s"), n.value, section)
+	if near := nearest(n.value, known); near != "" {
+		message += "; did you mean " + near + "?"
+	}
+	b.to.problem(n.pos, at, message)
+	return false
+}

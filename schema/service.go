@@ -1,0 +1,286 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// service makes the specs of one service.
+func (b *builder) service(f *field) {
+	n, path := f.value, "services."+f.key
+	deploy := n.get("deploy")
+	service := specs.ServiceSpec{
+		Name:      b.fullName(f.key),
+		Stack:     b.stack,
+		Labels:    b.pairs(deploy.get("labels"), path+".deploy.labels"),
+		Placement: b.placement(deploy.get("placement"), path+".deploy.placement"),
+		Restart:   b.restart(n, path),
+		Update:    b.update(deploy.get("update_config"), path+".deploy.update_config"),
+	}
+	task := specs.TaskSpec{
+		Image:       b.image(f),
+		Entrypoint:  n.get("entrypoint").texts(),
+		Command:     n.get("command").texts(),
+		Env:         b.environment(n, path),
+		User:        n.get("user").text(),
+		WorkingDir:  n.get("working_dir").text(),
+		Hostname:    b.untemplated(n.get("hostname"), path+".hostname"),
+		Labels:      b.pairs(n.get("labels"), path+".labels"),
+		Mounts:      b.mounts(n, path),
+		ReadOnly:    n.get("read_only").bool(),
+		Init:        n.get("init").bool(),
+		TTY:         n.get("tty").bool(),
+		Stdin:       n.get("stdin_open").bool(),
+		Sysctls:     b.pairs(n.get("sysctls"), path+".sysctls"),
+		Ulimits:     b.ulimits(n.get("ulimits"), path+".ulimits"),
+		ExtraHosts:  b.extraHosts(n.get("extra_hosts"), path+".extra_hosts"),
+		ShmSize:     b.size(n.get("shm_size"), path+".shm_size"),
+		OOMScoreAdj: n.get("oom_score_adj").int(),
+		StopSignal:  b.stopSignal(n.get("stop_signal"), path+".stop_signal"),
+		StopGrace:   b.duration(n.get("stop_grace_period"), path+".stop_grace_period"),
+	}
+	task.CapAdd, task.CapDrop = b.capabilities(n, path)
+	task.Limits, task.Reservations = b.resources(deploy.get("resources"), path+".deploy.resources")
+	b.healthcheck(n, path)
+	b.networks(n, path)
+	b.references(n, path)
+	b.endpointMode(deploy, path)
+	if b.mode(&service, deploy, path) {
+		b.add(service, task)
+	}
+}
+
+func (b *builder) image(f *field) string {
+	n := f.value.get("image")
+	if n.text() == "" {
+		if n == nil || n.kind == text {
+			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none")
+		}
+		return ""
+	}
+	if _, err := reference.ParseAnyReference(n.value); err != nil {
+		b.to.problem(n.pos, "services."+f.key+".image", fmt.Sprintf("must be an image such as nginx:1.29, got %q: %s", n.value, strings.TrimPrefix(err.Error(), "invalid reference format: ")))
+	}
+	return n.value
+}
+
+// mode sets how many tasks there are. It says false for a service that must be
+// left out, because its mode is not built.
+func (b *builder) mode(service *specs.ServiceSpec, deploy *node, path string) bool {
+	mode, replicas := deploy.get("mode"), deploy.get("replicas")
+	service.Replicas = replicas.count()
+	switch m := specs.Mode(mode.text()); m {
+	case "", specs.Replicated:
+		return true
+	case specs.Global, specs.GlobalJob:
+		if replicas != nil {
+			b.to.problem(replicas.pos, path+".deploy.replicas", "goes with the modes replicated and replicated-job only")
+		}
+		fallthrough
+	default:
+		b.to.partial(mode.pos, path+".deploy.mode", fmt.Sprintf("%s services are not built yet; without them the service is left out", m))
+		return false
+	}
+}
+
+// restart reads deploy.restart_policy, else the old key restart, as Swarm does.
+func (b *builder) restart(n *node, path string) specs.RestartPolicy {
+	policy, old := n.at("deploy", "restart_policy"), n.field("restart")
+	if policy == nil {
+		return b.oldRestart(old, path+".restart")
+	}
+	if old != nil {
+		b.to.warn(old.pos, path+".restart", "ignored, because deploy.restart_policy is set")
+	}
+	here := path + ".deploy.restart_policy"
+	p := specs.RestartPolicy{
+		Condition: specs.RestartCondition(policy.get("condition").text()),
+		Delay:     b.duration(policy.get("delay"), here+".delay"),
+		Window:    b.durationOrZero(policy.get("window"), here+".window"),
+	}
+	if n := policy.get("max_attempts").count(); n != nil {
+		p.MaxAttempts = *n
+	}
+	return p
+}
+
+func (b *builder) oldRestart(f *field, path string) (p specs.RestartPolicy) {
+	if f == nil {
+		return p
+	}
+	policy, attempts, limited := strings.Cut(f.value.value, ":")
+	n, err := strconv.ParseUint(attempts, 10, 31)
+	switch {
+	case limited && (policy != "on-failure" || err != nil):
+	case policy == "always" || policy == "unless-stopped":
+		return specs.RestartPolicy{Condition: specs.RestartAny}
+	case policy == "on-failure":
+		return specs.RestartPolicy{Condition: specs.RestartOnFailure, MaxAttempts: n}
+	case policy == "no" || policy == "":
+		b.to.warn(f.pos, path, "ignored, as by Swarm, where tasks restart: write deploy.restart_policy.condition: none")
+		return p
+	}
+	b.to.problem(f.value.pos, path, `must be "no", always, unless-stopped, on-failure or on-failure:3`+got(f.value, path))
+	return p
+}
+
+func (b *builder) update(n *node, path string) specs.UpdateConfig {
+	if n == nil {
+		return specs.UpdateConfig{}
+	}
+	u := specs.UpdateConfig{
+		Parallelism:     n.get("parallelism").count(),
+		Delay:           b.durationOrZero(n.get("delay"), path+".delay"),
+		FailureAction:   specs.FailureAction(n.get("failure_action").text()),
+		Monitor:         b.duration(n.get("monitor"), path+".monitor"),
+		MaxFailureRatio: n.get("max_failure_ratio").ratio(),
+		Order:           specs.Order(n.get("order").text()),
+	}
+	if u.FailureAction == specs.FailureRollback {
+		b.to.partial(n.get("failure_action").pos, path+".failure_action", "rollback is not built yet; without it a failed rollout pauses")
+		u.FailureAction = ""
+	}
+	if u.Order == specs.StartFirst {
+		b.to.partial(n.get("order").pos, path+".order", "start-first is not built yet; without it tasks are replaced stop-first")
+		u.Order = ""
+	}
+	return u
+}
+
+// environment is that of the env files, in their order, and over it that of the
+// service itself, as K=V sorted by K.
+func (b *builder) environment(n *node, path string) []string {
+	env := b.envFiles(n.get("env_file"), path)
+	if own := n.get("environment"); own != nil {
+		for _, f := range own.fields {
+			here := path + ".environment." + f.key
+			if f.key == "" || strings.ContainsAny(f.key, "=") {
+				b.to.problem(f.pos, path+".environment", "a variable's name must not be empty or have a =")
+				continue
+			}
+			if value, ok := b.variable(f.key, f.value, here); ok {
+				env[f.key] = value
+			}
+		}
+	}
+	out := make([]string, 0, len(env))
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		out = append(out, key+"="+env[key])
+	}
+	return slices.Clip(out[:len(out):len(out)])
+}
+
+// variable is the value of one variable of a task. One without a value has that
+// of .env, where Swarm would take it from who deploys.
+func (b *builder) variable(name string, n *node, path string) (string, bool) {
+	if n.kind == null {
+		value, set := b.vars[name]
+		if !set {
+			b.to.warn(n.pos, path, "has no value here nor in .env: left out")
+		}
+		return value, set
+	}
+	value := b.pairValue(n, path)
+	if template.MatchString(value) {
+		b.to.partial(n.pos, path, notTemplated)
+	}
+	return value, true
+}
+
+func (b *builder) envFiles(n *node, path string) map[string]string {
+	env := map[string]string{}
+	if n == nil {
+		return env
+	}
+	for i, item := range n.items {
+		here := fmt.Sprintf("%s.env_file.%d", path, i)
+		file, data, ok := b.readBeside(item, here)
+		if !ok {
+			continue
+		}
+		for _, v := range envLines(file, data, b.to) {
+			value := v.value
+			if !v.hasValue {
+				var set bool
+				if value, set = b.vars[v.name]; !set {
+					b.to.warn(v.pos, "", v.name+" has no value here nor in .env: left out")
+					continue
+				}
+			}
+			env[v.name] = value
+			b.out.Origins[path+".environment."+v.name] = v.pos
+		}
+	}
+	for _, f := range fieldsOf(b.root.at("services", strings.TrimPrefix(path, "services."), "environment")) {
+		b.out.Origins[path+".environment."+f.key] = f.pos
+	}
+	return env
+}
+
+func fieldsOf(n *node) []*field {
+	if n == nil {
+		return nil
+	}
+	return n.fields
+}
+
+// template finds Swarm's placeholders such as {{.Task.Slot}}.
+var template = regexp.MustCompile(`\{\{.*\}\}`)
+
+const notTemplated = "templates such as {{.Node.Hostname}} are not built yet; without them the text stays as it is"
+
+func (b *builder) untemplated(n *node, path string) string {
+	value := n.text()
+	if template.MatchString(value) {
+		b.to.partial(n.pos, path, notTemplated)
+	}
+	return value
+}
+
+func (b *builder) resources(n *node, path string) (limits specs.Limits, reserved specs.Resources) {
+	limit, reserve := n.get("limits"), n.get("reservations")
+	limits = specs.Limits{
+		CPUs:   b.cpus(limit.get("cpus"), path+".limits.cpus"),
+		Memory: b.memory(limit.get("memory"), path+".limits.memory"),
+		Pids:   limit.get("pids").int(),
+	}
+	reserved = specs.Resources{
+		CPUs:   b.cpus(reserve.get("cpus"), path+".reservations.cpus"),
+		Memory: b.memory(reserve.get("memory"), path+".reservations.memory"),
+	}
+	return limits, reserved
+}
+
+func (b *builder) healthcheck(n *node, path string) {
+	f := n.field("healthcheck")
+	if f == nil {
+		return
+	}
+	path += ".healthcheck"
+	test := f.value.get("test")
+	switch {
+	case f.value.get("disable").bool():
+		if test != nil && len(test.items) > 0 {
+			b.to.problem(test.pos, path+".test", "does not go with disable: true")
+		}
+	case test != nil && len(test.items) > 0 && !slices.Contains([]string{"NONE", "CMD", "CMD-SHELL"}, test.items[0].value):
+		b.to.problem(test.items[0].pos, path+".test", "must begin with CMD, CMD-SHELL or NONE, or be one text for a shell"+got(test.items[0], path))
+	case test != nil && len(test.items) > 0 && test.items[0].value == "NONE":
+	default:
+		b.to.partial(f.pos, path, "healthchecks are not built yet; without them a task counts as healthy while it runs")
+	}
+}
+
+func (b *builder) endpointMode(deploy *node, path string) {
+	if mode := deploy.get("endpoint_mode"); mode.text() == "dnsrr" {
+		b.to.partial(mode.pos, path+".deploy.endpoint_mode", "dnsrr is not built yet")
+	}
+}

@@ -1,0 +1,208 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// forms make a short form long, in place. They say false if the value cannot be
+// used, having reported why, and leave alone what is neither form: its shape is
+// checked next.
+var forms map[string]func(s *shaper, n *node, path string) bool
+
+func init() { // the forms of ports and mounts use the shaper, which uses forms
+	forms = map[string]func(s *shaper, n *node, path string) bool{
+		"list": listForm, "words": wordsForm, "pairs": pairsForm, "hosts": hostsForm,
+		"names": namesForm, "source": sourceForm, "test": testForm, "build": buildForm,
+		"ulimit": ulimitForm, "external": externalForm, "ports": portsForm, "mount": mountForm,
+	}
+}
+
+// listForm: one value for a list of one.
+func listForm(_ *shaper, n *node, _ string) bool {
+	if n.kind == text {
+		*n = *listOf(n, *n)
+	}
+	return true
+}
+
+// wordsForm: a command line for a list of words.
+func wordsForm(s *shaper, n *node, path string) bool {
+	if n.kind != text {
+		return true
+	}
+	words, err := splitWords(n.value)
+	if err != nil {
+		s.to.problem(n.pos, path, err.Error()+": put such words into a list")
+		return false
+	}
+	items := make([]node, len(words))
+	for i, word := range words {
+		items[i] = node{kind: text, value: word, pos: n.pos}
+	}
+	*n = *listOf(n, items...)
+	return true
+}
+
+// testForm: a command line for a shell.
+func testForm(_ *shaper, n *node, _ string) bool {
+	if n.kind == text {
+		*n = *listOf(n, node{kind: text, value: "CMD-SHELL", pos: n.pos}, *n)
+	}
+	return true
+}
+
+// pairsForm: a list of KEY=VALUE for a mapping. As in Swarm the last of two
+// equal keys counts.
+func pairsForm(s *shaper, n *node, path string) bool {
+	if n.kind != list {
+		return true
+	}
+	m := node{kind: mapping, pos: n.pos}
+	for i, item := range n.items {
+		if item.kind != text {
+			s.to.problem(item.pos, join(path, strconv.Itoa(i)), "must be text such as KEY=VALUE"+got(item, path))
+			continue
+		}
+		key, value, hasValue := strings.Cut(item.value, "=")
+		v := &node{kind: text, value: value, pos: item.pos, interpolated: item.interpolated}
+		if !hasValue {
+			v.kind = null
+		}
+		if first := m.field(key); first != nil {
+			s.to.warn(item.pos, join(path, key), fmt.Sprintf("written twice, the first time at %s: the last one counts", place(first.pos)))
+			m.drop(key)
+		}
+		m.fields = append(m.fields, &field{key, item.pos, v})
+	}
+	*n = m
+	return true
+}
+
+// hostsForm: a mapping, or HOST=IP, for a list of HOST:IP.
+func hostsForm(_ *shaper, n *node, _ string) bool {
+	switch n.kind {
+	case mapping:
+		var items []node
+		for _, f := range n.fields {
+			items = append(items, node{kind: text, value: f.key + ":" + f.value.value, pos: f.value.pos})
+		}
+		slices.SortFunc(items, func(a, b node) int { return strings.Compare(a.value, b.value) })
+		*n = *listOf(n, items...)
+	case list:
+		for _, item := range n.items {
+			host, ip, found := strings.Cut(item.value, "=")
+			if item.kind == text && found && !strings.Contains(host, ":") {
+				item.value = host + ":" + ip
+			}
+		}
+	}
+	if n.kind == list {
+		for _, item := range n.items {
+			item.value = strings.NewReplacer(":[", ":", "]", "").Replace(item.value)
+		}
+	}
+	return true
+}
+
+// namesForm: a list of names for a mapping of names to nothing.
+func namesForm(s *shaper, n *node, path string) bool {
+	if n.kind != list {
+		return true
+	}
+	m := node{kind: mapping, pos: n.pos}
+	for i, item := range n.items {
+		here := join(path, strconv.Itoa(i))
+		if item.kind != text {
+			s.to.problem(item.pos, here, "must be text"+got(item, here))
+		} else if first := m.field(item.value); first != nil {
+			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+		} else {
+			m.fields = append(m.fields, &field{item.value, item.pos, &node{kind: null, pos: item.pos}})
+		}
+	}
+	*n = m
+	return true
+}
+
+// sourceForm: a name for a mapping with that source.
+func sourceForm(_ *shaper, n *node, _ string) bool {
+	if n.kind == text {
+		*n = *mappingOf(n, "source", *n)
+	}
+	return true
+}
+
+// buildForm: a folder for a mapping with that context.
+func buildForm(_ *shaper, n *node, _ string) bool {
+	if n.kind == text {
+		*n = *mappingOf(n, "context", *n)
+	}
+	return true
+}
+
+// ulimitForm: one number for both limits.
+func ulimitForm(s *shaper, n *node, path string) bool {
+	if n.kind == text && n.interpolated {
+		if _, err := strconv.ParseInt(n.value, 10, 64); err == nil {
+			n.kind = integer
+		}
+	}
+	if n.kind == mapping || n.kind == integer {
+		if n.kind == integer {
+			both := mappingOf(n, "soft", *n)
+			hard := *n
+			both.fields = append(both.fields, &field{"hard", n.pos, &hard})
+			*n = *both
+		}
+		for _, key := range []string{"soft", "hard"} {
+			if n.get(key) == nil {
+				s.to.problem(n.pos, path, "needs both soft and hard; "+key+" is missing")
+				return false
+			}
+		}
+		return true
+	}
+	s.to.problem(n.pos, path, "must be a whole number, or a mapping with soft and hard"+got(n, path))
+	return false
+}
+
+// externalForm: true or false, or the old {name: x}.
+func externalForm(s *shaper, n *node, path string) bool {
+	if n.kind == text && n.interpolated {
+		if truth, ok := truths[strings.ToLower(n.value)]; ok {
+			n.kind, n.value = boolean, strconv.FormatBool(truth)
+		}
+	}
+	switch n.kind {
+	case boolean:
+		*n = *mappingOf(n, "is", *n)
+	case mapping:
+		n.drop("is")
+		n.fields = append(n.fields, &field{"is", n.pos, &node{kind: boolean, value: "true", pos: n.pos}})
+	default:
+		s.to.problem(n.pos, path, "must be true or false"+got(n, path))
+		return false
+	}
+	return true
+}
+
+func listOf(n *node, items ...node) *node {
+	l := &node{kind: list, pos: n.pos}
+	for _, item := range items {
+		l.items = append(l.items, &item)
+	}
+	return l
+}
+
+func mappingOf(n *node, key string, value node) *node {
+	return &node{kind: mapping, pos: n.pos, fields: []*field{{key, n.pos, &value}}}
+}
+
+func fieldAt(key string, pos specs.Position, k kind, value string) *field {
+	return &field{key, pos, &node{kind: k, value: value, pos: pos}}
+}

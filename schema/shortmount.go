@@ -1,0 +1,90 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+var propagations = []string{"private", "rprivate", "shared", "rshared", "slave", "rslave"}
+
+// mountForm: SOURCE:TARGET:OPTIONS or TARGET for the long form of a mount.
+func mountForm(s *shaper, n *node, path string) bool {
+	if n.kind == mapping && n.get("type") == nil {
+		s.to.problem(n.pos, path, "needs a type: bind, volume or tmpfs")
+		return false
+	}
+	if n.kind != text {
+		return true
+	}
+	spec := n.value
+	parts := splitMount(spec)
+	if spec == "" || len(parts) > 3 || slices.Contains(parts, "") {
+		s.to.problem(n.pos, path, fmt.Sprintf("must be SOURCE:TARGET or SOURCE:TARGET:ro, got %q", spec))
+		return false
+	}
+	source, target, options := "", parts[0], ""
+	if len(parts) > 1 {
+		source, target = parts[0], parts[1]
+	}
+	if len(parts) > 2 {
+		options = parts[2]
+	}
+	pos := n.pos
+	kindOfMount := "volume"
+	if strings.ContainsRune("./~\\", []rune(source + " ")[0]) || len(source) > 1 && isDrive(source[:1], ':') && source[1] == ':' {
+		kindOfMount = "bind"
+	}
+	m := &node{kind: mapping, pos: pos, fields: []*field{
+		fieldAt("type", pos, text, kindOfMount), fieldAt("target", pos, text, target),
+	}}
+	if source != "" {
+		m.fields = append(m.fields, fieldAt("source", pos, text, source))
+	}
+	if options != "" {
+		s.mountOptions(m, options, path)
+	}
+	*n = *m
+	return true
+}
+
+func (s *shaper) mountOptions(m *node, options, path string) {
+	for option := range strings.SplitSeq(options, ",") {
+		switch {
+		case option == "ro" || option == "rw":
+			m.drop("read_only")
+			m.fields = append(m.fields, fieldAt("read_only", m.pos, boolean, strconv.FormatBool(option == "ro")))
+		case option == "nocopy":
+			nocopy := node{kind: boolean, value: "true", pos: m.pos}
+			m.fields = append(m.fields, &field{"volume", m.pos, mappingOf(m, "nocopy", nocopy)})
+		case slices.Contains(propagations, option):
+			propagation := node{kind: text, value: option, pos: m.pos}
+			m.drop("bind")
+			m.fields = append(m.fields, &field{"bind", m.pos, mappingOf(m, "propagation", propagation)})
+		default:
+			s.to.warn(m.pos, path, fmt.Sprintf("the option %q is ignored, as by Swarm", option))
+		}
+	}
+}
+
+// splitMount splits at colons, but not after the letter of a Windows drive.
+func splitMount(spec string) []string {
+	var parts []string
+	part := ""
+	for _, r := range spec {
+		if r == ':' && !isDrive(part, r) {
+			parts = append(parts, part)
+			part = ""
+			continue
+		}
+		part += string(r)
+	}
+	return append(parts, part)
+}
+
+func isDrive(part string, next rune) bool {
+	runes := []rune(part)
+	return next == ':' && len(runes) == 1 && unicode.IsLetter(runes[0])
+}

@@ -1,0 +1,113 @@
+package schema
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/encoding"
+)
+
+// loaded is what one stack file gave.
+type loaded struct {
+	stack  specs.Stack
+	report report
+}
+
+// readStack takes one stack file the whole way, see the package comment.
+func readStack(tree *files, stack found, data []byte, check *validator) loaded {
+	var to report
+	root := parse(stack.file, data, &to)
+	if root == nil {
+		return loaded{report: to}
+	}
+	if root.kind != mapping {
+		to.problem(root.pos, "", "a stack file is a mapping with `services:`"+got(root, ""))
+		return loaded{report: to}
+	}
+	lines := strings.Split(string(data), "\n")
+	vars := dotEnv(tree, stack.file, &to)
+	vars.interpolate(root, "", lines, &to)
+	b := &builder{stack: stack.name, dir: path.Dir(stack.file), tree: tree, to: &to, root: root, vars: vars}
+	shape(root, &to)
+	check.check(root, &to)
+	return loaded{stack: b.build(), report: to}
+}
+
+// builder makes specs of a tree that is shaped and checked.
+type builder struct {
+	stack string // name
+	dir   string // of the stack file
+	tree  *files
+	to    *report
+	root  *node
+	vars  variables
+	out   specs.Stack
+}
+
+func (b *builder) build() specs.Stack {
+	b.out = specs.Stack{Name: b.stack, Tasks: map[specs.Hash]specs.TaskSpec{}, Origins: specs.Origins{}}
+	b.origins(b.root, "")
+	if name := b.root.field("name"); name != nil && name.value.value != b.stack {
+		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that the file's place gives, or be left out, got %q", b.stack, name.value.value))
+	}
+	b.objects()
+	services := b.root.get("services")
+	if services == nil || len(services.fields) == 0 {
+		b.to.warn(b.root.pos, "", "no services: this stack runs nothing")
+		return b.out
+	}
+	taken := map[string]*field{}
+	for _, f := range services.fields {
+		if b.freeName(f, taken) {
+			b.service(f)
+		}
+	}
+	slices.SortFunc(b.out.Services, func(x, y specs.ServiceSpec) int { return strings.Compare(x.Name, y.Name) })
+	return b.out
+}
+
+// freeName checks a service's name.
+func (b *builder) freeName(f *field, taken map[string]*field) bool {
+	path := "services." + f.key
+	if why := wrongName(f.key); why != "" {
+		b.to.problem(f.pos, path, fmt.Sprintf("the service's name %q %s", f.key, why))
+		return false
+	}
+	if full := b.fullName(f.key); len(full) > maxName {
+		b.to.problem(f.pos, path, fmt.Sprintf("the name %s, with its stack, %s", full, wrongName(full)))
+		return false
+	}
+	if other := taken[strings.ToLower(f.key)]; other != nil {
+		b.to.problem(f.pos, path, fmt.Sprintf("the name differs from %s at %s by case only", other.key, place(other.pos)))
+		return false
+	}
+	taken[strings.ToLower(f.key)] = f
+	return true
+}
+
+func (b *builder) fullName(service string) string { return b.stack + "_" + service }
+
+// origins remembers where each key stands.
+func (b *builder) origins(n *node, path string) {
+	for _, f := range n.fields {
+		here := join(path, f.key)
+		b.out.Origins[here] = f.pos
+		b.origins(f.value, here)
+	}
+	for i, item := range n.items {
+		here := join(path, strconv.Itoa(i))
+		b.out.Origins[here] = item.pos
+		b.origins(item, here)
+	}
+}
+
+// add takes a finished service into the stack.
+func (b *builder) add(service specs.ServiceSpec, task specs.TaskSpec) {
+	service.Task = encoding.HashTaskSpec(task)
+	b.out.Tasks[service.Task] = task
+	b.out.Services = append(b.out.Services, service)
+}

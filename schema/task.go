@@ -1,0 +1,118 @@
+package schema
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// capabilityNames are those of Linux, without CAP_.
+var capabilityNames = strings.Fields(`AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN
+	DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD
+	NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT
+	SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM`)
+
+// capabilities are written as CAP_NET_ADMIN or ALL. What is added is not
+// dropped, as in Swarm.
+func (b *builder) capabilities(n *node, path string) (add, drop []string) {
+	add = b.capabilityList(n.get("cap_add"), path+".cap_add")
+	for _, c := range b.capabilityList(n.get("cap_drop"), path+".cap_drop") {
+		if !slices.Contains(add, c) {
+			drop = append(drop, c)
+		}
+	}
+	return add, drop
+}
+
+func (b *builder) capabilityList(n *node, path string) []string {
+	if n == nil {
+		return nil
+	}
+	var out []string
+	for i, item := range n.items {
+		name := strings.TrimPrefix(strings.ToUpper(item.value), "CAP_")
+		switch {
+		case name == "ALL":
+			out = append(out, name)
+		case slices.Contains(capabilityNames, name):
+			out = append(out, "CAP_"+name)
+		default:
+			message := fmt.Sprintf("%q is no capability", item.value)
+			if near := nearest(name, capabilityNames); near != "" {
+				message += "; did you mean " + near + "?"
+			}
+			b.to.problem(item.pos, join(path, strconv.Itoa(i)), message)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+var ulimitNames = strings.Fields("core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack")
+
+func (b *builder) ulimits(n *node, path string) []specs.Ulimit {
+	if n == nil {
+		return nil
+	}
+	var out []specs.Ulimit
+	for _, f := range n.fields {
+		here := join(path, f.key)
+		u := specs.Ulimit{Name: f.key, Soft: f.value.get("soft").int(), Hard: f.value.get("hard").int()}
+		switch {
+		case !slices.Contains(ulimitNames, f.key):
+			b.to.problem(f.pos, here, "unknown limit; known are "+strings.Join(ulimitNames, ", "))
+		case u.Soft < -1 || u.Hard < -1:
+			b.to.problem(f.pos, here, "must be a whole number >= 0, or -1 for no limit")
+		case u.Hard >= 0 && (u.Soft > u.Hard || u.Soft < 0):
+			b.to.problem(f.pos, here, fmt.Sprintf("the soft limit must not be above the hard one, got %d and %d", u.Soft, u.Hard))
+		}
+		out = append(out, u)
+	}
+	slices.SortFunc(out, func(a, b specs.Ulimit) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// extraHosts are written as HOST:IP.
+func (b *builder) extraHosts(n *node, path string) []string {
+	if n == nil {
+		return nil
+	}
+	var out []string
+	for i, item := range n.items {
+		host, ip, _ := strings.Cut(item.value, ":")
+		_, err := netip.ParseAddr(ip)
+		if host == "" || err != nil && ip != "host-gateway" {
+			b.to.problem(item.pos, join(path, strconv.Itoa(i)), "must be HOST:IP"+got(item, path))
+			continue
+		}
+		out = append(out, item.value)
+	}
+	return out
+}
+
+var signalNames = strings.Fields(`ABRT ALRM BUS CHLD CONT FPE HUP ILL INT IO KILL PIPE PROF PWR QUIT SEGV STKFLT STOP
+	SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX`)
+
+// stopSignal is written as SIGTERM or as a number.
+func (b *builder) stopSignal(n *node, path string) string {
+	if n.text() == "" {
+		return ""
+	}
+	if number, err := strconv.Atoi(n.value); err == nil && number >= 1 && number <= 64 {
+		return n.value
+	}
+	name := strings.TrimPrefix(strings.ToUpper(n.value), "SIG")
+	base, offset, _ := strings.Cut(strings.Replace(name, "-", "+", 1), "+")
+	if _, err := strconv.ParseUint(offset, 10, 5); offset != "" && (err != nil || !strings.HasPrefix(base, "RTM")) || !slices.Contains(signalNames, base) {
+		message := "must be a signal such as SIGTERM" + got(n, path)
+		if near := nearest(name, signalNames); near != "" {
+			message += "; did you mean SIG" + near + "?"
+		}
+		b.to.problem(n.pos, path, message)
+	}
+	return "SIG" + name
+}

@@ -1,0 +1,137 @@
+package schema
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/errors"
+)
+
+// validator checks values against compose.cue.
+type validator struct {
+	stack cue.Value
+	files int
+}
+
+// maxFilesPerContext bounds what one CUE context may retain: at 44 KB per file,
+// about 22 MB.
+const maxFilesPerContext = 500
+
+func newValidator() *validator { return &validator{} }
+
+// check reports every value of a shaped tree that compose.cue does not allow
+// and takes it out.
+func (v *validator) check(root *node, to *report) {
+	if v.files%maxFilesPerContext == 0 {
+		v.stack = definition(cuecontext.New())
+	}
+	v.files++
+	data := v.stack.Context().Encode(plainValue(root))
+	err := v.stack.Unify(data).Validate()
+	for _, e := range errors.Errors(err) {
+		path := cuePath(e.Path())
+		n := root.find(path)
+		if n == nil || n.broken {
+			continue
+		}
+		n.broken = true
+		format, args := e.Msg()
+		shown := strings.TrimSuffix(strings.Join(path, "."), ".is")
+		message := fmt.Sprintf(format, args...)
+		to.problem(n.pos, shown, message+got(n, shown)+quoteIt(message, n))
+	}
+	if err != nil {
+		root.sweep()
+	}
+}
+
+// quoteIt is the advice for a number that YAML made of what is meant as text.
+func quoteIt(message string, n *node) string {
+	if strings.HasPrefix(message, "must be text") && (n.kind == integer || n.kind == float || n.kind == boolean) {
+		return ": put it in quotes"
+	}
+	return ""
+}
+
+// cuePath turns a path of CUE into keys.
+func cuePath(path []string) []string {
+	if len(path) > 0 && path[0] == "#Stack" {
+		path = path[1:]
+	}
+	keys := slices.Clone(path)
+	for i, key := range keys {
+		if plain, err := strconv.Unquote(key); err == nil {
+			keys[i] = plain
+		}
+	}
+	return keys
+}
+
+func (n *node) find(path []string) *node {
+	for _, key := range path {
+		if n == nil {
+			return nil
+		}
+		if n.kind == list {
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(n.items) {
+				return nil
+			}
+			n = n.items[i]
+			continue
+		}
+		n = n.get(key)
+	}
+	return n
+}
+
+// sweep takes out the broken values.
+func (n *node) sweep() {
+	n.fields = slices.DeleteFunc(n.fields, func(f *field) bool { return f.value.broken })
+	n.items = slices.DeleteFunc(n.items, func(i *node) bool { return i.broken })
+	for _, f := range n.fields {
+		f.value.sweep()
+	}
+	for _, item := range n.items {
+		item.sweep()
+	}
+}
+
+// plainValue is the tree as CUE takes it.
+func plainValue(n *node) any {
+	switch n.kind {
+	case boolean:
+		return strings.EqualFold(n.value, "true")
+	case integer:
+		if i, ok := new(big.Int).SetString(n.value, 0); ok {
+			return i
+		}
+		return n.value
+	case float:
+		f, err := strconv.ParseFloat(n.value, 64)
+		if err != nil || f != f || f > 1e300 || f < -1e300 {
+			return n.value // .inf and .nan are no number that anything takes
+		}
+		return f
+	case text:
+		return n.value
+	case list:
+		items := make([]any, len(n.items))
+		for i, item := range n.items {
+			items[i] = plainValue(item)
+		}
+		return items
+	case mapping:
+		fields := make(map[string]any, len(n.fields))
+		for _, f := range n.fields {
+			fields[f.key] = plainValue(f.value)
+		}
+		return fields
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package schema
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// The readers below take values that compose.cue has let pass; what it does not
+// allow is no longer in the tree and reads as absent.
+
+func (n *node) at(path ...string) *node {
+	for _, key := range path {
+		n = n.get(key)
+	}
+	return n
+}
+
+func (n *node) text() string {
+	if n == nil {
+		return ""
+	}
+	return n.value
+}
+
+func (n *node) bool() bool {
+	return n != nil && n.kind == boolean && strings.EqualFold(n.value, "true")
+}
+
+// texts are the items of a list, nil if there are none.
+func (n *node) texts() []string {
+	if n == nil || len(n.items) == 0 {
+		return nil
+	}
+	out := make([]string, len(n.items))
+	for i, item := range n.items {
+		out[i] = item.value
+	}
+	return out
+}
+
+// sortedTexts are the items of a list whose order means nothing.
+func (n *node) sortedTexts() []string {
+	out := n.texts()
+	slices.Sort(out)
+	return out
+}
+
+func (n *node) int() int64 {
+	if n == nil {
+		return 0
+	}
+	i, _ := strconv.ParseInt(n.value, 0, 64)
+	return i
+}
+
+func (n *node) count() *uint64 {
+	if n == nil {
+		return nil
+	}
+	c, _ := strconv.ParseUint(n.value, 0, 64)
+	return &c
+}
+
+func (n *node) ratio() specs.Ratio {
+	if n == nil {
+		return 0
+	}
+	f, _ := strconv.ParseFloat(n.value, 64)
+	return specs.Ratio(math.Round(f * float64(specs.RatioOne)))
+}
+
+// duration reads a duration; nil is absent.
+func (b *builder) duration(n *node, path string) *specs.Duration {
+	if n == nil {
+		return nil
+	}
+	var d specs.Duration
+	if err := d.UnmarshalText([]byte(n.value)); err != nil {
+		b.to.problem(n.pos, path, fmt.Sprintf("must be a duration such as 10s, at most 292 years, got %q", n.value))
+		return nil
+	}
+	return &d
+}
+
+func (b *builder) durationOrZero(n *node, path string) specs.Duration {
+	if d := b.duration(n, path); d != nil {
+		return *d
+	}
+	return 0
+}
+
+// Swarm's smallest amounts.
+const (
+	minMemory = 4 << 20
+	minCPUs   = specs.NanoCPUs(1_000_000)
+)
+
+// memory reads a size; Swarm refuses less than 4 MiB.
+func (b *builder) memory(n *node, path string) specs.Bytes {
+	size := b.size(n, path)
+	if size != 0 && size < minMemory {
+		b.to.problem(n.pos, path, fmt.Sprintf("must be at least 4M, got %q", n.value))
+	}
+	return size
+}
+
+func (b *builder) size(n *node, path string) specs.Bytes {
+	if n == nil {
+		return 0
+	}
+	size, err := specs.ParseBytes(n.value)
+	if err != nil {
+		b.to.problem(n.pos, path, err.Error())
+	}
+	return size
+}
+
+func (b *builder) cpus(n *node, path string) specs.NanoCPUs {
+	if n == nil {
+		return 0
+	}
+	cpus, err := specs.ParseCPUs(n.value)
+	switch {
+	case err != nil:
+		b.to.problem(n.pos, path, err.Error())
+	case cpus != 0 && cpus < minCPUs:
+		b.to.problem(n.pos, path, fmt.Sprintf("must be at least 0.001, got %q", n.value))
+	}
+	return cpus
+}
+
+// pairs reads labels and the like; nil if there are none.
+func (b *builder) pairs(n *node, path string) map[string]string {
+	if n == nil || len(n.fields) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(n.fields))
+	for _, f := range n.fields {
+		out[f.key] = b.pairValue(f.value, join(path, f.key))
+	}
+	return out
+}
+
+// pairValue is a value as text. A number is written as Swarm does, which is not
+// always as it stands in the file.
+func (b *builder) pairValue(n *node, path string) string {
+	var value string
+	switch n.kind {
+	case null:
+		return ""
+	case text:
+		return n.value
+	case integer:
+		value = strconv.FormatInt(n.int(), 10)
+	default:
+		f, _ := strconv.ParseFloat(n.value, 64)
+		value = fmt.Sprint(f)
+	}
+	if value != n.value {
+		b.to.warn(n.pos, path, fmt.Sprintf("the number %s becomes the text %q, as with Swarm: put it in quotes to keep it", n.value, value))
+	}
+	return value
+}

@@ -169,10 +169,22 @@ func (w *work) revive() {
 				w.fill(s.number, current.Spec, time.Time{})
 			}
 		default:
-			if at, ok := restart.Next(policy, s.exits()); ok {
-				w.fill(s.number, current.Spec, at)
-			}
+			w.restart(s, current)
 		}
+	}
+}
+
+// restart follows a task that ended by itself. The next one is made at once, to
+// be prepared during the delay; but one that follows a task which could not be
+// prepared is made after the delay, or it would be rejected as fast.
+func (w *work) restart(s *slot, dead *row) {
+	at, ok := restart.Next(w.svc.Spec.Restart, s.exits())
+	switch {
+	case !ok:
+	case dead.Seen.State == specs.StateRejected && at.After(w.now):
+		w.wakeAt(at)
+	default:
+		w.fill(s.number, dead.Spec, at)
 	}
 }
 

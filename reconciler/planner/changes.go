@@ -28,10 +28,11 @@ import (
 func Changes(present store.Snapshot, source, revision string, wanted []specs.Stack,
 	newID func() string, now time.Time) (tx specs.Transaction, refused []specs.Problem) {
 	c := comparison{
-		present: present, source: source, revision: revision, newID: newID, now: now,
+		present: present, source: source, revision: revision, now: now,
 		wanted: make(map[string]specs.Stack), names: make(map[string]string),
 	}
 	c.claim(wanted)
+	c.drawIDs(newID)
 	for _, name := range slices.Sorted(maps.Keys(c.wanted)) {
 		c.put(c.wanted[name])
 	}
@@ -45,12 +46,12 @@ type comparison struct {
 	present  store.Snapshot
 	source   string
 	revision string
-	newID    func() string
 	now      time.Time
 
 	wanted  map[string]specs.Stack // by name, without what is refused
 	names   map[string]string      // folded service name -> stack that wants it
 	changed []string               // names of stacks, with repetitions
+	ids     []string               // of new services, ascending
 	tasks   map[specs.Hash]specs.TaskSpec
 
 	tx      specs.Transaction
@@ -72,6 +73,20 @@ func (c *comparison) claim(stacks []specs.Stack) {
 			c.wanted[stack.Name] = stack
 		}
 	}
+}
+
+// drawIDs makes an ID for every new service. They ascend as the names do: a pass
+// looks at services by ID, and that order shall not depend on chance, or a plan
+// could not tell which of two services gets the last free node.
+func (c *comparison) drawIDs(newID func() string) {
+	for _, stack := range c.wanted {
+		for _, want := range stack.Services {
+			if _, exists := c.present.ServiceNamed(want.Name); !exists {
+				c.ids = append(c.ids, newID())
+			}
+		}
+	}
+	slices.Sort(c.ids)
 }
 
 // put creates and changes the services of one stack.
@@ -107,7 +122,8 @@ func (c *comparison) putService(stack specs.Stack, want specs.ServiceSpec) {
 	svc, exists := c.present.ServiceNamed(want.Name)
 	switch {
 	case !exists:
-		id := c.newID()
+		id := c.ids[0]
+		c.ids = c.ids[1:]
 		c.add(stack.Name, specs.Change{Service: specs.Insert(id, specs.Service{ID: id, Created: c.now, Spec: want})})
 	case svc.Removed || !sameSpec(svc.Spec, want):
 		c.add(stack.Name, specs.Change{Spec: specs.Set(svc.ID, svc.SpecVersion, specs.ServiceWant{Spec: want})})

@@ -17,35 +17,37 @@ type version struct {
 // diff lists the fields in which two versions differ, what forces a restart
 // first, then by place and name.
 func diff(old, new version, origins specs.Origins, redact redactor) []Field {
-	fields := slices.Concat(
-		diffLeaves(taskLeaves(old.task), taskLeaves(new.task), redact),
-		diffLeaves(ruleLeaves(old.rules), ruleLeaves(new.rules), redact),
-	)
-	service := "services." + shortName(new.rules) + "."
-	for i := range fields {
-		fields[i].At, _ = origins.Find(service + fields[i].path)
-	}
-	slices.SortFunc(fields, func(a, b Field) int {
+	d := differ{service: "services." + shortName(new.rules) + ".", origins: origins, redact: redact}
+	d.leaves(taskLeaves(old.task), taskLeaves(new.task), true)
+	d.leaves(ruleLeaves(old.rules), ruleLeaves(new.rules), false)
+	slices.SortFunc(d.fields, func(a, b Field) int {
 		return cmp.Or(compareBool(b.Restarts, a.Restarts), a.At.Compare(b.At), cmp.Compare(a.Name, b.Name))
 	})
-	return fields
+	return d.fields
 }
 
-func diffLeaves(old, new map[string]leaf, redact redactor) []Field {
+// differ is diff at work.
+type differ struct {
+	service string // the path of the service in its stack file, with a dot
+	origins specs.Origins
+	redact  redactor
+	fields  []Field
+}
+
+func (d *differ) leaves(old, new map[string]leaf, restarts bool) {
 	both := maps.Clone(old)
 	maps.Copy(both, new)
-	var fields []Field
 	for name, l := range both {
 		was, had := old[name]
 		is, has := new[name]
 		if had == has && was.value == is.value {
 			continue
 		}
-		f := Field{Name: name, Restarts: l.restarts, path: l.path}
-		f.Old, f.New = redact.pair(l, written(was.value, had), written(is.value, has))
-		fields = append(fields, f)
+		f := Field{Name: name, Restarts: restarts}
+		f.Old, f.New = d.redact.pair(l, written(was.value, had), written(is.value, has))
+		f.At, _ = d.origins.Find(d.service + l.path)
+		d.fields = append(d.fields, f)
 	}
-	return fields
 }
 
 // written tells a value that is there and empty from one that is not there.

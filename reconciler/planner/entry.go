@@ -15,11 +15,7 @@ var marks = map[Action]byte{Create: '+', Remove: '-', Rolling: '~', InPlace: '~'
 // text writes one service: what becomes of it, why, and where its tasks go.
 func (e Entry) text(pg *page, names int) {
 	begin := pad("  ? "+printable(e.Service), 4+names) + "   "
-	lines := wrap(e.headline(), pg.width-len(begin))
-	lines[0] = begin + lines[0]
-	for i := range lines[1:] {
-		lines[i+1] = strings.Repeat(" ", len(begin)) + lines[i+1]
-	}
+	lines := hang(begin, e.headline(), pg.width)
 	if e.Action == Create {
 		lines = pg.placed(lines, place(e.At))
 	}
@@ -76,7 +72,7 @@ func (e Entry) rolling() string {
 		return "changed, no running task to restart" + e.estimate()
 	}
 	pace := fmt.Sprintf("%d at a time", e.Parallelism)
-	if e.Parallelism == 0 || e.Parallelism >= e.Wanted {
+	if e.Parallelism == 0 || e.Parallelism >= e.Wanted && e.Wanted > 1 {
 		pace = "all at once"
 	}
 	return "rolling restart, " + pace + ", " + string(e.Order) + e.estimate()
@@ -92,9 +88,9 @@ func (e Entry) estimate() string {
 // roughly rounds a time to what an estimate can promise.
 func roughly(d time.Duration) string {
 	switch {
-	case d <= time.Minute:
+	case d < time.Minute:
 		return d.Round(time.Second).String()
-	case d <= time.Hour:
+	case d < time.Hour:
 		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 	}
 	return strings.TrimSuffix(d.Round(time.Hour).String(), "0m0s")
@@ -150,7 +146,8 @@ func valueOrNone(value string) string {
 	return shortened(printable(value))
 }
 
-// imageText leaves out what both images share, and names a new digest apart.
+// imageText leaves out what both images share, and names a new digest on a line
+// of its own.
 func imageText(old, new string) string {
 	oldName, _, _ := strings.Cut(old, "@")
 	newName, digest, pinned := strings.Cut(new, "@")
@@ -160,7 +157,7 @@ func imageText(old, new string) string {
 		text = oldName + " -> :" + tag
 	}
 	if pinned {
-		text += " now " + shortDigest(digest)
+		text += "\nnow " + shortDigest(digest)
 	}
 	return text
 }

@@ -20,9 +20,7 @@ type leaf struct {
 	name  string
 	path  string
 	value string
-
-	env      bool // an environment variable
-	restarts bool // part of the task spec
+	env   bool // an environment variable
 }
 
 // renamed are the JSON names of task spec and service spec that a stack file
@@ -45,7 +43,7 @@ var renamedRules = []struct{ json, path string }{
 func taskLeaves(spec specs.TaskSpec) map[string]leaf {
 	tree := jsonTree(spec)
 	leaves := make(map[string]leaf)
-	put := func(l leaf) { l.restarts = true; leaves[l.name] = l }
+	put := func(l leaf) { leaves[l.name] = l }
 	for _, env := range spec.Env {
 		name, value, _ := strings.Cut(env, "=")
 		put(leaf{name: "env " + name, path: "environment." + name, value: value, env: true})

@@ -101,10 +101,31 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(width-utf8.RuneCountInString(text), 0))
 }
 
-// wrap breaks text between words so that no line is longer than width, unless
-// one word is. Runs of spaces are kept within a line.
+// hang writes text in words beside begin, or below it when begin takes more than
+// half of the line.
+func hang(begin, text string, width int) []string {
+	indent, lines := utf8.RuneCountInString(begin), []string{begin}
+	if indent > width/2 {
+		indent = fieldIndent
+	} else {
+		lines = nil
+	}
+	for _, line := range wrap(text, width-indent) {
+		lines = append(lines, strings.Repeat(" ", indent)+line)
+	}
+	if lines[0] != begin {
+		lines[0] = begin + lines[0][indent:]
+	}
+	return lines
+}
+
+// wrap breaks text at line ends and between words so that no line is longer
+// than width, unless one word is. Runs of spaces are kept within a line.
 func wrap(text string, width int) []string {
 	var lines []string
+	if first, rest, ok := strings.Cut(text, "\n"); ok {
+		return append(wrap(first, width), wrap(rest, width)...)
+	}
 	for utf8.RuneCountInString(text) > width {
 		cut := strings.LastIndexByte(text[:byteAt(text, width+1)], ' ')
 		if cut <= 0 {

@@ -30,7 +30,7 @@ type Plan struct {
 	Verdict  Verdict `json:"verdict"`
 	Totals   Totals  `json:"totals"`
 
-	Services []Entry         `json:"services,omitempty"` // that change, by name
+	Services []Entry         `json:"services,omitempty"` // that change: restarts, in place, new, removed
 	Moved    []Entry         `json:"moved,omitempty"`    // that do not change and are touched all the same
 	Refusals []specs.Problem `json:"refusals,omitempty"`
 	Warnings []specs.Problem `json:"warnings,omitempty"`
@@ -75,7 +75,8 @@ type Entry struct {
 	Fields  []Field        `json:"fields,omitempty"` // what changes, what forces a restart first
 
 	Parallelism uint64         `json:"parallelism,omitempty"` // of a rolling restart; 0 is all at once
-	Order       specs.Order    `json:"order,omitempty"`       // of a rolling restart
+	Order       specs.Order    `json:"order,omitempty"`       // of a rolling restart, as it was seen to go
+	Gap         bool           `json:"gap,omitempty"`         // a running task stops before its replacement runs
 	Estimate    specs.Duration `json:"estimate,omitempty"`    // until its last task runs
 	RenamedFrom string         `json:"renamed_from,omitempty"`
 
@@ -91,8 +92,6 @@ type Field struct {
 	New      string         `json:"new,omitempty"`
 	Restarts bool           `json:"restarts,omitempty"` // it forces the restart
 	At       specs.Position `json:"at,omitzero"`
-
-	path string // in the stack file, below the service
 }
 
 // Placement is where a new task is expected to run. Tasks of one batch are

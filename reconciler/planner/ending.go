@@ -1,0 +1,135 @@
+package planner
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// ending is how a simulation ended, compared with how it began.
+type ending struct {
+	services map[string]*serviceEnding // by ID
+	took     time.Duration             // until the last task got further
+	beyond   int                       // slots that the simulation did not come to
+}
+
+// serviceEnding is one service of it.
+type serviceEnding struct {
+	totals  Totals
+	gap     bool
+	took    time.Duration
+	placed  []specs.Task // that started or restarted, in the order in which they were made
+	pending []Waiting
+}
+
+// end compares the cluster with what it was.
+func (s *simulation) end(present store.Snapshot, began time.Time) ending {
+	e := ending{services: make(map[string]*serviceEnding)}
+	for svc := range present.Services() {
+		e.services[svc.ID] = compare(present, s.snap, svc.ID)
+	}
+	for svc := range s.snap.Services() {
+		if _, known := e.services[svc.ID]; !known {
+			e.services[svc.ID] = compare(present, s.snap, svc.ID)
+		}
+		if s.steps >= maxSteps {
+			e.beyond += unsettled(s.snap, svc)
+		}
+	}
+	for id, at := range s.last {
+		e.services[id].took = at.Sub(began)
+		e.services[id].gap = s.gaps[id]
+		e.took = max(e.took, at.Sub(began))
+	}
+	return e
+}
+
+// slotEnding is one slot before and after.
+type slotEnding struct {
+	ran     map[string]bool // IDs of the tasks that ran before
+	runs    *specs.Task     // the task that runs at the end
+	waiting *specs.Task     // the task that has no node at the end
+}
+
+// compare counts the slots of one service.
+func compare(before, after store.Snapshot, serviceID string) *serviceEnding {
+	slots := make(map[uint64]*slotEnding)
+	slot := func(number uint64) *slotEnding {
+		if slots[number] == nil {
+			slots[number] = &slotEnding{ran: make(map[string]bool)}
+		}
+		return slots[number]
+	}
+	for t := range before.TasksOf(serviceID) {
+		if t.Seen.State == specs.StateRunning {
+			slot(t.Slot).ran[t.ID] = true
+		}
+	}
+	for t := range after.TasksOf(serviceID) {
+		switch {
+		case t.Wanted() && t.Seen.State == specs.StateRunning:
+			slot(t.Slot).runs = &t
+		case t.Wanted() && t.Want.Node == "":
+			slot(t.Slot).waiting = &t
+		}
+	}
+	e := new(serviceEnding)
+	for _, number := range slices.Sorted(maps.Keys(slots)) {
+		e.count(slots[number])
+	}
+	slices.SortStableFunc(e.placed, func(a, b specs.Task) int { return a.Created.Compare(b.Created) })
+	slices.SortStableFunc(e.pending, func(a, b Waiting) int { return cmp.Compare(len(b.Slots), len(a.Slots)) })
+	return e
+}
+
+// count counts one slot; slots come in order.
+func (e *serviceEnding) count(s *slotEnding) {
+	switch ran := len(s.ran) > 0; {
+	case s.runs != nil && s.ran[s.runs.ID]:
+		e.totals.Untouched++
+	case s.runs != nil && ran:
+		e.totals.Restart++
+		e.placed = append(e.placed, *s.runs)
+	case s.runs != nil:
+		e.totals.Start++
+		e.placed = append(e.placed, *s.runs)
+	case ran:
+		e.totals.Stop++
+	}
+	if s.waiting != nil {
+		e.totals.Pending++
+		e.wait(s.waiting)
+	}
+}
+
+func (e *serviceEnding) wait(t *specs.Task) {
+	for i, w := range e.pending {
+		if w.Reason == t.Want.Reason {
+			e.pending[i].Slots = append(w.Slots, t.Slot)
+			return
+		}
+	}
+	e.pending = append(e.pending, Waiting{Slots: []uint64{t.Slot}, Reason: t.Want.Reason})
+}
+
+// unsettled counts the slots of a service that are not what they shall be.
+func unsettled(snap store.Snapshot, svc specs.Service) int {
+	live, settled := 0, 0
+	for t := range snap.TasksOf(svc.ID) {
+		switch {
+		case t.Ended():
+		case t.Wanted() && t.Spec == svc.Spec.Task && (t.Seen.State == specs.StateRunning || t.Want.Node == ""):
+			settled++
+		default:
+			live++
+		}
+	}
+	if svc.Removed {
+		return live + settled
+	}
+	return int(max(svc.Spec.WantedReplicas(), uint64(settled))) - settled
+}

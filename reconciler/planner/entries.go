@@ -1,0 +1,156 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// making is a plan under way.
+type making struct {
+	Input
+	tx     specs.Transaction
+	redact redactor
+	end    ending
+}
+
+var order = map[Action]int{Rolling: 1, InPlace: 2, Create: 3, Remove: 4}
+
+// entries tells of every service that the transaction changes: restarts first,
+// then changes in place, what is new, what is removed, each by name.
+func (m making) entries() []Entry {
+	var entries []Entry
+	for _, change := range m.tx {
+		switch {
+		case change.Service != nil && change.Service.Value != nil:
+			entries = append(entries, m.created(change.Service.ID, change.Service.Value.Spec))
+		case change.Spec != nil && change.Spec.Value != nil:
+			entries = append(entries, m.changed(change.Spec.ID, *change.Spec.Value))
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(order[a.Action], order[b.Action]), cmp.Compare(a.Service, b.Service))
+	})
+	return m.hintRenames(entries)
+}
+
+func (m making) created(id string, spec specs.ServiceSpec) Entry {
+	return m.outcome(id, Entry{Action: Create}, spec)
+}
+
+func (m making) changed(id string, want specs.ServiceWant) Entry {
+	svc, _ := m.Present.Service(id)
+	switch {
+	case want.Removed:
+		return m.outcome(id, Entry{Action: Remove}, svc.Spec)
+	case svc.Removed:
+		return m.created(id, want.Spec)
+	}
+	e := Entry{Action: InPlace}
+	if svc.Spec.Task != want.Spec.Task {
+		e.Action = Rolling
+		e.Parallelism = 1
+		if p := want.Spec.Update.Parallelism; p != nil {
+			e.Parallelism = *p
+		}
+	}
+	stack := m.stack(want.Spec.Stack)
+	old, new := version{rules: svc.Spec}, version{rules: want.Spec, task: stack.Tasks[want.Spec.Task]}
+	old.task, _ = m.Present.TaskSpec(svc.Spec.Task)
+	if e.Action == InPlace {
+		new.task = old.task
+	}
+	e.Fields = diff(old, new, stack.Origins, m.redact)
+	return m.outcome(id, e, want.Spec)
+}
+
+// outcome adds what the simulation saw of the service.
+func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
+	seen := m.end.services[id]
+	e.Service = spec.Name
+	e.Wanted = spec.WantedReplicas()
+	e.Totals = seen.totals
+	e.Gap = seen.gap
+	e.Pending = seen.pending
+	e.Expected = m.placements(seen.placed)
+	if e.Action != Remove {
+		stack := m.stack(spec.Stack)
+		e.At, _ = stack.Origins.Find("services." + shortName(spec))
+	}
+	if e.Action == Rolling {
+		e.Estimate = specs.Duration(seen.took)
+		e.Order = specs.StartFirst
+		if seen.gap {
+			e.Order = specs.StopFirst
+		}
+	}
+	return e
+}
+
+// moved tells of the services that do not change and whose tasks move or wait.
+func (m making) moved(changed []Entry) []Entry {
+	known := make(map[string]bool)
+	for _, e := range changed {
+		known[e.Service] = true
+	}
+	var entries []Entry
+	for svc := range m.Present.Services() {
+		seen, ok := m.end.services[svc.ID]
+		if ok && !known[svc.Spec.Name] && !seen.totals.settled() {
+			entries = append(entries, m.outcome(svc.ID, Entry{Action: Same}, svc.Spec))
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Service, b.Service) })
+	return entries
+}
+
+// placements names the nodes of new tasks, which come in the order in which they
+// were made; tasks made at one time are a batch.
+func (m making) placements(tasks []specs.Task) []Placement {
+	var placed []Placement
+	batch := 0
+	for i, t := range tasks {
+		if i > 0 && t.Created.Sub(tasks[i-1].Created) >= shortest {
+			batch++
+		}
+		node, _ := m.Present.Node(t.Want.Node)
+		placed = append(placed, Placement{
+			Slot: t.Slot, Batch: batch,
+			Node: printable(cmp.Or(node.Seen.Description.Hostname, node.ID)),
+		})
+	}
+	return placed
+}
+
+func (m making) stack(name string) specs.Stack {
+	i := slices.IndexFunc(m.Wanted, func(s specs.Stack) bool { return s.Name == name })
+	if i < 0 {
+		return specs.Stack{}
+	}
+	return m.Wanted[i]
+}
+
+// hintRenames pairs new services with removed ones that ran the very same task:
+// a rename is a removal and a creation, and people often mean neither.
+func (m making) hintRenames(entries []Entry) []Entry {
+	removed := make(map[specs.Hash][]string)
+	for _, e := range entries {
+		if e.Action == Remove {
+			svc, _ := m.Present.ServiceNamed(e.Service)
+			removed[svc.Spec.Task] = append(removed[svc.Spec.Task], e.Service)
+		}
+	}
+	tasks := make(map[string]specs.Hash)
+	for _, stack := range m.Wanted {
+		for _, spec := range stack.Services {
+			tasks[spec.Name] = spec.Task
+		}
+	}
+	for i, e := range entries {
+		if names := removed[tasks[e.Service]]; e.Action == Create && len(names) > 0 {
+			entries[i].RenamedFrom, removed[tasks[e.Service]] = names[0], names[1:]
+		}
+	}
+	return entries
+}

@@ -1,0 +1,82 @@
+package planner
+
+import (
+	"fmt"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// minRemoval is how many running tasks a removal must take to be stopped by the
+// guard. Fewer are seen at a glance in the plan.
+const minRemoval = 10
+
+// guard stops a removal that is too large to be meant: more than half of the
+// source's running tasks and at least minRemoval of them, scaling down included,
+// or all of two or more stacks. It is what a wrong branch, a lost folder or a bad
+// merge look like.
+func guard(present store.Snapshot, source string, tx specs.Transaction) (specs.Problem, bool) {
+	g := removal{wants: make(map[string]specs.ServiceWant)}
+	for _, change := range tx {
+		if change.Spec != nil && change.Spec.Value != nil {
+			g.wants[change.Spec.ID] = *change.Spec.Value
+		}
+	}
+	for row := range present.Stacks() {
+		if row.Source == source {
+			g.stack(present, row.Name)
+		}
+	}
+	var words string
+	switch {
+	case g.stacks >= 2:
+		words = fmt.Sprintf("this removes %d whole stacks (%s)", g.stacks, count(g.lost, "running task"))
+	case g.lost >= minRemoval && 2*g.lost > g.running:
+		words = fmt.Sprintf("this stops %d of the %d running tasks", g.lost, g.running)
+	default:
+		return specs.Problem{}, false
+	}
+	return specs.Problem{Message: words + ": if that is meant, say so by -o allow-removal"}, true
+}
+
+// removal counts what a source loses.
+type removal struct {
+	wants   map[string]specs.ServiceWant // service ID -> what is proposed
+	running int                          // tasks before
+	lost    int                          // of them, that stop for good
+	stacks  int                          // that lose all their services
+}
+
+func (g *removal) stack(present store.Snapshot, name string) {
+	services, removed := 0, 0
+	for svc := range present.ServicesOf(name) {
+		if svc.Removed {
+			continue
+		}
+		services++
+		want, changed := g.wants[svc.ID]
+		if !changed {
+			want.Spec = svc.Spec
+		}
+		running, keep := runningTasks(present, svc.ID), want.Spec.WantedReplicas()
+		if want.Removed {
+			removed, keep = removed+1, 0
+		}
+		g.running += running
+		g.lost += running - int(min(uint64(running), keep))
+	}
+	if services > 0 && removed == services {
+		g.stacks++
+	}
+}
+
+// runningTasks counts the tasks that run and are meant to.
+func runningTasks(snap store.Snapshot, serviceID string) int {
+	n := 0
+	for task := range snap.TasksOf(serviceID) {
+		if task.Wanted() && task.Seen.State == specs.StateRunning {
+			n++
+		}
+	}
+	return n
+}

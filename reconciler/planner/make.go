@@ -1,0 +1,121 @@
+package planner
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Input is what a plan is made of.
+type Input struct {
+	Present  store.Snapshot
+	Source   string          // whose stacks are wanted
+	Wanted   []specs.Stack   // all of them
+	Warnings []specs.Problem // what the loader said of them
+	Now      time.Time
+
+	Revision string // the commit that is planned; empty for a working tree
+	Base     string // the commit that the cluster is at; empty for none
+	Title    string // follows the word Plan: "over 1f0c9aa"
+
+	NewID func() string // for new services; nil gives placeholders
+
+	AllowRemoval  bool // -o allow-removal
+	AcceptPartial bool // -o accept-partial
+}
+
+// Make tells what applying the wanted stacks would change and do.
+func Make(in Input) Plan {
+	plan, _ := Propose(in)
+	return plan
+}
+
+// Propose is Make that also returns the changes that it planned, to be proposed
+// unless the plan is refused.
+func Propose(in Input) (Plan, specs.Transaction) {
+	if in.NewID == nil {
+		in.NewID = placeholders()
+	}
+	tx, refused := Changes(in.Present, in.Source, in.Revision, in.Wanted, in.NewID, in.Now)
+	m := making{Input: in, tx: tx, redact: redactor{in.Present.Cluster().Key}, end: simulate(in.Present, tx, in.Now)}
+	p := Plan{
+		Format: Format, Title: in.Title, Revision: in.Revision, Base: in.Base,
+		Warnings: sortedProblems(in.Warnings),
+		Beyond:   m.end.beyond, Estimate: specs.Duration(m.end.took),
+	}
+	p.Services = m.entries()
+	p.Moved = m.moved(p.Services)
+	for _, svc := range m.end.services {
+		p.Totals = p.Totals.Add(svc.totals)
+	}
+	if !in.AcceptPartial {
+		p.Warnings, refused = refusePartial(p.Warnings, refused)
+	}
+	if problem, tooLarge := guard(in.Present, in.Source, tx); tooLarge && !in.AllowRemoval {
+		refused = append(refused, problem)
+	}
+	p.Refusals = refused
+	p.Verdict = p.verdict(len(tx) > 0)
+	return p, tx
+}
+
+// verdict judges what the plan says of the services that change. What was under
+// way before is not this plan's doing.
+func (p Plan) verdict(changes bool) Verdict {
+	switch {
+	case len(p.Refusals) > 0:
+		return Refused
+	case !changes:
+		return NoChanges
+	case len(p.Warnings) > 0 || slices.ContainsFunc(p.Services, Entry.risky):
+		return NeedsAttention
+	}
+	return Safe
+}
+
+// risky reports that something stops before its replacement runs, goes for
+// good, or cannot run.
+func (e Entry) risky() bool {
+	return e.Action == Remove || e.Gap || e.Totals.Stop > 0 || e.Totals.Pending > 0
+}
+
+// refusePartial turns warnings of keys that are not built yet, and whose absence
+// weakens a service, into refusals.
+func refusePartial(warnings, refused []specs.Problem) (kept, all []specs.Problem) {
+	partial := 0
+	for _, w := range warnings {
+		if !w.Partial {
+			kept = append(kept, w)
+			continue
+		}
+		refused = append(refused, w)
+		partial++
+	}
+	if partial > 0 {
+		refused = append(refused, specs.Problem{Message: "what is not built yet would be missing from running services: " +
+			"take it out, or go on without it by -o accept-partial"})
+	}
+	return kept, refused
+}
+
+func sortedProblems(problems []specs.Problem) []specs.Problem {
+	sorted := slices.Clone(problems)
+	slices.SortFunc(sorted, func(a, b specs.Problem) int {
+		return cmp.Or(a.Position.Compare(b.Position), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(sorted)
+}
+
+// placeholders are IDs of rows that will never be: they sort in the order in
+// which they were made.
+func placeholders() func() string {
+	n := 0
+	return func() string {
+		n++
+		return fmt.Sprintf("%0*d", specs.IDLength, n)
+	}
+}

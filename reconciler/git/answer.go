@@ -1,0 +1,106 @@
+package git
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// stallLimit is how long a client may take nothing, or send nothing, before
+	// it counts as gone.
+	stallLimit = 60 * time.Second
+	// keepAlive is how often something is said on a silent answer, so that no
+	// proxy in between closes it.
+	keepAlive = 5 * time.Second
+)
+
+// answer is the response to a push: text that the client shows as "remote:"
+// lines while it comes, then the report. It is safe for concurrent use. Once
+// the client is gone it takes everything and sends nothing.
+type answer struct {
+	sideband bool
+
+	mu      sync.Mutex // held while writing, so that packets stay whole
+	w       http.ResponseWriter
+	control *http.ResponseController
+	gone    bool
+	spoke   time.Time
+}
+
+func newAnswer(w http.ResponseWriter, sideband bool) *answer {
+	control := http.NewResponseController(w)
+	control.EnableFullDuplex() // HTTP/2 always is; nothing else serves Git
+	w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.WriteHeader(http.StatusOK)
+	return &answer{w: w, control: control, sideband: sideband}
+}
+
+// Write sends text for people. It never fails.
+func (a *answer) Write(text []byte) (int, error) {
+	if a.sideband {
+		for rest := text; len(rest) > 0; {
+			n := min(len(rest), maxPayload)
+			a.send(pkt("\x02" + string(rest[:n])))
+			rest = rest[n:]
+		}
+	}
+	return len(text), nil
+}
+
+// report ends the answer.
+func (a *answer) report(lines []string) {
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(pkt(line + "\n"))
+	}
+	b.WriteString(flush)
+	if !a.sideband {
+		a.send(b.String())
+		return
+	}
+	for text := b.String(); text != ""; {
+		n := min(len(text), maxPayload)
+		a.send(pkt("\x01" + text[:n]))
+		text = text[n:]
+	}
+	a.send(flush)
+}
+
+func (a *answer) send(packet string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.gone {
+		return
+	}
+	a.spoke = time.Now()
+	a.control.SetWriteDeadline(a.spoke.Add(stallLimit))
+	if _, err := io.WriteString(a.w, packet); err != nil || a.control.Flush() != nil {
+		a.gone = true
+	}
+}
+
+// keepAlive says nothing, every now and then, until done closes.
+func (a *answer) keepAlive(done <-chan struct{}) {
+	tick := time.NewTicker(keepAlive)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if a.sideband && a.silent() {
+				a.send(pkt("\x02"))
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+func (a *answer) silent() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Since(a.spoke) >= keepAlive
+}

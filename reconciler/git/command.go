@@ -1,0 +1,43 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// environment is all that a git process of ours sees: nobody's configuration,
+// identity, credentials or language.
+func environment(extra ...string) []string {
+	return append([]string{
+		"PATH=" + os.Getenv("PATH"),
+		"LC_ALL=C",
+		"GIT_CONFIG_NOSYSTEM=1",
+		"GIT_CONFIG_GLOBAL=" + os.DevNull,
+		"GIT_TERMINAL_PROMPT=0",
+	}, extra...)
+}
+
+// git runs one git command on the repository and returns what it printed.
+func (r *Repository) git(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + r.dir}, args...)...)
+	return output(cmd, stdin)
+}
+
+func output(cmd *exec.Cmd, stdin string) (string, error) {
+	var stdout, stderr bytes.Buffer
+	if cmd.Env == nil {
+		cmd.Env = environment()
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if said := strings.TrimSpace(stderr.String()); said != "" {
+			return "", fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, said)
+		}
+		return "", fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
+	}
+	return stdout.String(), nil
+}

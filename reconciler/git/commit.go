@@ -1,0 +1,104 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxCommit is the size of a commit object that is read: people's messages are
+// a thousandth of it.
+const maxCommit = 1 << 20
+
+// Commit is what a commit object says.
+type Commit struct {
+	Hash    string
+	Tree    string
+	Parents []string
+	Author  string // the name
+	Email   string
+	Time    time.Time // of the author, UTC
+	Subject string    // the first line of the message
+}
+
+// Short is the commit's hash as people are shown it.
+func (c Commit) Short() string { return Short(c.Hash) }
+
+// Short is the first seven digits of a hash.
+func Short(hash string) string { return hash[:min(7, len(hash))] }
+
+// Resolve says which commit a revision means, as git rev-parse would: a hash or
+// its start, a branch, "main~2".
+func (r *Repository) Resolve(ctx context.Context, revision string) (Commit, error) {
+	return r.read.commit(ctx, revision)
+}
+
+// Log lists at most limit commits from the revision back along first parents.
+func (r *Repository) Log(ctx context.Context, revision string, limit int) ([]Commit, error) {
+	var log []Commit
+	for len(log) < limit {
+		commit, err := r.Resolve(ctx, revision)
+		if err != nil {
+			return log, err
+		}
+		log = append(log, commit)
+		if len(commit.Parents) == 0 {
+			break
+		}
+		revision = commit.Parents[0]
+	}
+	return log, nil
+}
+
+func (o *objects) commit(ctx context.Context, revision string) (Commit, error) {
+	if strings.HasPrefix(revision, "-") {
+		return Commit{}, fmt.Errorf("%q names no commit", revision)
+	}
+	found, err := o.get(ctx, revision+"^{commit}", maxCommit)
+	switch {
+	case errors.Is(err, errMissing):
+		return Commit{}, fmt.Errorf("%s names no commit that the cluster has: %w", revision, err)
+	case err != nil:
+		return Commit{}, err
+	case found.data == nil:
+		return Commit{}, fmt.Errorf("commit %s: its %d bytes are more than the %d that are read", Short(found.hash), found.size, maxCommit)
+	}
+	return parseCommit(found.hash, string(found.data))
+}
+
+func parseCommit(hash, text string) (Commit, error) {
+	commit := Commit{Hash: hash}
+	head, message, _ := strings.Cut(text, "\n\n")
+	for line := range strings.SplitSeq(head, "\n") {
+		key, value, _ := strings.Cut(line, " ")
+		switch key {
+		case "tree":
+			commit.Tree = value
+		case "parent":
+			commit.Parents = append(commit.Parents, value)
+		case "author":
+			commit.Author, commit.Email, commit.Time = parseAuthor(value)
+		}
+	}
+	if commit.Tree == "" {
+		return Commit{}, fmt.Errorf("commit %s has no tree", Short(hash))
+	}
+	commit.Subject, _, _ = strings.Cut(strings.TrimLeft(message, "\n"), "\n")
+	commit.Subject = printable(commit.Subject)
+	commit.Author, commit.Email = printable(commit.Author), printable(commit.Email)
+	return commit, nil
+}
+
+// parseAuthor reads "Ana <ana@example> 1700000000 +0100".
+func parseAuthor(text string) (name, email string, at time.Time) {
+	name, rest, _ := strings.Cut(text, "<")
+	email, rest, _ = strings.Cut(rest, ">")
+	seconds, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	if n, err := strconv.ParseInt(seconds, 10, 64); err == nil {
+		at = time.Unix(n, 0).UTC()
+	}
+	return strings.TrimSpace(name), email, at
+}

@@ -1,0 +1,283 @@
+package git
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// commitLimit is how long a commit may take before its outcome counts as
+	// unknown: a leader that is alive needs milliseconds.
+	commitLimit = 10 * time.Second
+	// slotLimit is how long a push waits for others to finish coming in.
+	slotLimit = 30 * time.Second
+	// drainFactor times the pack limit is what is read of a push that is refused
+	// already, because a client hears the answer only after it has sent all.
+	drainFactor = 8
+	// maxComplaint is how many bytes are kept of what git says on stderr.
+	maxComplaint = 16 << 10
+)
+
+// receive is one push while it comes in.
+type receive struct {
+	*Server
+	request *request
+	answer  *answer
+	push    Push
+	pack    *meter
+
+	checked   Checked
+	refused   error // why it was refused, once it was
+	committed bool  // the row has moved
+}
+
+func (s *Server) receivePack(w http.ResponseWriter, r *http.Request) {
+	body, err := plainBody(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	q, err := readRequest(body)
+	if err != nil {
+		http.Error(w, "swarmgit: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	rc := &receive{Server: s, request: q, answer: newAnswer(w, q.can("side-band-64k"))}
+	if len(q.commands) == 0 {
+		return // a client that tries its credentials before a large push
+	}
+	rc.pack = &meter{in: body, control: rc.answer.control, limit: int64(s.packLimit())}
+	done := make(chan struct{})
+	var alive sync.WaitGroup
+	alive.Go(func() { rc.answer.keepAlive(done) })
+	rc.serve(r.Context())
+	close(done)
+	alive.Wait()
+}
+
+func (rc *receive) serve(ctx context.Context) {
+	rc.push, rc.refused = judge(rc.request, rc.Cluster.Refs(), rc.followed())
+	if rc.refused == nil {
+		rc.takeIn(ctx)
+	} else {
+		rc.pack.drain()
+	}
+	if rc.refused != nil {
+		rc.sayRefused()
+	} else if rc.push.Followed && !rc.push.Has(OptionNoWait) && ctx.Err() == nil {
+		rc.follow(ctx)
+	}
+	rc.answer.report(rc.report())
+}
+
+// takeIn holds a slot from the pack to the commit.
+func (rc *receive) takeIn(ctx context.Context) {
+	wait, cancel := context.WithTimeout(ctx, slotLimit)
+	defer cancel()
+	if err := rc.Repository.acquire(wait); err != nil {
+		rc.refused = &refusal{"busy", "Other pushes are still coming in. Nothing is wrong: git push again."}
+		rc.pack.drain()
+		return
+	}
+	defer rc.Repository.release()
+	said, err := rc.runGit(ctx)
+	rc.settle(ctx, said, err)
+}
+
+// settle compares what git says with what the cluster decided.
+func (rc *receive) settle(ctx context.Context, said verdict, err error) {
+	switch {
+	case rc.committed && !said.ok:
+		// The row has moved, so the answer is ok; the local ref follows it.
+		rc.log().WarnContext(ctx, "the local ref did not move with the store's row", "ref", rc.push.Ref, "git", said.why)
+		if err := rc.Repository.Sync(context.WithoutCancel(ctx), rc.Cluster.Refs); err != nil {
+			rc.log().ErrorContext(ctx, "local refs differ from the store's", "error", err)
+		}
+	case rc.committed || rc.refused != nil:
+	case rc.pack.over():
+		rc.refused = tooLarge(rc.pack.limit)
+	case err != nil || !said.ok:
+		rc.log().InfoContext(ctx, "push refused by git", "ref", rc.push.Ref, "reason", said.why, "error", err)
+		rc.refused = said.refusal()
+	default:
+		rc.log().ErrorContext(ctx, "git moved a ref that was not committed", "ref", rc.push.Ref)
+		rc.refused = &refusal{"internal error", "The push was not committed: see the daemon's log."}
+	}
+}
+
+// runGit feeds receive-pack and answers its hooks. It returns when receive-pack
+// has ended and the client has sent all it will.
+func (rc *receive) runGit(ctx context.Context) (verdict, error) {
+	asks, askEnd, err := os.Pipe()
+	if err != nil {
+		return verdict{}, err
+	}
+	defer asks.Close()
+	tellEnd, tells, err := os.Pipe()
+	if err != nil {
+		askEnd.Close()
+		return verdict{}, err
+	}
+	defer tells.Close()
+
+	cmd := exec.Command("git", "-c", fmt.Sprintf("receive.maxInputSize=%d", rc.pack.limit),
+		"receive-pack", "--stateless-rpc", rc.Repository.dir)
+	var report bytes.Buffer
+	complaint := &head{limit: maxComplaint}
+	cmd.Env, cmd.Stdout, cmd.Stderr = environment(), &report, complaint
+	cmd.ExtraFiles = []*os.File{askEnd, tellEnd} // descriptors 3 and 4 of the hooks
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	askEnd.Close()
+	tellEnd.Close()
+	if err != nil {
+		return verdict{}, err
+	}
+	var feeding sync.WaitGroup
+	feeding.Go(func() { rc.feed(in) })
+	rc.converse(ctx, asks, tells)
+	err = cmd.Wait()
+	feeding.Wait()
+	return parseReport(&report, complaint.String()), err
+}
+
+// feed gives git the request and the pack, then reads what the client still
+// sends.
+func (rc *receive) feed(git io.WriteCloser) {
+	_, err := io.WriteString(git, rc.request.head())
+	if err == nil && rc.request.packed() {
+		_, err = io.Copy(git, rc.pack)
+	}
+	git.Close()
+	rc.pack.drain()
+}
+
+// converse answers the hooks until the last process that could ask has ended.
+func (rc *receive) converse(ctx context.Context, asks io.Reader, tells io.Writer) {
+	lines := bufio.NewScanner(asks)
+	for lines.Scan() {
+		hook, quarantine, _ := strings.Cut(lines.Text(), " ")
+		switch hook {
+		case "pre-receive":
+			io.WriteString(tells, rc.preReceive(ctx, quarantine)+"\n")
+		case "proc-receive":
+			io.WriteString(tells, rc.procReceive(ctx)+"\n")
+		}
+	}
+}
+
+// preReceive is the hook's exit status.
+func (rc *receive) preReceive(ctx context.Context, quarantine string) string {
+	if rc.refused = rc.check(ctx, quarantine); rc.refused != nil {
+		return "1"
+	}
+	return "0"
+}
+
+func (rc *receive) check(ctx context.Context, quarantine string) error {
+	if rc.push.New != "" {
+		read := rc.Repository.quarantined(quarantine)
+		defer read.close()
+		if err := rc.look(ctx, read); err != nil {
+			return err
+		}
+	}
+	var err error
+	rc.checked, err = rc.Cluster.Check(ctx, rc.push, rc.answer)
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// look reads the commit that was pushed.
+func (rc *receive) look(ctx context.Context, read *objects) error {
+	var err error
+	if rc.push.Commit, err = read.commit(ctx, rc.push.New); err != nil {
+		return &refusal{"not a commit", "A branch points at a commit; " + Short(rc.push.New) + " is none."}
+	}
+	rc.sayTitle()
+	if rc.push.Old != "" {
+		if rc.push.Forced, err = rc.forced(ctx, read); err != nil {
+			return err
+		}
+		if rc.push.Forced && rc.push.Followed {
+			return notForward(rc.push)
+		}
+	}
+	rc.push.Files = newTree(ctx, read, rc.push.Commit.Tree)
+	return nil
+}
+
+// forced reports that the new commit does not descend from the old. Most pushes
+// are told by the parents alone; the others cost a process.
+func (rc *receive) forced(ctx context.Context, read *objects) (bool, error) {
+	for _, parent := range rc.push.Commit.Parents {
+		if parent == rc.push.Old {
+			return false, nil
+		}
+	}
+	cmd := exec.CommandContext(ctx, "git", "--git-dir="+rc.Repository.dir, "merge-base", "--is-ancestor", rc.push.Old, rc.push.New)
+	cmd.Env = read.env
+	_, err := output(cmd, "")
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return true, nil
+	}
+	return false, err
+}
+
+// procReceive is the hook's report. The quarantine has been migrated: what Git
+// has is in the repository, and on disk once its folder is.
+func (rc *receive) procReceive(ctx context.Context) string {
+	if rc.checked == nil {
+		return ng(rc.push.Ref, "not checked")
+	}
+	if err := rc.commit(ctx); err != nil {
+		rc.refused = err
+		return ng(rc.push.Ref, err.Error())
+	}
+	rc.committed = true
+	rc.sayCommitted()
+	return pkt("ok "+rc.push.Ref) + pkt("option fall-through") + flush
+}
+
+func ng(ref, why string) string {
+	return pkt("ng "+ref+" "+printable(why)) + flush
+}
+
+func (rc *receive) commit(ctx context.Context) error {
+	if err := rc.Repository.syncPacks(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	err := rc.checked.Commit(ctx)
+	switch {
+	case errors.Is(err, ErrConflict):
+		return moved(rc.push.Ref, rc.Cluster.Refs()[rc.push.Ref])
+	case errors.Is(err, ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+		rc.log().WarnContext(ctx, "outcome of a push not known", "ref", rc.push.Ref, "commit", rc.push.New, "error", err)
+		return &refusal{"outcome not known", "It is not known whether " + rc.push.Branch() + " moved.\nLook: git fetch. Pushing again is safe."}
+	}
+	return err
+}
+
+func (rc *receive) follow(ctx context.Context) {
+	err := rc.checked.Follow(ctx, rc.answer)
+	if err != nil && ctx.Err() == nil {
+		rc.log().WarnContext(ctx, "watching a rollout ended early", "commit", rc.push.New, "error", err)
+		io.WriteString(rc.answer, Wrap("not watched any more: "+err.Error()+": see swarmgit status", "  "))
+	}
+}

@@ -1,0 +1,96 @@
+package git
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// verdict is what receive-pack reports of the one ref.
+type verdict struct {
+	ok        bool
+	why       string
+	complaint string // what git said on stderr
+}
+
+// parseReport reads "unpack ok", then "ok <ref>" or "ng <ref> <why>".
+func parseReport(report io.Reader, complaint string) verdict {
+	said := verdict{complaint: complaint, why: "git ended without a report"}
+	in := bufio.NewReader(report)
+	for {
+		line, more, err := readPkt(in)
+		if err != nil || !more {
+			return said
+		}
+		key, rest, _ := strings.Cut(line, " ")
+		switch {
+		case key == "unpack" && rest != "ok":
+			said.why = rest
+			return said
+		case key == "ok":
+			said.ok, said.why = true, ""
+		case key == "ng":
+			_, said.why, _ = strings.Cut(rest, " ")
+		}
+	}
+}
+
+// refusal puts what git objects to into words.
+func (v verdict) refusal() *refusal {
+	if v.why == "shallow update not allowed" {
+		return &refusal{"shallow clone", "Your clone lacks the history that the cluster would need.\nFetch it, then push again: git fetch --unshallow && git push"}
+	}
+	var help strings.Builder
+	help.WriteString("Git does not take these objects:\n")
+	for line := range strings.Lines(v.complaint) {
+		help.WriteString(Wrap("  "+printable(strings.TrimSpace(line)), "    "))
+	}
+	return &refusal{printable(v.why), strings.TrimSpace(help.String())}
+}
+
+func (rc *receive) report() []string {
+	lines := []string{"unpack ok"}
+	for _, c := range rc.request.commands {
+		if rc.refused != nil {
+			lines = append(lines, fmt.Sprintf("ng %s swarmgit: %s", c.ref, printable(rc.refused.Error())))
+		} else {
+			lines = append(lines, "ok "+c.ref)
+		}
+	}
+	return lines
+}
+
+func (rc *receive) say(format string, args ...any) { fmt.Fprintf(rc.answer, format, args...) }
+
+func (rc *receive) sayTitle() {
+	title := "swarmgit: " + rc.push.Commit.Short() + ` "`
+	rc.say("%s%s\"\n", title, shorten(rc.push.Commit.Subject, Width-len(title)-1))
+}
+
+func (rc *receive) sayCommitted() {
+	switch main := branch(rc.followed()); {
+	case rc.push.New == "":
+		rc.say("%s is deleted; no stack came from it\n", rc.push.Branch())
+	case !rc.push.Followed:
+		rc.say("not applied: the cluster follows %s\napply it: git push swarm HEAD:%s\n", main, main)
+	case rc.push.Has(OptionNoWait):
+		rc.say("\n%s is %s, committed\nnot watched: swarmgit wait %s\n", main, Short(rc.push.New), Short(rc.push.New))
+	default:
+		rc.say("\n%s is %s, committed\n\n", main, Short(rc.push.New))
+	}
+}
+
+func (rc *receive) sayRefused() {
+	if r, ok := rc.refused.(*refusal); ok {
+		rc.say("%s\n", r.help)
+	}
+	rc.say("\n%s", Wrap("refused: "+printable(rc.refused.Error())+". "+rc.unchanged(), "  "))
+}
+
+func (rc *receive) unchanged() string {
+	if at := rc.Cluster.Refs()[rc.followed()]; at != "" {
+		return "The cluster stays at " + Short(at) + "."
+	}
+	return "The cluster stays empty."
+}

@@ -1,0 +1,223 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxReceives is how many packs may come in at once. Each costs a few git
+// processes and up to the pack limit of disk; more than four only queue on the
+// disk.
+const maxReceives = 4
+
+// Repository is the bare repository of the cluster's own remote. It is safe for
+// concurrent use. Only one process may have it open.
+type Repository struct {
+	dir   string
+	slots chan struct{} // one token per receive that may run; housekeeping takes all
+	read  *objects
+
+	// syncing serialises corrections of the local refs, each of which reads the
+	// rows anew, so that the last one leaves what the store says.
+	syncing sync.Mutex
+}
+
+// Open opens the repository in dir, making it when it is not there. What a
+// killed daemon left half done is removed. The caller closes it.
+func Open(ctx context.Context, dir string) (*Repository, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	if _, err := exec.LookPath("git"); err != nil {
+		return nil, errors.New("open repository: git is not installed: install the package git (2.30 or newer)")
+	}
+	r := &Repository{dir: dir, slots: make(chan struct{}, maxReceives), read: newObjects(dir)}
+	for range maxReceives {
+		r.slots <- struct{}{}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "HEAD")); errors.Is(err, os.ErrNotExist) {
+		if err := create(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.configure(); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", dir, err)
+	}
+	if err := r.clearLeftovers(); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", dir, err)
+	}
+	return r, nil
+}
+
+// Close ends the processes that read for the repository.
+func (r *Repository) Close() { r.read.close() }
+
+func create(ctx context.Context, dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("create repository: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "git", "init", "--quiet", "--bare", "--template=", "--initial-branch=main", dir)
+	if _, err := output(cmd, ""); err != nil {
+		return fmt.Errorf("create repository: %w", err)
+	}
+	return os.Chmod(dir, 0o700)
+}
+
+// settings is the whole configuration: there is no other file that git reads.
+const settings = `# Written by swarmgit at every start.
+[core]
+	repositoryformatversion = 0
+	filemode = true
+	bare = true
+	logAllRefUpdates = false
+	hooksPath = %q
+	bigFileThreshold = 8m
+	fsync = committed
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[receive]
+	autogc = false
+	fsckObjects = true
+	unpackLimit = 1
+	procReceiveRefs = refs
+	denyDeleteCurrent = ignore
+	denyCurrentBranch = ignore
+[uploadpack]
+	allowFilter = true
+`
+
+// The hooks ask the server over descriptor 3 and hear from it over 4; they use
+// nothing but the shell's builtins. Reading stdin to its end keeps
+// receive-pack's writes from meeting a closed pipe.
+var hooks = map[string]string{
+	"pre-receive": `#!/bin/sh
+echo "pre-receive $GIT_QUARANTINE_PATH" >&3
+while read -r line; do :; done
+read -r verdict <&4 || exit 1
+exit "$verdict"
+`,
+	"proc-receive": `#!/bin/sh
+printf '000eversion=1\n0000'
+echo proc-receive >&3
+IFS= read -r report <&4 || exit 1
+printf '%s' "$report"
+while read -r line; do :; done
+exit 0
+`,
+}
+
+func (r *Repository) configure() error {
+	folder := filepath.Join(r.dir, "hooks")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	for name, script := range hooks {
+		if err := replace(filepath.Join(folder, name), script, 0o700); err != nil {
+			return err
+		}
+	}
+	return replace(filepath.Join(r.dir, "config"), fmt.Sprintf(settings, folder), 0o600)
+}
+
+// replace writes a file so that a reader finds the old or the new text whole.
+func replace(path, text string, mode os.FileMode) error {
+	next := path + ".new"
+	if err := os.WriteFile(next, []byte(text), mode); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+// clearLeftovers removes what receives of a killed daemon left: their
+// quarantines, and the marks that keep a pack from being repacked.
+func (r *Repository) clearLeftovers() error {
+	var left []string
+	for _, pattern := range []string{"objects/tmp_objdir-*", "objects/pack/*.keep", "objects/pack/tmp_*", "refs/heads/*.lock", "*.lock"} {
+		found, err := filepath.Glob(filepath.Join(r.dir, pattern))
+		if err != nil {
+			return err
+		}
+		left = append(left, found...)
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MissingError says which commits the store's rows name and the repository does
+// not have.
+type MissingError struct{ Refs map[string]string }
+
+func (e *MissingError) Error() string {
+	var names []string
+	for ref, commit := range e.Refs {
+		names = append(names, fmt.Sprintf("%s needs %s", ref, commit))
+	}
+	slices.Sort(names)
+	return "repository lacks objects: " + strings.Join(names, ", ") + ": push them again, or restore the data directory"
+}
+
+// Sync makes the local refs what refs says, which is the store's rows. Refs
+// whose commits are missing stay as they are and come back in a MissingError;
+// all others are set.
+func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) error {
+	r.syncing.Lock()
+	defer r.syncing.Unlock()
+	local, err := r.localRefs(ctx)
+	if err != nil {
+		return err
+	}
+	var script strings.Builder
+	missing := map[string]string{}
+	want := refs()
+	for ref := range local {
+		if _, kept := want[ref]; !kept {
+			fmt.Fprintf(&script, "delete %s\n", ref)
+		}
+	}
+	for ref, commit := range want {
+		if local[ref] == commit {
+			continue
+		}
+		if _, err := r.Resolve(ctx, commit); err != nil {
+			missing[ref] = commit
+			continue
+		}
+		fmt.Fprintf(&script, "update %s %s\n", ref, commit)
+	}
+	if script.Len() > 0 {
+		if _, err := r.git(ctx, script.String(), "update-ref", "--stdin"); err != nil {
+			return fmt.Errorf("set the refs of %s to the store's: %w", r.dir, err)
+		}
+	}
+	if len(missing) > 0 {
+		return &MissingError{missing}
+	}
+	return nil
+}
+
+func (r *Repository) localRefs(ctx context.Context) (map[string]string, error) {
+	text, err := r.git(ctx, "", "for-each-ref", "--format=%(objectname) %(refname)")
+	if err != nil {
+		return nil, err
+	}
+	refs := map[string]string{}
+	for line := range strings.Lines(text) {
+		commit, ref, _ := strings.Cut(strings.TrimSpace(line), " ")
+		refs[ref] = commit
+	}
+	return refs, nil
+}

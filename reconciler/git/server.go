@@ -1,0 +1,181 @@
+package git
+
+import (
+	"bufio"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Path is where the cluster's own remote stands.
+const Path = "/git/main.git"
+
+// DefaultPackLimit is the largest push where the operator chose nothing.
+const DefaultPackLimit = 32 * specs.Bytes(1<<20)
+
+// Server serves a repository to Git clients. Authenticating them is left to who
+// mounts it, see [RequireToken].
+type Server struct {
+	Repository *Repository
+	Cluster    Cluster
+	Branch     string             // that the cluster follows; empty is main
+	PackLimit  func() specs.Bytes // asked for each push; nil or 0 is DefaultPackLimit
+	Log        *slog.Logger       // nil is slog.Default()
+}
+
+// ServeHTTP answers everything under Path.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch route, _ := strings.CutPrefix(r.URL.Path, Path); r.Method + " " + route {
+	case "GET /info/refs":
+		s.advertise(w, r)
+	case "POST /git-upload-pack":
+		s.uploadPack(w, r)
+	case "POST /git-receive-pack":
+		s.receivePack(w, r)
+	default:
+		http.Error(w, "this is the cluster's Git remote: git clone it, or git push to it", http.StatusNotFound)
+	}
+}
+
+func (s *Server) followed() string {
+	if s.Branch == "" {
+		return "refs/heads/main"
+	}
+	return "refs/heads/" + s.Branch
+}
+
+func (s *Server) packLimit() specs.Bytes {
+	if s.PackLimit != nil {
+		if limit := s.PackLimit(); limit > 0 {
+			return limit
+		}
+	}
+	return DefaultPackLimit
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.Default()
+}
+
+func (s *Server) advertise(w http.ResponseWriter, r *http.Request) {
+	service := r.URL.Query().Get("service")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Content-Type", "application/x-"+service+"-advertisement")
+	switch service {
+	case "git-receive-pack":
+		io.WriteString(w, pkt("# service="+service+"\n")+flush+s.refsToPush())
+	case "git-upload-pack":
+		cmd := s.uploadPackCommand(r, "--advertise-refs")
+		head := ""
+		if cmd.Env[len(cmd.Env)-1] != "GIT_PROTOCOL=version=2" {
+			head = pkt("# service="+service+"\n") + flush
+		}
+		text, err := output(cmd, "")
+		if err != nil {
+			s.fail(w, r, "advertise refs", err)
+			return
+		}
+		io.WriteString(w, head+text)
+	default:
+		w.Header().Set("Content-Type", "text/plain")
+		http.Error(w, "only smart HTTP is served here: use a current git", http.StatusForbidden)
+	}
+}
+
+// refsToPush lists the store's rows, not the local refs: a push is made against
+// what is true.
+func (s *Server) refsToPush() string {
+	rows := s.Cluster.Refs()
+	names := make([]string, 0, len(rows))
+	for name := range rows {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var b strings.Builder
+	for i, name := range names {
+		line := rows[name] + " " + name
+		if i == 0 {
+			line += "\x00" + capabilities
+		}
+		b.WriteString(pkt(line + "\n"))
+	}
+	if len(names) == 0 {
+		b.WriteString(pkt(zeroHash + " capabilities^{}\x00" + capabilities + "\n"))
+	}
+	return b.String() + flush
+}
+
+func (s *Server) uploadPack(w http.ResponseWriter, r *http.Request) {
+	body, err := plainBody(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	control := http.NewResponseController(w)
+	control.EnableFullDuplex()
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+	cmd := s.uploadPackCommand(r)
+	cmd.Stdin = io.LimitReader(body, maxFetchRequest)
+	cmd.Stdout = &flushing{w, control}
+	if err := cmd.Run(); err != nil && r.Context().Err() == nil {
+		s.log().WarnContext(r.Context(), "fetch ended early", "error", err)
+	}
+}
+
+// maxFetchRequest bounds what a client says it has and wants, in bytes; a
+// thousand commits are 50 kB.
+const maxFetchRequest = 16 << 20
+
+func (s *Server) uploadPackCommand(r *http.Request, extra ...string) *exec.Cmd {
+	args := append([]string{"upload-pack", "--stateless-rpc"}, extra...)
+	cmd := exec.CommandContext(r.Context(), "git", append(args, s.Repository.dir)...)
+	cmd.Env = environment()
+	if protocol := r.Header.Get("Git-Protocol"); protocol == "version=1" || protocol == "version=2" {
+		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
+	}
+	return cmd
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, what string, err error) {
+	s.log().ErrorContext(r.Context(), what, "error", err)
+	http.Error(w, "swarmgit: "+what+": see the daemon's log", http.StatusInternalServerError)
+}
+
+// plainBody is the request's body without its compression, which git uses for
+// long lists of commits.
+func plainBody(r *http.Request) (*bufio.Reader, error) {
+	var body io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" || r.Header.Get("Content-Encoding") == "x-gzip" {
+		unzipped, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("the body is not gzip: %w", err)
+		}
+		body = unzipped
+	}
+	return bufio.NewReaderSize(body, 32<<10), nil
+}
+
+// flushing hands on every write at once, so that progress shows while it is.
+type flushing struct {
+	w       io.Writer
+	control *http.ResponseController
+}
+
+func (f *flushing) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	if err == nil {
+		err = f.control.Flush()
+	}
+	return n, err
+}

@@ -1,7 +1,5 @@
 package scheduler
 
-import "math/bits"
-
 const wordBits = 64
 
 // bitset is a set of node indexes. Words beyond its end are empty.
@@ -33,15 +31,4 @@ func (b bitset) and(c bitset) bitset {
 		both[w] = b[w] & c[w]
 	}
 	return both
-}
-
-// all yields the members in order.
-func (b bitset) all(yield func(int32) bool) {
-	for w, word := range b {
-		for ; word != 0; word &= word - 1 {
-			if !yield(int32(w*wordBits + bits.TrailingZeros64(word))) {
-				return
-			}
-		}
-	}
 }

@@ -1,10 +1,6 @@
 package scheduler
 
-import (
-	"container/heap"
-
-	"github.com/swarmgit/swarmgit/specs"
-)
+import "container/heap"
 
 // branch is the nodes that share their values of the first few spread
 // preferences. The root has all nodes; without preferences it is a leaf.
@@ -99,54 +95,6 @@ func (b *branch) rank(p *placing) bool {
 	return len(b.ranked) > 0
 }
 
-// spread deals the candidates of q out to the branches of the preferences.
-func (s *State) spread(preferences []string, on map[int32]int32, q *queue) *branch {
-	t := tree{s: s, preferences: preferences, leaves: make(map[int32]*branch)}
-	for i, n := range on {
-		if s.nodes[i].row != nil {
-			t.add(i, n)
-		}
-	}
-	for c, ok := q.pop(); ok; c, ok = q.pop() {
-		leaf := t.leaf(c.node)
-		leaf.queue.fresh = append(leaf.queue.fresh, c)
-	}
-	return &t.root
-}
-
-// tree is a root branch and, by class of node, its leaves.
-type tree struct {
-	s           *State
-	preferences []string
-	root        branch
-	leaves      map[int32]*branch
-}
-
-func (t *tree) leaf(i int32) *branch {
-	n := t.s.nodes[i]
-	leaf, ok := t.leaves[n.class]
-	if !ok {
-		leaf = t.add(i, 0)
-		if leaf.queue == nil {
-			leaf.queue = new(queue)
-		}
-		t.leaves[n.class] = leaf
-	}
-	return leaf
-}
-
-// add counts tasks on the way from the root to the node's leaf, which is
-// returned.
-func (t *tree) add(i, tasks int32) *branch {
-	b := &t.root
-	b.tasks += tasks
-	for _, key := range t.preferences {
-		b = b.child(spreadValue(t.s.nodes[i].row, key))
-		b.tasks += tasks
-	}
-	return b
-}
-
 func (b *branch) child(value string) *branch {
 	c, ok := b.inner[value]
 	if !ok {
@@ -157,11 +105,4 @@ func (b *branch) child(value string) *branch {
 		b.inner[value] = c
 	}
 	return c
-}
-
-// spreadValue is the node's value of a label; nodes without it, or all nodes
-// when it is no label, are a branch of their own.
-func spreadValue(n *specs.Node, key string) string {
-	value, _ := attribute(n, key)
-	return value
 }

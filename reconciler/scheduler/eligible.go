@@ -10,8 +10,8 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// maxEligibilities bounds the cache of eligibilities: services come and go, and
-// a cache that was never emptied would remember all that ever were.
+// maxEligibilities bounds the caches of eligibilities and partitions: services
+// come and go, and a cache that was never emptied would remember all.
 const maxEligibilities = 1024
 
 // eligibility is what a task demands of a node's attributes, and which nodes
@@ -49,7 +49,7 @@ func (s *State) eligibility(spec specs.TaskSpec, rules specs.Placement) *eligibi
 	e := &eligibility{runtime: spec.Runtime, constraints: demands(rules.Constraints)}
 	e.nodes = s.meeting(e)
 	if len(s.eligible) >= maxEligibilities {
-		s.forgetEligibilities()
+		s.forgetAttributes()
 	}
 	s.eligible[key] = e
 	return e
@@ -104,8 +104,10 @@ func runs(n *specs.Node, runtime string) bool {
 	return len(has) == 0 && runtime == "" || slices.Contains(has, runtime)
 }
 
-func (s *State) forgetEligibilities() {
+// forgetAttributes empties all caches that depend on what nodes are.
+func (s *State) forgetAttributes() {
 	s.eligible = make(map[string]*eligibility)
+	s.partitions = make(map[string]*partition)
 	s.full = make(map[group]string)
 }
 

@@ -82,7 +82,7 @@ func (p *placing) candidates(r Request) *branch {
 	s, on := p.s, p.s.on(r.ServiceID)
 	mask := s.open.and(p.group.eligible.nodes)
 	faulty := s.faulty(r)
-	var others []candidate
+	others := make([]candidate, 0, len(on)+len(faulty))
 	for i, n := range on {
 		if mask.has(i) {
 			mask.remove(i)
@@ -95,11 +95,10 @@ func (p *placing) candidates(r Request) *branch {
 			others = append(others, candidate{node: i, total: s.total[i], faulty: true})
 		}
 	}
-	q := newQueue(walk{levels: s.levels, mask: mask}, others)
 	if len(r.Rules.Preferences) == 0 {
-		return &branch{queue: q}
+		return &branch{queue: newQueue(walk{levels: s.levels, mask: mask}, others)}
 	}
-	return s.spread(r.Rules.Preferences, on, q)
+	return s.spread(r.Rules.Preferences, mask, others, on)
 }
 
 // faulty returns the nodes that the service fails on.
@@ -167,18 +166,6 @@ func (s *State) Explain(nodeID string, r Request) string {
 	p := placing{s: s, group: group{e, r.Spec.Reservations}, most: r.Rules.MaxReplicas}
 	if why, ok := p.room(s.free[i], candidate{node: i, count: s.on(r.ServiceID)[i]}); !ok {
 		return why.String()
-	}
-	return ""
-}
-
-// Unmet returns the first constraint that the node does not meet, as
-// "node.labels.zone==b not met", and "" if it meets all. It is for tasks that
-// are on the node already: what else the node has or lacks does not matter.
-func Unmet(n *specs.Node, constraints []string) string {
-	for _, d := range demands(constraints) {
-		if why := d.blame(n); why != "" {
-			return why
-		}
 	}
 	return ""
 }

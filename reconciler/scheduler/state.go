@@ -23,9 +23,10 @@ type State struct {
 	services map[string]*counts // by service ID
 	owner    *owner
 
-	classes  map[string]int32
-	eligible map[string]*eligibility
-	full     map[group]string // groups without room, and why
+	classes    map[string]int32
+	eligible   map[string]*eligibility
+	partitions map[string]*partition
+	full       map[group]string // groups without room, and why
 }
 
 // node is a node of the cluster, or one that only its tasks still name: then it
@@ -58,7 +59,7 @@ func New(snap store.Snapshot) *State {
 		index: make(map[string]int32), services: make(map[string]*counts), owner: new(owner),
 		classes: make(map[string]int32),
 	}
-	s.forgetEligibilities()
+	s.forgetAttributes()
 	for n := range snap.Nodes() {
 		s.Node(nil, &n)
 	}
@@ -77,7 +78,7 @@ func (s *State) Clone() *State {
 	c.free, c.total = slices.Clone(s.free), slices.Clone(s.total)
 	c.open, c.levels = slices.Clone(s.open), s.levels.clone()
 	c.services, c.classes = maps.Clone(s.services), maps.Clone(s.classes)
-	c.eligible, c.full = maps.Clone(s.eligible), maps.Clone(s.full)
+	c.eligible, c.partitions, c.full = maps.Clone(s.eligible), maps.Clone(s.partitions), maps.Clone(s.full)
 	s.owner, c.owner = new(owner), new(owner)
 	return &c
 }
@@ -144,7 +145,7 @@ func (s *State) at(id string) int32 {
 // setRow replaces what is known of a node itself; what its tasks take stays.
 func (s *State) setRow(i int32, row *specs.Node) {
 	n, free := &s.nodes[i], &s.free[i]
-	s.forgetEligibilitiesUnless(n.row, row)
+	s.forgetAttributesUnless(n.row, row)
 	clear(s.full)
 	if n.row != nil {
 		has := n.row.Seen.Description.Resources
@@ -166,13 +167,13 @@ func (s *State) setRow(i int32, row *specs.Node) {
 	}
 }
 
-// forgetEligibilitiesUnless keeps them when only the node's status, resources
-// or availability changed.
-func (s *State) forgetEligibilitiesUnless(before, after *specs.Node) {
+// forgetAttributesUnless keeps them when only the node's status, resources or
+// availability changed.
+func (s *State) forgetAttributesUnless(before, after *specs.Node) {
 	if len(s.eligible) == 0 || before != nil && after != nil && sameAttributes(before, after) {
 		return
 	}
-	s.forgetEligibilities()
+	s.forgetAttributes()
 }
 
 func sameAttributes(a, b *specs.Node) bool {
@@ -290,5 +291,5 @@ func (s *State) reorder(order []int32) {
 		}
 		s.services[id] = &counts{owner: s.owner, on: on}
 	}
-	s.forgetEligibilities()
+	s.forgetAttributes()
 }

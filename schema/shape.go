@@ -113,7 +113,7 @@ func (s *shaper) known(f *field, r *rule, path string) *rule {
 	case !ok:
 	case rule.fate == refused:
 		s.to.problem(f.pos, path, rule.why)
-	case s.since(f, rule.since, path):
+	case f.made || s.since(f, rule.since, path):
 		return rule
 	}
 	return nil

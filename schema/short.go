@@ -77,7 +77,7 @@ func pairsForm(s *shaper, n *node, path string) bool {
 			s.to.warn(item.pos, join(path, key), fmt.Sprintf("written twice, the first time at %s: the last one counts", place(first.pos)))
 			m.drop(key)
 		}
-		m.fields = append(m.fields, &field{key, item.pos, v})
+		m.fields = append(m.fields, &field{key: key, pos: item.pos, value: v, made: true})
 	}
 	*n = m
 	return true
@@ -122,7 +122,7 @@ func namesForm(s *shaper, n *node, path string) bool {
 		} else if first := m.field(item.value); first != nil {
 			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
 		} else {
-			m.fields = append(m.fields, &field{item.value, item.pos, &node{kind: null, pos: item.pos}})
+			m.fields = append(m.fields, &field{key: item.value, pos: item.pos, value: &node{kind: null, pos: item.pos}, made: true})
 		}
 	}
 	*n = m
@@ -156,7 +156,7 @@ func ulimitForm(s *shaper, n *node, path string) bool {
 		if n.kind == integer {
 			both := mappingOf(n, "soft", *n)
 			hard := *n
-			both.fields = append(both.fields, &field{"hard", n.pos, &hard})
+			both.fields = append(both.fields, &field{key: "hard", pos: n.pos, value: &hard, made: true})
 			*n = *both
 		}
 		for _, key := range []string{"soft", "hard"} {
@@ -183,7 +183,7 @@ func externalForm(s *shaper, n *node, path string) bool {
 		*n = *mappingOf(n, "is", *n)
 	case mapping:
 		n.drop("is")
-		n.fields = append(n.fields, &field{"is", n.pos, &node{kind: boolean, value: "true", pos: n.pos}})
+		n.fields = append(n.fields, &field{key: "is", pos: n.pos, value: &node{kind: boolean, value: "true", pos: n.pos}, made: true})
 	default:
 		s.to.problem(n.pos, path, "must be true or false"+got(n, path))
 		return false
@@ -200,9 +200,9 @@ func listOf(n *node, items ...node) *node {
 }
 
 func mappingOf(n *node, key string, value node) *node {
-	return &node{kind: mapping, pos: n.pos, fields: []*field{{key, n.pos, &value}}}
+	return &node{kind: mapping, pos: n.pos, fields: []*field{{key: key, pos: n.pos, value: &value, made: true}}}
 }
 
 func fieldAt(key string, pos specs.Position, k kind, value string) *field {
-	return &field{key, pos, &node{kind: k, value: value, pos: pos}}
+	return &field{key: key, pos: pos, value: &node{kind: k, value: value, pos: pos}, made: true}
 }

@@ -58,11 +58,11 @@ func (s *shaper) mountOptions(m *node, options, path string) {
 			m.fields = append(m.fields, fieldAt("read_only", m.pos, boolean, strconv.FormatBool(option == "ro")))
 		case option == "nocopy":
 			nocopy := node{kind: boolean, value: "true", pos: m.pos}
-			m.fields = append(m.fields, &field{"volume", m.pos, mappingOf(m, "nocopy", nocopy)})
+			m.fields = append(m.fields, &field{key: "volume", pos: m.pos, value: mappingOf(m, "nocopy", nocopy), made: true})
 		case slices.Contains(propagations, option):
 			propagation := node{kind: text, value: option, pos: m.pos}
 			m.drop("bind")
-			m.fields = append(m.fields, &field{"bind", m.pos, mappingOf(m, "propagation", propagation)})
+			m.fields = append(m.fields, &field{key: "bind", pos: m.pos, value: mappingOf(m, "propagation", propagation), made: true})
 		default:
 			s.to.warn(m.pos, path, fmt.Sprintf("the option %q is ignored, as by Swarm", option))
 		}

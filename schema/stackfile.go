@@ -31,6 +31,7 @@ func readStack(tree *files, stack found, data []byte, check *validator) loaded {
 	lines := strings.Split(string(data), "\n")
 	vars := dotEnv(tree, stack.file, &to)
 	vars.interpolate(root, "", lines, &to)
+	root.sweep()
 	b := &builder{stack: stack.name, dir: path.Dir(stack.file), tree: tree, to: &to, root: root, vars: vars}
 	shape(root, &to)
 	check.check(root, &to)

@@ -54,6 +54,7 @@ type field struct {
 	key   string
 	pos   specs.Position // of the key
 	value *node
+	made  bool // of a short form: nobody wrote the key
 }
 
 // get returns the value of the key, or nil.
@@ -215,7 +216,7 @@ func (p *parser) mapping(n *node, y *yaml.Node, path string, depth int) {
 			p.to.problem(at(p.file, key), here[1:], fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
 			continue
 		}
-		n.fields = append(n.fields, &field{name, at(p.file, key), p.node(value, here, depth+1)})
+		n.fields = append(n.fields, &field{key: name, pos: at(p.file, key), value: p.node(value, here, depth+1)})
 	}
 	for _, merge := range merges {
 		p.merge(n, merge, path, depth)

@@ -79,7 +79,7 @@ func Touches(before, after store.Snapshot, touched store.Touched) Dirty {
 		if reflect.DeepEqual(fitness(was), fitness(is)) {
 			continue
 		}
-		helps.node = helps.node || is.CanTakeTasks()
+		helps.node = true
 		for t := range after.TasksOn(id) {
 			d.service(t.ServiceID)
 		}
@@ -88,11 +88,12 @@ func Touches(before, after store.Snapshot, touched store.Touched) Dirty {
 	return d
 }
 
-// help is what became free: room on a node, or a node.
+// help is what may let pending tasks be placed: room on a node, or a node.
 type help struct{ capacity, node bool }
 
 // wake adds the services whose pending tasks may be placed now. Freed capacity
-// helps only tasks that reserve some, a node helps all.
+// helps only tasks that reserve some; a node that changed may help all, and if
+// it does not, their reasons have to name it.
 func (h help) wake(d *Dirty, snap store.Snapshot) {
 	if !h.capacity && !h.node {
 		return

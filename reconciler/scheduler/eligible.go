@@ -111,6 +111,22 @@ func (s *State) forgetAttributes() {
 	s.full = make(map[group]string)
 }
 
+// forgetAttributesUnless keeps them when only the node's status, resources or
+// availability changed.
+func (s *State) forgetAttributesUnless(before, after *specs.Node) {
+	if len(s.eligible) == 0 || before != nil && after != nil && sameAttributes(before, after) {
+		return
+	}
+	s.forgetAttributes()
+}
+
+func sameAttributes(a, b *specs.Node) bool {
+	x, y := &a.Seen.Description, &b.Seen.Description
+	return a.ID == b.ID && a.Spec.Role == b.Spec.Role && a.Seen.Addr == b.Seen.Addr &&
+		x.Hostname == y.Hostname && x.OS == y.OS && x.Arch == y.Arch && slices.Equal(x.Runtimes, y.Runtimes) &&
+		maps.Equal(a.Spec.Labels, b.Spec.Labels) && maps.Equal(x.EngineLabels, y.EngineLabels)
+}
+
 // class returns the number of the node's class: nodes of one class differ in
 // nothing that a constraint can ask for but ID, host name and address.
 func (s *State) class(n *specs.Node) int32 {

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
 const (
@@ -331,4 +333,26 @@ func TestCloneIsIndependent(t *testing.T) {
 	ask.Count = 3
 	expect(t, copied.Place(ask), "a a a", "")
 	expect(t, c.Place(ask), "b a b", "")
+}
+
+func TestNewReadsTheStore(t *testing.T) {
+	web := reserving("web", cpu, 5*gib)
+	web.Version = encoding.HashTaskSpec(web.Spec)
+	task := specs.Task{ID: "t1", ServiceID: "web", Slot: 1, Spec: web.Version,
+		Want: specs.TaskWant{Desired: specs.StateRunning, Node: "a"}}
+	st := store.New()
+	errs := st.Apply(1, []specs.Transaction{
+		{{Node: specs.Insert("a", readyNode("a"))}},
+		{{Node: specs.Insert("b", readyNode("b"))}},
+		{
+			{TaskSpec: &web.Spec},
+			{Service: specs.Insert("web", specs.Service{ID: "web", Spec: specs.ServiceSpec{Name: "web", Task: web.Version}})},
+			{Task: specs.Insert("t1", task)},
+		},
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	web.Count = 2
+	expect(t, New(st.Snapshot()).Place(web), "b", "no suitable node (insufficient memory on 2 nodes)")
 }

@@ -64,9 +64,9 @@ func spreadValues(n *specs.Node, preferences []string) []string {
 	return values
 }
 
-// spread makes the tree of branches of the preferences: idle are the candidates
-// without a task of the service, others those with or with failures, on all
-// tasks of the service.
+// spread makes the tree of branches of the preferences. idle are the candidates
+// without a task of the service, others are those with one or with failures, and
+// on are all tasks of the service.
 func (s *State) spread(preferences []string, idle bitset, others []candidate, on map[int32]int32) *branch {
 	p := s.partition(preferences)
 	tasks, busy := make([]int32, len(p.leaves)), make([]candidates, len(p.leaves))

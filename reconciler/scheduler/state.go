@@ -167,22 +167,6 @@ func (s *State) setRow(i int32, row *specs.Node) {
 	}
 }
 
-// forgetAttributesUnless keeps them when only the node's status, resources or
-// availability changed.
-func (s *State) forgetAttributesUnless(before, after *specs.Node) {
-	if len(s.eligible) == 0 || before != nil && after != nil && sameAttributes(before, after) {
-		return
-	}
-	s.forgetAttributes()
-}
-
-func sameAttributes(a, b *specs.Node) bool {
-	x, y := &a.Seen.Description, &b.Seen.Description
-	return a.ID == b.ID && a.Spec.Role == b.Spec.Role && a.Seen.Addr == b.Seen.Addr &&
-		x.Hostname == y.Hostname && x.OS == y.OS && x.Arch == y.Arch && slices.Equal(x.Runtimes, y.Runtimes) &&
-		maps.Equal(a.Spec.Labels, b.Spec.Labels) && maps.Equal(x.EngineLabels, y.EngineLabels)
-}
-
 // reserve takes n times r from the node, or gives it back when n is negative.
 func (s *State) reserve(i int32, n int, r specs.Resources) {
 	if r == (specs.Resources{}) {
@@ -240,56 +224,4 @@ func (s *State) on(serviceID string) map[int32]int32 {
 		return c.on
 	}
 	return nil
-}
-
-// idle reports that nothing is left to know of a node that has no row.
-func (s *State) idle(i int32) bool {
-	return s.nodes[i].row == nil && s.total[i] == 0 && s.free[i] == specs.Resources{}
-}
-
-// sort puts the nodes in the order of their IDs again after some came or went,
-// and drops those that nothing names any more.
-func (s *State) sort() {
-	if !s.unsorted {
-		return
-	}
-	order := make([]int32, 0, len(s.nodes))
-	for i := range s.nodes {
-		if !s.idle(int32(i)) {
-			order = append(order, int32(i))
-		}
-	}
-	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(s.nodes[a].id, s.nodes[b].id) })
-	s.reorder(order)
-	s.unsorted = false
-}
-
-// reorder gives the nodes the indexes that they have in order.
-func (s *State) reorder(order []int32) {
-	old := *s
-	s.nodes, s.free, s.total = make([]node, len(order)), make([]specs.Resources, len(order)), make([]int32, len(order))
-	s.index, s.open, s.levels = make(map[string]int32, len(order)), nil, nil
-	moved := make(map[int32]int32, len(order))
-	for to, from := range order {
-		i := int32(to)
-		moved[from] = i
-		s.nodes[i], s.free[i], s.total[i] = old.nodes[from], old.free[from], old.total[from]
-		s.index[s.nodes[i].id] = i
-		if s.nodes[i].row == nil {
-			continue
-		}
-		s.levels.add(i, s.total[i])
-		if old.open.has(from) {
-			s.open = s.open.with(i)
-		}
-	}
-	s.services = make(map[string]*counts, len(old.services))
-	for id, c := range old.services {
-		on := make(map[int32]int32, len(c.on))
-		for from, n := range c.on {
-			on[moved[from]] = n
-		}
-		s.services[id] = &counts{owner: s.owner, on: on}
-	}
-	s.forgetAttributes()
 }

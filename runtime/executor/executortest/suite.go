@@ -34,6 +34,10 @@ type Harness struct {
 	Restart func() executor.Executor
 	// Spec is the spec of a task that does what a program says.
 	Spec func(Program) specs.TaskSpec
+	// Ready returns once a started Sleeper, Deaf or ExitsWhenTold listens to
+	// signals: the first process of a container ignores them before. Nil is
+	// at once.
+	Ready func(id string)
 	// End makes a running ExitsWhenTold end.
 	End func(id string)
 	// Leftovers names everything of ours that the engine still has.
@@ -117,7 +121,14 @@ func (s *suite) start(task executor.Task) int {
 	if pid <= 0 {
 		s.Fatalf("start returned process ID %d", pid)
 	}
+	s.ready(task.ID)
 	return pid
+}
+
+func (s *suite) ready(id string) {
+	if s.Ready != nil {
+		s.Ready(id)
+	}
 }
 
 func (s *suite) wait(id string) specs.Exit {

@@ -19,6 +19,7 @@ func (s *suite) life() {
 	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Prepared})
 	pid, err := s.Executor.Start(s.ctx, task.ID)
 	s.must(err)
+	s.ready(task.ID)
 	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Running, PID: pid})
 	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
 	exit := s.wait(task.ID)
@@ -197,6 +198,9 @@ func (s *suite) roundTrip(task executor.Task) error {
 		return err
 	}
 	_, err := s.Executor.Start(s.ctx, task.ID)
+	if err == nil {
+		s.ready(task.ID)
+	}
 	stop := s.Executor.Stop(s.ctx, task.ID, patience)
 	return errors.Join(err, stop, s.Executor.Remove(s.ctx, task.ID))
 }

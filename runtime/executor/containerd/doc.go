@@ -1,0 +1,2 @@
+// Package containerd runs tasks as containers of a containerd.
+package containerd

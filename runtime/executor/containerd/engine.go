@@ -1,0 +1,175 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/v2/client"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Defaults of Config.
+const (
+	DefaultNamespace    = "swarmgit"
+	DefaultCgroupParent = "/swarmgit"
+)
+
+// reconnectDelay bounds the pause between two attempts to reach a containerd
+// that went away.
+const reconnectDelay = time.Second
+
+// Config says which containerd runs the tasks and where things lie.
+type Config struct {
+	Socket string // of containerd
+	Dir    string // for our own small files: hosts files, stdin pipes, scratch mounts
+	Logs   Logs   // nil throws away what tasks write
+
+	Namespace    string // DefaultNamespace
+	Snapshotter  string // overlayfs where the machine can, else native
+	RuncRoot     string // runc's state directory; empty is runc's own default
+	CgroupParent string // DefaultCgroupParent; every task has a cgroup below it
+	Log          *slog.Logger
+}
+
+// Logs takes what tasks write. Its pipes live in another process than the
+// daemon: they outlive it.
+type Logs interface {
+	// Open returns the FIFOs that a task's process gets as stdout and stderr,
+	// once a reader holds them. It may be called again for the same task.
+	Open(ctx context.Context, taskID string) (stdoutPath, stderrPath string, err error)
+	// Finish returns once everything that the ended task wrote is kept. It may
+	// be called again, and for a task that was never opened.
+	Finish(ctx context.Context, taskID string) error
+	// Remove forgets the task. It may be called for a task that was never opened.
+	Remove(ctx context.Context, taskID string) error
+}
+
+// Engine is an executor over one containerd.
+type Engine struct {
+	config Config
+	log    *slog.Logger
+	client *client.Client
+	tasks  tasksapi.TasksClient
+	host   host
+	turns  turns // by image name: one pull at a time
+
+	mu     sync.Mutex
+	images map[string]*image // by digest of the image's target
+}
+
+var _ executor.Executor = (*Engine)(nil)
+
+// Open connects to containerd and learns what it can do. It waits for an engine
+// that is just starting until ctx ends.
+func Open(ctx context.Context, config Config) (*Engine, error) {
+	config = config.withDefaults()
+	if err := os.MkdirAll(filepath.Join(config.Dir, "tasks"), 0o700); err != nil {
+		return nil, fmt.Errorf("make the executor's directory: %w", err)
+	}
+	c, err := client.New(config.Socket, client.WithDefaultNamespace(config.Namespace), client.WithTimeout(reconnectDelay))
+	if err != nil {
+		return nil, fmt.Errorf("reach containerd at %s: %w", config.Socket, err)
+	}
+	e := &Engine{
+		config: config, log: config.Log, client: c, tasks: c.TaskService(),
+		images: map[string]*image{},
+	}
+	if err := e.learn(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return e, nil
+}
+
+// Close ends the connection. Tasks run on.
+func (e *Engine) Close() error { return e.client.Close() }
+
+// Snapshotter names the snapshotter in use: overlayfs, or native where the
+// machine cannot overlay, which copies every image for every task.
+func (e *Engine) Snapshotter() string { return e.config.Snapshotter }
+
+func (c Config) withDefaults() Config {
+	if c.Namespace == "" {
+		c.Namespace = DefaultNamespace
+	}
+	if c.CgroupParent == "" {
+		c.CgroupParent = DefaultCgroupParent
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+// learn asks containerd and the machine what they can do.
+func (e *Engine) learn(ctx context.Context) error {
+	if ok, err := e.client.IsServing(ctx); err != nil || !ok {
+		return fmt.Errorf("containerd at %s does not answer: %w", e.config.Socket, errors.Join(err, ctx.Err()))
+	}
+	if e.config.Snapshotter == "" {
+		name, err := e.chooseSnapshotter(ctx)
+		if err != nil {
+			return err
+		}
+		e.config.Snapshotter = name
+	}
+	host, err := readHost(e.log)
+	if err != nil {
+		return err
+	}
+	e.host = host
+	return e.clearScratch()
+}
+
+// snapshotters are those we can use, best first.
+var snapshotters = []string{"overlayfs", "native"}
+
+func (e *Engine) chooseSnapshotter(ctx context.Context) (string, error) {
+	plugins, err := e.client.IntrospectionService().Plugins(ctx, "type==io.containerd.snapshotter.v1")
+	if err != nil {
+		return "", fmt.Errorf("ask containerd for its snapshotters: %w", err)
+	}
+	var usable []string
+	for _, p := range plugins.Plugins {
+		if p.InitErr == nil {
+			usable = append(usable, p.ID)
+		}
+	}
+	for _, name := range snapshotters {
+		if slices.Contains(usable, name) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("containerd at %s has none of the snapshotters %v, only %v", e.config.Socket, snapshotters, usable)
+}
+
+// Describe says what this machine offers.
+func (e *Engine) Describe(ctx context.Context) (specs.NodeDescription, error) {
+	version, err := e.client.Version(ctx)
+	if err != nil {
+		return specs.NodeDescription{}, failure(ctx, "ask containerd for its version", err)
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return specs.NodeDescription{}, fmt.Errorf("read the host name: %w", err)
+	}
+	return specs.NodeDescription{
+		Hostname: name, OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Engine:    "containerd " + version.Version,
+		Runtimes:  []string{""},
+		Resources: e.host.resources,
+	}, nil
+}
+
+// dir is where the files of one task lie.
+func (e *Engine) dir(id string) string { return filepath.Join(e.config.Dir, "tasks", id) }

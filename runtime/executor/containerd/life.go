@@ -1,0 +1,152 @@
+package containerd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"syscall"
+	"time"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/moby/sys/signal"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// Start lets the created process run its program.
+func (e *Engine) Start(ctx context.Context, id string) (int, error) {
+	started, err := e.tasks.Start(ctx, &tasksapi.StartRequest{ContainerID: id})
+	if err == nil {
+		return int(started.Pid), nil
+	}
+	process, getErr := e.process(ctx, id)
+	switch {
+	case getErr != nil:
+		return 0, getErr
+	case process.Status == tasktypes.Status_RUNNING:
+		return int(process.Pid), nil
+	case process.Status == tasktypes.Status_STOPPED && process.ExitStatus != startFailed:
+		return 0, fmt.Errorf("start: the task has ended with code %d and never runs twice", process.ExitStatus)
+	}
+	return 0, failure(ctx, "start", err)
+}
+
+// startFailed is the exit status of a process that never ran its program.
+const startFailed = 255
+
+// process is what containerd knows of a task's process.
+func (e *Engine) process(ctx context.Context, id string) (*tasktypes.Process, error) {
+	found, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: id})
+	switch {
+	case err == nil:
+		return found.Process, nil
+	case gone(err):
+		return nil, fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
+	}
+	return nil, failure(ctx, "look at task "+id, err)
+}
+
+// Wait waits for the end of the process and of everything it has written.
+func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
+	ended, err := e.tasks.Wait(ctx, &tasksapi.WaitRequest{ContainerID: id})
+	if gone(err) {
+		return specs.Exit{}, fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
+	}
+	if err != nil {
+		return specs.Exit{}, failure(ctx, "wait for task "+id, err)
+	}
+	if e.config.Logs != nil {
+		if err := e.config.Logs.Finish(ctx, id); err != nil {
+			e.log.WarnContext(ctx, "a task's last output may be lost", "task", id, "err", err)
+		}
+	}
+	return e.exit(id, ended.ExitStatus), nil
+}
+
+// exit adds to an exit code whether the memory limit was its cause: the task's
+// cgroup remembers that until the task is removed.
+func (e *Engine) exit(id string, code uint32) specs.Exit {
+	exit := specs.Exit{Code: int(code)}
+	if code != 0 {
+		kills, err := e.host.cgroups.oomKills(e.cgroup(id))
+		if err != nil {
+			e.log.Warn("cannot tell whether a task ran out of memory", "task", id, "err", err)
+		}
+		exit.OOM = kills > 0
+	}
+	return exit
+}
+
+// Stop asks the process to end and kills it and all that it has started when
+// grace is over.
+func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error {
+	process, err := e.process(ctx, id)
+	if isGone(err) || err == nil && process.Status != tasktypes.Status_RUNNING && process.Status != tasktypes.Status_PAUSED {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	sig, err := e.signalOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := e.kill(ctx, id, sig, false); err != nil {
+		return err
+	}
+	patience, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	if _, err = e.tasks.Wait(patience, &tasksapi.WaitRequest{ContainerID: id}); err == nil || gone(err) {
+		return nil
+	}
+	if patience.Err() == nil || ctx.Err() != nil {
+		return failure(ctx, "wait for the end of task "+id, err)
+	}
+	return e.killAndWait(ctx, id)
+}
+
+// killAndWait ends a process, whatever its state, with all that it has started.
+func (e *Engine) killAndWait(ctx context.Context, id string) error {
+	if err := e.kill(ctx, id, syscall.SIGKILL, true); err != nil {
+		return err
+	}
+	if _, err := e.tasks.Wait(ctx, &tasksapi.WaitRequest{ContainerID: id}); err != nil && !gone(err) {
+		return failure(ctx, "wait for the end of task "+id, err)
+	}
+	return nil
+}
+
+// kill sends a signal; it is no error if nobody is there to get it.
+func (e *Engine) kill(ctx context.Context, id string, sig syscall.Signal, all bool) error {
+	_, err := e.tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: id, Signal: uint32(sig), All: all})
+	if err != nil && !gone(err) {
+		return failure(ctx, fmt.Sprintf("send %s to task %s", sig, id), err)
+	}
+	return nil
+}
+
+// signalOf is the stop signal that the task was prepared with.
+func (e *Engine) signalOf(ctx context.Context, id string) (syscall.Signal, error) {
+	record, err := e.client.ContainerService().Get(ctx, id)
+	if err != nil {
+		return 0, failure(ctx, "look up the stop signal of task "+id, err)
+	}
+	number, err := strconv.Atoi(record.Labels[labelSignal])
+	if err != nil {
+		return 0, fmt.Errorf("stop signal of task %s: %w", id, err)
+	}
+	return syscall.Signal(number), nil
+}
+
+// stopSignal is the task's, else the image's, else SIGTERM.
+func stopSignal(task, image string) (syscall.Signal, error) {
+	name := cmp.Or(task, image, "SIGTERM")
+	sig, err := signal.ParseSignal(name)
+	if err != nil {
+		return 0, fmt.Errorf("stop signal %q is not known", name)
+	}
+	return sig, nil
+}

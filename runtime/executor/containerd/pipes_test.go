@@ -1,0 +1,137 @@
+package containerd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipes is a log keeper that lives in the tests' process.
+type pipes struct {
+	dir string
+
+	mu   sync.Mutex
+	kept map[string]*output
+}
+
+// output is what one task has written.
+type output struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	more    chan struct{} // closed when text grows
+	writers []*os.File    // our own ends, which keep the FIFOs open until Finish
+	drained sync.WaitGroup
+	paths   [2]string
+}
+
+func newPipes(t testing.TB) *pipes { return &pipes{dir: t.TempDir(), kept: map[string]*output{}} }
+
+func (p *pipes) Open(_ context.Context, id string) (string, string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o := p.kept[id]; o != nil {
+		return o.paths[0], o.paths[1], nil
+	}
+	o := &output{more: make(chan struct{})}
+	for i, name := range []string{"out", "err"} {
+		o.paths[i] = filepath.Join(p.dir, id+"."+name)
+		if err := unix.Mkfifo(o.paths[i], 0o600); err != nil {
+			return "", "", err
+		}
+		reader, err := os.OpenFile(o.paths[i], os.O_RDONLY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return "", "", err
+		}
+		writer, err := os.OpenFile(o.paths[i], os.O_WRONLY, 0)
+		if err != nil {
+			return "", "", err
+		}
+		o.writers = append(o.writers, writer)
+		o.drained.Go(func() {
+			defer reader.Close()
+			io.Copy(o, reader)
+		})
+	}
+	p.kept[id] = o
+	return o.paths[0], o.paths[1], nil
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.more)
+	o.more = make(chan struct{})
+	return o.text.Write(b)
+}
+
+func (p *pipes) of(id string) *output {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.kept[id]
+}
+
+func (p *pipes) Finish(_ context.Context, id string) error {
+	if o := p.of(id); o != nil {
+		for _, w := range o.writers {
+			w.Close()
+		}
+		o.drained.Wait()
+	}
+	return nil
+}
+
+func (p *pipes) Remove(ctx context.Context, id string) error {
+	o := p.of(id)
+	if o == nil {
+		return nil
+	}
+	err := p.Finish(ctx, id)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.kept, id)
+	return errors.Join(err, os.Remove(o.paths[0]), os.Remove(o.paths[1]))
+}
+
+func (p *pipes) tasks() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.kept))
+}
+
+// text is what the task has written so far.
+func (p *pipes) text(id string) string {
+	o := p.of(id)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// await waits until the task has written a text.
+func (p *pipes) await(t testing.TB, id, text string) {
+	t.Helper()
+	o := p.of(id)
+	for {
+		o.mu.Lock()
+		written, more := o.text.String(), o.more
+		o.mu.Unlock()
+		if strings.Contains(written, text) {
+			return
+		}
+		select {
+		case <-more:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("task %s has not written %q in 10 s, only %q", id, text, written)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/containerd/api/types/runc/options"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/typeurl/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+)
+
+// Labels of our containers. labelTask marks them as ours.
+const (
+	labelTask    = "swarmgit.task"
+	labelName    = "swarmgit.task.name"
+	labelService = "swarmgit.service"
+	labelStack   = "swarmgit.stack"
+	labelSignal  = "swarmgit.stop-signal"
+)
+
+const runtimeName = "io.containerd.runc.v2"
+
+// Prepare makes the task up to a process that waits for its start: runc has
+// created it, only its program does not run yet.
+func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(string)) error {
+	img, err := e.image(ctx, task.Spec.Image, progress)
+	if err != nil {
+		return err
+	}
+	err = e.create(ctx, task, img)
+	if exists(err) {
+		err = e.prepareAgain(ctx, task, img)
+	}
+	if errors.Is(err, errNoLayers) {
+		e.forget(img)
+		if img, err = e.image(ctx, task.Spec.Image, progress); err != nil {
+			return err
+		}
+		err = e.prepareAgain(ctx, task, img)
+	}
+	if err != nil {
+		return failure(ctx, "prepare", err)
+	}
+	return nil
+}
+
+// errNoLayers says that an image's layers are gone since they were unpacked.
+var errNoLayers = errors.New("the image's layers were removed meanwhile")
+
+// prepareAgain keeps a task that is whole and makes one that is half made anew.
+func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *image) error {
+	_, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: task.ID})
+	if err == nil || !gone(err) {
+		return err
+	}
+	if err := e.discard(ctx, task.ID); err != nil {
+		return err
+	}
+	return e.create(ctx, task, img)
+}
+
+// create makes everything of a task. The container's record comes first: it
+// keeps the snapshot from the garbage collector, and whatever a crash leaves is
+// found by it.
+func (e *Engine) create(ctx context.Context, task executor.Task, img *image) error {
+	if err := e.record(ctx, task, img); err != nil {
+		return err
+	}
+	root, err := e.client.SnapshotService(e.config.Snapshotter).Prepare(ctx, task.ID, img.chain)
+	if gone(err) {
+		return errNoLayers
+	}
+	if err != nil {
+		return err
+	}
+	request := &tasksapi.CreateTaskRequest{ContainerID: task.ID, Rootfs: mountMessages(root), Terminal: task.Spec.TTY}
+	if err := e.stdio(ctx, task, request); err != nil {
+		return err
+	}
+	_, err = e.tasks.Create(ctx, request)
+	return err
+}
+
+// record writes the container's record with everything that runc is told.
+func (e *Engine) record(ctx context.Context, task executor.Task, img *image) error {
+	files := hostFiles(e.dir(task.ID))
+	if err := files.write(task, "/etc"); err != nil {
+		return err
+	}
+	spec, err := e.host.runtimeSpec(task, img, e.cgroup(task.ID), files)
+	if err != nil {
+		return err
+	}
+	specMessage, err := typeurl.MarshalAny(spec)
+	if err != nil {
+		return err
+	}
+	runc, err := typeurl.MarshalAny(&options.Options{Root: e.config.RuncRoot})
+	if err != nil {
+		return err
+	}
+	signal, err := stopSignal(task.Spec.StopSignal, img.config.StopSignal)
+	if err != nil {
+		return err
+	}
+	_, err = e.client.ContainerService().Create(ctx, containers.Container{
+		ID: task.ID,
+		Labels: map[string]string{
+			labelTask: task.ID, labelName: task.Name, labelService: task.ServiceName, labelStack: task.Stack,
+			labelSignal: fmt.Sprint(int(signal)),
+		},
+		Image:       img.name,
+		Runtime:     containers.RuntimeInfo{Name: runtimeName, Options: runc},
+		Spec:        specMessage,
+		Snapshotter: e.config.Snapshotter,
+		SnapshotKey: task.ID,
+	})
+	return err
+}
+
+// stdio says where the task's process reads and writes.
+func (e *Engine) stdio(ctx context.Context, task executor.Task, request *tasksapi.CreateTaskRequest) (err error) {
+	if task.Spec.Stdin {
+		// Nobody writes to it: an open stdin that never ends, as in Docker.
+		request.Stdin = filepath.Join(e.dir(task.ID), "stdin")
+		if err := unix.Mkfifo(request.Stdin, 0o600); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	if e.config.Logs == nil {
+		return nil
+	}
+	request.Stdout, request.Stderr, err = e.config.Logs.Open(ctx, task.ID)
+	if task.Spec.TTY {
+		request.Stderr = "" // a terminal has one output
+	}
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	return nil
+}
+
+func mountMessages(mounts []mount.Mount) []*types.Mount {
+	var messages []*types.Mount
+	for _, m := range mounts {
+		messages = append(messages, &types.Mount{Type: m.Type, Source: m.Source, Target: m.Target, Options: m.Options})
+	}
+	return messages
+}
+
+// cgroup is a task's own cgroup.
+func (e *Engine) cgroup(id string) string { return path.Join(e.config.CgroupParent, id) }

@@ -1,0 +1,100 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+)
+
+func isGone(err error) bool { return errors.Is(err, executor.ErrNotFound) }
+
+// Remove takes away the task and its logs.
+func (e *Engine) Remove(ctx context.Context, id string) error {
+	if err := e.discard(ctx, id); err != nil {
+		return failure(ctx, "remove task "+id, err)
+	}
+	if e.config.Logs == nil {
+		return nil
+	}
+	if err := e.config.Logs.Remove(ctx, id); err != nil {
+		return fmt.Errorf("remove the log of task %s: %w", id, err)
+	}
+	return nil
+}
+
+// discard takes away everything that create makes, the container's record last,
+// so that what a crash leaves is still listed.
+func (e *Engine) discard(ctx context.Context, id string) error {
+	if err := e.discardProcess(ctx, id); err != nil {
+		return err
+	}
+	err := e.client.SnapshotService(e.config.Snapshotter).Remove(ctx, id)
+	if err != nil && !gone(err) {
+		return err
+	}
+	if err := e.host.cgroups.remove(e.cgroup(id)); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(e.dir(id)); err != nil {
+		return err
+	}
+	if err := e.client.ContainerService().Delete(ctx, id); err != nil && !gone(err) {
+		return err
+	}
+	return nil
+}
+
+// discardProcess ends the process and its shim. A created process is killed
+// before it is deleted: containerd would wait 2 s for its output otherwise.
+func (e *Engine) discardProcess(ctx context.Context, id string) error {
+	if err := e.killAndWait(ctx, id); err != nil {
+		return err
+	}
+	if _, err := e.tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: id}); err != nil && !gone(err) {
+		return err
+	}
+	return nil
+}
+
+// List returns our tasks, sorted by ID.
+func (e *Engine) List(ctx context.Context) ([]executor.Found, error) {
+	records, err := e.client.ContainerService().List(ctx, fmt.Sprintf("labels.%q", labelTask))
+	if err != nil {
+		return nil, failure(ctx, "list containers", err)
+	}
+	running, err := e.tasks.List(ctx, &tasksapi.ListTasksRequest{})
+	if err != nil {
+		return nil, failure(ctx, "list processes", err)
+	}
+	processes := map[string]*tasktypes.Process{}
+	for _, p := range running.Tasks {
+		processes[p.ID] = p
+	}
+	found := make([]executor.Found, 0, len(records))
+	for _, r := range records {
+		found = append(found, e.found(r.ID, processes[r.ID]))
+	}
+	slices.SortFunc(found, func(a, b executor.Found) int { return strings.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+func (e *Engine) found(id string, p *tasktypes.Process) executor.Found {
+	f := executor.Found{ID: id, Phase: executor.Preparing}
+	switch p.GetStatus() {
+	case tasktypes.Status_CREATED:
+		f.Phase = executor.Prepared
+	case tasktypes.Status_RUNNING, tasktypes.Status_PAUSED, tasktypes.Status_PAUSING:
+		f.Phase, f.PID = executor.Running, int(p.Pid)
+	case tasktypes.Status_STOPPED:
+		f.Phase, f.Exit = executor.Exited, e.exit(id, p.ExitStatus)
+	}
+	return f
+}

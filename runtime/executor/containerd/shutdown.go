@@ -1,0 +1,197 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/moby/sys/mountinfo"
+)
+
+// stopTimeout is how long containerd may take to end by itself.
+const stopTimeout = 10 * time.Second
+
+// Shutdown ends the private containerd for good and takes away all that it has
+// made outside of the data directory: tasks, shims, mounts, cgroups, sockets. It
+// is for those who leave: the demo, dev, an uninstall. Call it after Run.
+func (m *Managed) Shutdown(ctx context.Context) error {
+	var errs []error
+	if err := m.endTasks(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("end the tasks of the private containerd: %w", err))
+	}
+	if err := m.endContainerd(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("end the private containerd: %w", err))
+	}
+	errs = append(errs, m.endShims(), m.endStrays(ctx))
+	for _, dir := range []string{m.config.RunDir, m.config.DataDir} {
+		errs = append(errs, unmountBelow(dir))
+	}
+	errs = append(errs, findCgroups("/sys/fs/cgroup").remove(m.EngineConfig().CgroupParent), os.RemoveAll(m.config.RunDir))
+	return errors.Join(errs...)
+}
+
+// endTasks removes every task and container of a private containerd, which it
+// starts for that if it is dead: only it knows them.
+func (m *Managed) endTasks(ctx context.Context) error {
+	if m.process == nil || m.process.dead() {
+		if err := m.Start(ctx); err != nil {
+			return err
+		}
+	}
+	c, err := client.New(m.Socket(), client.WithTimeout(reconnectDelay))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	names, err := c.NamespaceService().List(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, endNamespace(namespaces.WithNamespace(ctx, name), c))
+	}
+	return errors.Join(errs...)
+}
+
+func endNamespace(ctx context.Context, c *client.Client) error {
+	records, err := c.ContainerService().List(ctx)
+	if err != nil {
+		return err
+	}
+	tasks := c.TaskService()
+	var errs []error
+	for _, r := range records {
+		_, killed := tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: r.ID, Signal: uint32(syscall.SIGKILL), All: true})
+		if killed == nil {
+			_, err := tasks.Wait(ctx, &tasksapi.WaitRequest{ContainerID: r.ID})
+			errs = append(errs, err)
+		}
+		if _, err := tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: r.ID}); err != nil && !gone(err) {
+			errs = append(errs, err)
+		}
+		errs = append(errs, c.ContainerService().Delete(ctx, r.ID))
+	}
+	return errors.Join(errs...)
+}
+
+// endContainerd asks the process to end, and kills it if it does not.
+func (m *Managed) endContainerd(ctx context.Context) error {
+	if m.process == nil {
+		return nil
+	}
+	patience, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	if err := m.process.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if m.process.wait(patience) != nil {
+		if err := m.process.signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+		if err := m.process.wait(ctx); err != nil {
+			return err
+		}
+	}
+	err := m.process.close()
+	m.process = nil
+	return err
+}
+
+// endShims kills the shims that still serve our socket, and only those.
+func (m *Managed) endShims() error {
+	for {
+		shim, err := findProcess(m.isShim)
+		if err != nil || shim == nil {
+			return err
+		}
+		err = shim.signal(syscall.SIGKILL)
+		if err == nil {
+			err = shim.wait(context.Background()) // SIGKILL is not refused
+		}
+		if err := errors.Join(err, shim.close()); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *Managed) isShim(args []string) bool {
+	i := slices.Index(args, "-address")
+	return i > 0 && i+1 < len(args) && args[i+1] == m.Socket() &&
+		strings.HasPrefix(filepath.Base(args[0]), "containerd-shim")
+}
+
+// endStrays kills what is still alive in our cgroups: processes whose shim has
+// died before them.
+func (m *Managed) endStrays(ctx context.Context) error {
+	groups := findCgroups("/sys/fs/cgroup")
+	for {
+		pids, err := groups.processes(m.EngineConfig().CgroupParent)
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// processes lists those of a cgroup and of all below it.
+func (c cgroups) processes(cgroup string) (pids []int, err error) {
+	for _, root := range c.dirs(cgroup) {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.Name() != "cgroup.procs" {
+				return ignoreMissing(err)
+			}
+			text, err := os.ReadFile(path)
+			for _, field := range strings.Fields(string(text)) {
+				if pid, err := strconv.Atoi(field); err == nil {
+					pids = append(pids, pid)
+				}
+			}
+			return ignoreMissing(err)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return pids, nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
+		return nil
+	}
+	return err
+}
+
+// unmountBelow unmounts everything that is mounted below dir, children first.
+func unmountBelow(dir string) error {
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	if err != nil {
+		return fmt.Errorf("list mounts below %s: %w", dir, err)
+	}
+	slices.SortFunc(mounts, func(a, b *mountinfo.Info) int { return len(b.Mountpoint) - len(a.Mountpoint) })
+	var errs []error
+	for _, m := range mounts {
+		errs = append(errs, mount.UnmountAll(m.Mountpoint, 0))
+	}
+	return errors.Join(errs...)
+}

@@ -44,6 +44,7 @@ func Pass(in Input) Result {
 		now:       in.Now,
 		newID:     in.NewID,
 		nodes:     make(map[string]nodeView),
+		over:      make(map[string]specs.Resources),
 		result:    Result{Wakes: make(map[string]time.Time), Refused: make(map[string]error)},
 	}
 	for _, id := range in.Dirty.services(in.Snapshot) {
@@ -62,6 +63,7 @@ type pass struct {
 	now       time.Time
 	newID     func() string
 	nodes     map[string]nodeView
+	over      map[string]specs.Resources // by node: what has to leave
 	result    Result
 }
 

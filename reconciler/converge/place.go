@@ -9,33 +9,6 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// unfitReason says why the node cannot keep tasks of the service, or nothing.
-// A paused node keeps what it has.
-func (w *work) unfitReason(nodeID string) string {
-	reason, known := w.unfit[nodeID]
-	if known {
-		return reason
-	}
-	node := w.node(nodeID)
-	reason = node.evicts()
-	if reason == "" && node.CanTakeTasks() {
-		reason = w.unmet(node)
-	}
-	w.unfit[nodeID] = reason
-	return reason
-}
-
-// unmet names the first constraint of the service that the node does not meet.
-// One that cannot be read keeps new tasks away and moves none.
-func (w *work) unmet(node nodeView) string {
-	for _, text := range w.svc.Spec.Placement.Constraints {
-		if c, err := scheduler.ParseConstraint(text); err == nil && !c.Meets(&node.Node) {
-			return c.String() + " not met on node " + node.name()
-		}
-	}
-	return ""
-}
-
 // place gives nodes to the wanted tasks that have none, lowest slots first, and
 // the reason to those that fit nowhere.
 func (w *work) place() {

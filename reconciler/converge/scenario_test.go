@@ -299,6 +299,33 @@ func TestScenario20AConstraintThatFailsMovesTheTask(t *testing.T) {
 	}
 }
 
+func TestScenario20ANodeThatShrinksLosesWhatDoesNotFit(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.push("web", "v1", 3, reserve(2<<30))
+	c.push("free", "v1", 1)
+	c.settle()
+	c.node("n1", func(_ *specs.NodeSpec, seen *specs.NodeSeen) { seen.Description.Resources.Memory = 5 << 30 })
+	c.settle()
+	c.want("free", "1 v1 running running")
+	c.want("web", "1 v1 shutdown shutdown", "1 v1 running pending", "2 v1 running running", "3 v1 running running")
+	c.node("n2", nil)
+	c.settle()
+	if got := c.running("web")["v1"]; got != 3 {
+		t.Errorf("%d tasks run, want 3: %q", got, c.ps("web"))
+	}
+}
+
+func TestAFullNodeIsUpdatedSlotBySlot(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.push("web", "v1", 2, reserve(4<<30))
+	c.live(10 * time.Second)
+	c.push("web", "v2", 2, reserve(4<<30))
+	c.live(10 * time.Second)
+	if got := c.running("web")["v2"]; got != 2 {
+		t.Errorf("%d of 2 slots run the new spec: %q", got, c.ps("web"))
+	}
+}
+
 func TestScenario12AFailurePausesTheRollout(t *testing.T) {
 	c := newCluster(t, "n1")
 	c.push("web", "v1", 3)

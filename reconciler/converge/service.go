@@ -100,17 +100,6 @@ func (w *work) noteEnds() {
 	}
 }
 
-// evict stops tasks whose node cannot keep them.
-func (w *work) evict() {
-	for _, s := range w.slots {
-		if r := s.wanted(); r != nil && r.Want.Node != "" {
-			if reason := w.unfitReason(r.Want.Node); reason != "" {
-				r.stop(specs.StateShutdown, reason, w.now)
-			}
-		}
-	}
-}
-
 // scale adds and takes away slots.
 func (w *work) scale() {
 	var have []uint64

@@ -69,7 +69,7 @@ func (e Entry) headline() string {
 
 func (e Entry) rolling() string {
 	if e.Totals.Restart == 0 {
-		return "changed, no running task to restart" + e.estimate()
+		return "changed, nothing to restart; " + e.moves()
 	}
 	pace := fmt.Sprintf("%d at a time", e.Parallelism)
 	if e.Parallelism == 0 || e.Parallelism >= e.Wanted && e.Wanted > 1 {
@@ -182,7 +182,7 @@ func shortDigest(digest string) string {
 // Placements are listed one by one up to these numbers, then counted by node.
 const (
 	maxNamedTasks = 3
-	maxSlots      = 12
+	maxSlots      = 8
 )
 
 // expected says where the new tasks are expected to run.

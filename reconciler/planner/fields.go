@@ -67,7 +67,7 @@ func ruleLeaves(spec specs.ServiceSpec) map[string]leaf {
 	leaves := make(map[string]leaf)
 	flatten("", tree, func(name string, value any) {
 		path, text := rename(name, renamedRules), valueText(name, value)
-		name = strings.TrimPrefix(path, "deploy.")
+		name = strings.TrimPrefix(strings.TrimPrefix(path, "deploy."), "placement.")
 		leaves[name] = leaf{name: name, path: path, value: text}
 	})
 	return leaves

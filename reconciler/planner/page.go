@@ -12,7 +12,7 @@ import (
 const (
 	maxNameWidth  = 30 // of service names that are aligned
 	minLabelWidth = 11
-	maxLabelWidth = 26
+	maxLabelWidth = 28
 	fieldIndent   = 6
 	placeWidth    = 31 // where a field is written stands this far from the right
 	maxValueWidth = 200

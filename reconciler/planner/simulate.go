@@ -97,12 +97,16 @@ func (s *simulation) advance() bool {
 	}
 	for id, wake := range s.wakes {
 		if !wake.After(s.now) {
-			s.dirty.Add(converge.Dirty{Services: map[string]struct{}{id: {}}})
+			s.dirty.Add(dirtyService(id))
 			delete(s.wakes, id)
 		}
 	}
 	s.work()
 	return true
+}
+
+func dirtyService(id string) converge.Dirty {
+	return converge.Dirty{Services: map[string]struct{}{id: {}}}
 }
 
 // work lets the workers report what they have done by now.

@@ -24,13 +24,14 @@ type fataler interface {
 type world struct {
 	fataler
 	snap store.Snapshot
+	now  time.Time
 	ids  int
 }
 
 // newWorld has so many nodes n1, n2, ... of 4 CPUs and 4 GiB, alternately in
 // the zones a and b.
 func newWorld(t fataler, nodes int) *world {
-	w := &world{fataler: t, snap: store.New().Snapshot()}
+	w := &world{fataler: t, snap: store.New().Snapshot(), now: epoch}
 	tx := specs.Transaction{{Cluster: &specs.Cluster{ID: "c", Name: "prod", Key: []byte("a key of the cluster")}}}
 	for i := range nodes {
 		tx = append(tx, specs.Change{Node: specs.Insert(nodeID(i+1), specs.Node{
@@ -65,7 +66,7 @@ func (w *world) apply(tx specs.Transaction) {
 // push applies the wanted stacks and lets the cluster settle.
 func (w *world) push(stacks ...specs.Stack) {
 	w.Helper()
-	tx, refused := Changes(w.snap, specs.MainSource, "rev", stacks, w.newID, epoch)
+	tx, refused := Changes(w.snap, specs.MainSource, "rev", stacks, w.newID, w.now)
 	if len(refused) > 0 {
 		w.Fatalf("refused: %v", refused)
 	}
@@ -75,17 +76,17 @@ func (w *world) push(stacks ...specs.Stack) {
 // settle applies the transaction and lets healthy workers do the rest.
 func (w *world) settle(tx specs.Transaction) {
 	w.Helper()
-	s := newSimulation(w.snap, epoch)
+	s := newSimulation(w.snap, w.now)
 	s.newID = w.newID
 	s.run(tx)
-	w.snap = s.snap
+	w.snap, w.now = s.snap, s.now.Add(time.Second)
 }
 
 func (w *world) plan(stacks ...specs.Stack) Plan { return Make(w.input(stacks...)) }
 
 func (w *world) input(stacks ...specs.Stack) Input {
 	return Input{
-		Present: w.snap, Source: specs.MainSource, Wanted: stacks, Now: epoch.Add(time.Hour),
+		Present: w.snap, Source: specs.MainSource, Wanted: stacks, Now: w.now,
 		Title: "over 1f0c9aa", Revision: "7bd31c2", Base: "1f0c9aa",
 	}
 }

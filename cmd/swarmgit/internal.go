@@ -2,7 +2,11 @@ package main
 
 import "os"
 
-// executable is the path of this program, for hooks and helpers to come back.
+// internalProcess runs what swarmgit starts itself as, before anything of the
+// command line is built. It is false for a person's command.
+func internalProcess([]string) (code int, ok bool) { return 0, false }
+
+// executable is the path of this program, for helpers to come back.
 func executable() string {
 	path, err := os.Executable()
 	if err != nil {

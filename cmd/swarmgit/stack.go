@@ -44,8 +44,8 @@ func stackList(c *cobra.Command, opt *options) error {
 		var rows [][]string
 		for _, s := range reply.Stacks {
 			rows = append(rows, []string{
-				s.StackRow.Name, fmt.Sprint(s.Services), fmt.Sprintf("%d/%d", s.Running, s.Wanted),
-				s.Source, shortCommit(s.StackRow.Revision),
+				s.Name, fmt.Sprint(s.Count.Services), fmt.Sprintf("%d/%d", s.Count.Running, s.Count.Wanted),
+				s.Source, shortCommit(s.Revision),
 			})
 		}
 		table(w, "NAME\tSERVICES\tTASKS\tSOURCE\tREVISION", rows)

@@ -139,7 +139,7 @@ type ListTasksReply struct {
 // Stack is one stack with its counts.
 type Stack struct {
 	specs.StackRow
-	StackCount
+	Count StackCount `json:"count"`
 }
 
 // ListStacksReply lists stacks by name.

@@ -160,7 +160,7 @@ func (s *Server) listStacks(_ context.Context, _ Empty) (ListStacksReply, error)
 	snap := s.Cluster.Snapshot()
 	var reply ListStacksReply
 	for stack := range snap.Stacks() {
-		reply.Stacks = append(reply.Stacks, Stack{StackRow: stack, StackCount: stackCount(snap, stack.Name)})
+		reply.Stacks = append(reply.Stacks, Stack{StackRow: stack, Count: stackCount(snap, stack.Name)})
 	}
 	return reply, nil
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// requireLoopback refuses an address that others could reach: without
+// certificates nothing may listen there.
+func requireLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("--http %s: write it as HOST:PORT, such as 127.0.0.1:2378", addr)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("--http %s: only loopback addresses are served while there is no TLS: use 127.0.0.1, and an SSH tunnel from elsewhere", addr)
+}
+
+func listenTCP(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s: the port is in use%s: stop it, or give another --http", addr, portOwner(addr))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// portOwner is " by nginx (pid 812)" when that can be found out.
+func portOwner(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	n, err := net.LookupPort("tcp", port)
+	if err != nil {
+		return ""
+	}
+	inode := listeningInode(n)
+	if inode == "" {
+		return ""
+	}
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err == nil && target == "socket:["+inode+"]" {
+			pid := strings.Split(fd, "/")[2]
+			name, _ := os.ReadFile("/proc/" + pid + "/comm")
+			return fmt.Sprintf(" by %s (pid %s)", strings.TrimSpace(string(name)), pid)
+		}
+	}
+	return ""
+}
+
+// listeningInode finds the socket that listens on a port, in the kernel's
+// tables; see proc(5).
+func listeningInode(port int) string {
+	const listening = "0A"
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		data, _ := os.ReadFile(table)
+		for line := range strings.Lines(string(data)) {
+			fields := strings.Fields(line)
+			if len(fields) > 9 && fields[3] == listening && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) {
+				return fields[9]
+			}
+		}
+	}
+	return ""
+}
+
+// listenSocket opens the daemon's own socket, which only its user can use. The
+// socket of a daemon that was killed is replaced, that of a live one is not.
+func listenSocket(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of the daemon's socket: %w", err)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("another daemon answers at %s: stop it, or give another --socket", path)
+	}
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("replace the socket of a dead daemon: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen at %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("close %s to others: %w", path, err), l.Close())
+	}
+	return l, nil
+}

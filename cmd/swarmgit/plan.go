@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/reconciler/planner"
+)
+
+func planCommand(opt *options) *cobra.Command {
+	var req api.PlanRequest
+	var detailed bool
+	c := &cobra.Command{
+		Use: "plan [DIR]", Short: "Show what a push would do, without doing it", Args: cobra.MaximumNArgs(1),
+		Long: `Shows what applying the working tree in DIR (the current directory by default),
+or a commit that the cluster's remote has, would change and do: what starts, restarts
+and stops, where, in what order, and which line of which file is the cause.
+
+Exit status: 0, or 1 for an error or a refusal. With --detailed-exitcode:
+0 nothing to do, 2 changes, 3 refused, 4 something cannot be placed, 1 error.`,
+		Example: "  swarmgit plan\n  swarmgit plan --rev review/debug\n  swarmgit plan -o json --detailed-exitcode",
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			if req.Rev != "" && len(args) == 1 {
+				return fmt.Errorf("plan: --rev plans a commit, %s is a directory: use one of the two", dir)
+			}
+			plan, err := askPlan(c, opt, dir, req)
+			if err != nil {
+				return err
+			}
+			if err := opt.print(c.OutOrStdout(), plan, func(w io.Writer) { printPlan(w, plan) }); err != nil {
+				return err
+			}
+			if code := plan.ExitCode(detailed); code != 0 {
+				return exitCode(code)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&req.Rev, "rev", "", "plan this commit or branch of the cluster's remote, or A..B where the cluster is at A")
+	c.Flags().BoolVar(&req.AcceptPartial, "accept-partial", false, "plan as a push with -o accept-partial would")
+	c.Flags().BoolVar(&req.AllowRemoval, "allow-removal", false, "plan as a push with -o allow-removal would")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "tell by the exit status what the plan says")
+	return opt.formatFlag(c)
+}
+
+func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (planner.Plan, error) {
+	if req.Rev == "" {
+		var err error
+		if req.Tree, err = zipTree(c.Context(), dir); err != nil {
+			return planner.Plan{}, err
+		}
+	}
+	client, err := opt.connect()
+	if err != nil {
+		return planner.Plan{}, err
+	}
+	reply, err := api.Plan.Call(c.Context(), client, req)
+	return reply.Plan, err
+}
+
+func printPlan(w io.Writer, plan planner.Plan) {
+	_ = plan.Text(w, planner.TextOptions{Width: 80, Color: colored(w)})
+	switch plan.Verdict {
+	case planner.NoChanges, planner.Refused:
+	default:
+		fmt.Fprintln(w, "\nApply it: git push")
+	}
+}

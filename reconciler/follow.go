@@ -1,0 +1,224 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/git"
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// Wait tells the progress of a revision, named by its commit or the beginning
+// of it, or of the newest one, until it has ended. A revision that is overtaken
+// hands over to the one that overtook it.
+func (m *Manager) Wait(ctx context.Context, rev string, line func(string) error) (specs.Revision, error) {
+	found, err := findRevision(m.store.Snapshot(), rev)
+	if err != nil {
+		return specs.Revision{}, err
+	}
+	for {
+		ended, err := m.follow(ctx, found.ID, line)
+		if err != nil || ended.Progress.State != specs.RevisionSuperseded {
+			return ended, err
+		}
+		next, err := findRevision(m.store.Snapshot(), "")
+		if err != nil || next.ID == ended.ID {
+			return ended, err
+		}
+		found = next
+	}
+}
+
+// findRevision is the newest revision of a commit whose hash begins with rev;
+// without one, the newest that was not refused.
+func findRevision(snap store.Snapshot, rev string) (specs.Revision, error) {
+	var found specs.Revision
+	for r := range snap.Revisions() {
+		refused := r.Progress.State == specs.RevisionRefused
+		if rev == "" && !refused || rev != "" && strings.HasPrefix(r.Commit, rev) {
+			found = r
+		}
+	}
+	switch {
+	case found.ID != "":
+		return found, nil
+	case rev == "":
+		return found, wire.Errorf(wire.NotFound, `nothing was pushed yet: see "swarmgit git-url"`)
+	}
+	return found, wire.Errorf(wire.NotFound, "the cluster has seen no commit %s: see \"swarmgit revisions\"", rev)
+}
+
+// follow tells how a revision's services get on, line by line as that changes,
+// until the revision has ended.
+func (m *Manager) follow(ctx context.Context, id string, line func(string) error) (specs.Revision, error) {
+	told := make(map[string]progress)
+	for {
+		snap, changed := m.store.Watch()
+		rev, ok := snap.Revision(id)
+		if !ok {
+			return rev, wire.Errorf(wire.NotFound, "the revision was forgotten: more than %d came after it", keptRevisions)
+		}
+		now, ended := m.raft.Now(), rev.Progress.State.Ended()
+		for _, p := range progressOf(snap, rev, now) {
+			if last, known := told[p.service]; known && !p.news(last, ended) {
+				continue
+			}
+			told[p.service] = p
+			if err := line(p.text(now.Sub(rev.Created))); err != nil {
+				return rev, err
+			}
+		}
+		if ended {
+			return rev, each(verdict(snap, rev, now), line)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return rev, ctx.Err()
+		}
+	}
+}
+
+func each(lines []string, line func(string) error) error {
+	for _, l := range lines {
+		if err := line(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// progress is how far one service of a revision has got.
+type progress struct {
+	at      time.Time
+	service string
+	done    int // tasks of the new spec that run
+	wanted  int // of a removed service: 0
+	left    int // tasks of a removed service that have not stopped
+	removed bool
+	doing   string // what the first unfinished slot does
+	paused  string // why the rollout does not go on
+}
+
+// progressOf looks at the services of the stacks that the revision changed.
+func progressOf(snap store.Snapshot, rev specs.Revision, now time.Time) []progress {
+	var all []progress
+	for _, stack := range rev.Changed {
+		for svc := range snap.ServicesOf(stack) {
+			all = append(all, serviceProgress(snap, svc, now))
+		}
+	}
+	return all
+}
+
+func serviceProgress(snap store.Snapshot, svc specs.Service, now time.Time) progress {
+	p := progress{at: now, service: svc.Spec.Name, removed: svc.Removed, wanted: int(svc.Spec.WantedReplicas())}
+	if svc.Rollout.State == specs.RolloutPaused {
+		p.paused = cmp.Or(svc.Rollout.Message, "paused")
+	}
+	for task := range snap.TasksOf(svc.ID) {
+		switch {
+		case svc.Removed:
+			p.left++
+		case task.Wanted() && task.Spec == svc.Spec.Task && task.State() == specs.StateRunning:
+			p.done++
+		case task.Wanted() && task.Spec == svc.Spec.Task && p.doing == "":
+			p.doing = doing(snap, task)
+		}
+	}
+	return p
+}
+
+// doing is ".2 preparing on n1, pull 41%".
+func doing(snap store.Snapshot, task specs.Task) string {
+	text := fmt.Sprintf(".%d %s", task.Slot, task.State())
+	if node, ok := snap.Node(task.Want.Node); ok {
+		text += " on " + node.Seen.Description.Hostname
+	}
+	for _, more := range []string{task.Want.Reason, task.Seen.Message} {
+		if more != "" {
+			text += ", " + more
+		}
+	}
+	return text
+}
+
+// quiet is how long a service's line stays as it is while only what its tasks
+// are doing changes, so that the percentages of a pull do not fill a terminal.
+const quiet = 2 * time.Second
+
+// news reports whether the progress is worth a line after the last that was
+// told.
+func (p progress) news(last progress, ended bool) bool {
+	if p.done != last.done || p.wanted != last.wanted || p.removed != last.removed || p.paused != last.paused {
+		return true
+	}
+	if p.left != last.left || p.doing != last.doing {
+		return ended || p.at.Sub(last.at) >= quiet
+	}
+	return false
+}
+
+// barWidth is the width of a service's bar.
+const barWidth = 20
+
+// text is what people see of a service: a bar, the count, and what goes on.
+func (p progress) text(took time.Duration) string {
+	if p.removed {
+		return fmt.Sprintf("  %s  removing, %s left", p.service, plural(p.left, "task"))
+	}
+	filled := barWidth
+	if p.wanted > 0 {
+		filled = barWidth * min(p.done, p.wanted) / p.wanted
+	}
+	head := fmt.Sprintf("  %s  %s%s  %d/%d  ", p.service, strings.Repeat("#", filled), strings.Repeat("-", barWidth-filled), p.done, p.wanted)
+	switch {
+	case p.paused != "":
+		return head + "paused: " + p.paused
+	case p.done >= p.wanted:
+		return head + seconds(took)
+	}
+	return head + p.doing
+}
+
+// verdict is how a revision ended and what to do next.
+func verdict(snap store.Snapshot, rev specs.Revision, now time.Time) []string {
+	short := git.Short(rev.Commit)
+	switch rev.Progress.State {
+	case specs.RevisionHealthy:
+		return []string{fmt.Sprintf("healthy: %s after %s", short, seconds(rev.Progress.Since.Sub(rev.Created)))}
+	case specs.RevisionPaused:
+		fresh, old := stillRunning(snap, rev)
+		return []string{
+			fmt.Sprintf("paused: %s. Still running: %d new, %d old tasks.", short, fresh, old),
+			"Fix it with another push.",
+			"(git says ok because the commit is in; `swarmgit wait` exits 3)",
+		}
+	case specs.RevisionSuperseded:
+		return []string{fmt.Sprintf("superseded: another push came after %s", short)}
+	}
+	return []string{fmt.Sprintf("%s: %s %s", rev.Progress.State, short, rev.Progress.Reason)}
+}
+
+// stillRunning counts what runs of the stacks that the revision changed.
+func stillRunning(snap store.Snapshot, rev specs.Revision) (fresh, old int) {
+	for _, stack := range rev.Changed {
+		for svc := range snap.ServicesOf(stack) {
+			for task := range snap.TasksOf(svc.ID) {
+				switch {
+				case task.State() != specs.StateRunning:
+				case task.Spec == svc.Spec.Task:
+					fresh++
+				default:
+					old++
+				}
+			}
+		}
+	}
+	return fresh, old
+}

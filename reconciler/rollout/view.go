@@ -68,11 +68,13 @@ func (v *view) lookAtNew(slot Slot) {
 }
 
 // pace says whether the slot still holds one of the places of parallelism:
-// until its new task runs, and for the delay after that.
+// until its new task runs, and for the delay after that. A slot that was added
+// holds one too, so that a bad spec shows there before it costs a running task;
+// but not while there is no node for it, because nothing is down for that.
 func (v *view) pace(slot Slot, up time.Time, proven bool) {
 	update := v.svc.Spec.Update
 	if up.IsZero() {
-		if !proven {
+		if !proven && (slot.Current.Want.Node != "" || v.replaced(slot)) {
 			v.busy = append(v.busy, slot)
 		}
 		return
@@ -87,6 +89,12 @@ func (v *view) pace(slot Slot, up time.Time, proven bool) {
 		v.wakeAt(watchedUntil)
 	}
 	v.progress = latest(v.progress, free, watchedUntil)
+}
+
+// replaced reports that the slot had a task before this rollout.
+func (v *view) replaced(slot Slot) bool {
+	first := slot.Tasks[0]
+	return first.Spec != v.svc.Rollout.Target || first.Created.Before(v.svc.Rollout.Started)
 }
 
 // fails reports that the task ended by itself before it was proven.

@@ -24,10 +24,10 @@ type found struct {
 	file string
 }
 
-const (
-	stacksFolder = "stacks"
-	settingsFile = "swarmgit.yaml"
-)
+const stacksFolder = "stacks"
+
+// settingsFiles would list stacks explicitly.
+var settingsFiles = []string{"swarmgit.yaml", "swarmgit.yml"}
 
 // discover finds the stacks of a tree below root, sorted by name, and reports
 // what stands where a stack would but is none.
@@ -38,9 +38,10 @@ func discover(tree *files, root string, to *report) []found {
 		return nil
 	}
 	d := discovery{tree: tree, to: to, names: map[string]string{}}
-	if tree.exists(path.Join(root, settingsFile)) == nil {
-		to.partial(specs.Position{File: path.Join(root, settingsFile)}, "",
-			"lists of stacks are not built yet; the stacks are found by their folders as if this file were not here")
+	for _, name := range settingsFiles {
+		if file := path.Join(root, name); tree.exists(file) == nil {
+			to.partial(specs.Position{File: file}, "", "not read: lists of stacks are not built yet; until then stacks are found by their folders")
+		}
 	}
 	if isFolder(tree, path.Join(root, stacksFolder)) {
 		d.inStacks(path.Join(root, stacksFolder))
@@ -99,10 +100,8 @@ func (d *discovery) folder(name, at string, names []string, mustBeStack bool) {
 	case len(here) == 1:
 		d.stack(name, path.Join(at, here[0]))
 	case len(here) > 1:
-		d.names[name] = "" // there is a stack, but which
 		d.to.problem(specs.Position{File: path.Join(at, here[1])}, "",
 			fmt.Sprintf("%s is a second stack file of the stack %s: keep one", path.Join(at, here[0]), name))
-		delete(d.names, name)
 	case mustBeStack && len(other) > 0:
 		d.to.warn(specs.Position{File: path.Join(at, other[0])}, "",
 			"not read: the stack file of a folder is called stack.yml, docker-stack.yml, compose.yml or docker-compose.yml")

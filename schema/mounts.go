@@ -20,13 +20,13 @@ var engineSockets = []string{
 func (b *builder) mounts(n *node, at string) []specs.Mount {
 	m := mountList{builder: b, targets: map[string]*node{}}
 	if volumes := n.get("volumes"); volumes != nil {
-		for i, item := range volumes.items {
-			m.volume(item, at+".volumes."+strconv.Itoa(i))
+		for _, item := range volumes.items {
+			m.volume(item, item.path(at+".volumes"))
 		}
 	}
 	if tmpfs := n.get("tmpfs"); tmpfs != nil {
-		for i, item := range tmpfs.items {
-			m.tmpfs(item, at+".tmpfs."+strconv.Itoa(i))
+		for _, item := range tmpfs.items {
+			m.tmpfs(item, item.path(at+".tmpfs"))
 		}
 	}
 	return m.out
@@ -99,9 +99,9 @@ func (m *mountList) bind(n *node, mount specs.Mount, at string) {
 	case strings.HasPrefix(source, "~"):
 		m.to.problem(n.pos, at, fmt.Sprintf("~ is nobody's home on a node: write an absolute path, got %q", source))
 	case !path.IsAbs(source):
-		m.to.partial(n.pos, at, fmt.Sprintf("binds of the repository's own files are not built yet; without it %s is not mounted. An absolute path is one of the node", mount.Target))
+		m.to.partial(n.pos, at, fmt.Sprintf("binds of the repository's own files are not built yet; until then %s is not mounted; an absolute path is one of the node", mount.Target))
 	case slices.Contains(engineSockets, path.Clean(source)):
-		m.to.partial(n.pos, at, "the socket of a container engine needs to be allowed by the cluster's settings, which is not built yet; without it it is not mounted")
+		m.to.partial(n.pos, at, "the socket of a container engine needs to be allowed by the cluster's settings, which is not built yet; until then it is not mounted")
 	default:
 		m.out = append(m.out, mount)
 	}
@@ -109,7 +109,7 @@ func (m *mountList) bind(n *node, mount specs.Mount, at string) {
 
 func (m *mountList) named(n *node, mount specs.Mount, at string) {
 	if mount.Source == "" {
-		m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; without it %s is lost with its task", mount.Target))
+		m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; until then what is in %s is lost with its task", mount.Target))
 		return
 	}
 	volumes := m.root.get("volumes")
@@ -121,7 +121,7 @@ func (m *mountList) named(n *node, mount specs.Mount, at string) {
 		m.to.problem(n.pos, at, message)
 		return
 	}
-	m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; without it %s is lost with its task", mount.Target))
+	m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; until then what is in %s is lost with its task", mount.Target))
 }
 
 // tmpfs takes TARGET or TARGET:OPTION,OPTION=VALUE.

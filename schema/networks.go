@@ -19,7 +19,7 @@ func (b *builder) networks(n *node, at string) {
 		case f.key != defaultNetwork && !b.defined("networks", &node{kind: text, value: f.key, pos: f.pos}, here):
 		case b.isHostNetwork(f.key):
 		default:
-			b.to.partial(f.pos, here, "networks are not built yet; without it the task has its node's network")
+			b.to.partial(f.pos, here, "networks are not built yet; until then the task has its node's network")
 		}
 	}
 }
@@ -31,7 +31,7 @@ func (b *builder) defaultSettings() {
 	}
 	for _, f := range fieldsOf(b.root.at("networks", defaultNetwork)) {
 		if f.key != "labels" && f.key != "attachable" && !(f.key == "driver" && f.value.value == "overlay") {
-			b.to.partial(f.pos, "networks."+defaultNetwork+"."+f.key, "networks are not built yet; without it tasks have their node's network")
+			b.to.partial(f.pos, "networks."+defaultNetwork+"."+f.key, "networks are not built yet; until then tasks have their node's network")
 		}
 	}
 }

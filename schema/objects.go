@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -40,7 +39,7 @@ func wrongObjectName(name string) string {
 	return ""
 }
 
-func isExternal(n *node) bool { return n.at("external", "is").bool() }
+func isExternal(n *node) bool { return n.at("external", externalIs).bool() }
 
 func (b *builder) volumeObject(f *field, external bool, here string) {
 	for _, key := range []string{"driver", "driver_opts", "labels"} {
@@ -102,8 +101,8 @@ func (b *builder) references(n *node, at string) {
 		if list == nil {
 			continue
 		}
-		for i, item := range list.items {
-			here := fmt.Sprintf("%s.%s.%s", at, section, strconv.Itoa(i))
+		for _, item := range list.items {
+			here := item.path(at + "." + section)
 			source := item.get("source")
 			if source == nil {
 				b.to.problem(item.pos, here, "needs a source")

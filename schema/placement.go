@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -25,15 +24,15 @@ func (b *builder) placement(n *node, path string) specs.Placement {
 	}
 	var p specs.Placement
 	if constraints := n.get("constraints"); constraints != nil {
-		for i, item := range constraints.items {
-			if c, ok := b.constraint(item, fmt.Sprintf("%s.constraints.%d", path, i)); ok {
+		for _, item := range constraints.items {
+			if c, ok := b.constraint(item, item.path(path+".constraints")); ok {
 				p.Constraints = append(p.Constraints, c)
 			}
 		}
 	}
 	if preferences := n.get("preferences"); preferences != nil {
-		for i, item := range preferences.items {
-			if s, ok := b.preference(item, fmt.Sprintf("%s.preferences.%s", path, strconv.Itoa(i))); ok {
+		for _, item := range preferences.items {
+			if s, ok := b.preference(item, item.path(path+".preferences")); ok {
 				p.Preferences = append(p.Preferences, s)
 			}
 		}

@@ -83,7 +83,7 @@ func (r *rule) readFields(v cue.Value) {
 		panic(err) // embedded, and tested
 	}
 	for fields.Next() {
-		key := strings.TrimSuffix(fields.Selector().String(), "?")
+		key := fields.Selector().Unquoted()
 		r.fields[key] = readRule(fields.Value(), fields.Value().Attributes(cue.FieldAttr))
 	}
 	if any := v.LookupPath(cue.MakePath(cue.AnyString)); any.Exists() {

@@ -61,7 +61,7 @@ func (b *builder) service(f *field) {
 func (b *builder) image(f *field) string {
 	n := f.value.get("image")
 	if n.text() == "" {
-		if n == nil || n.kind == text {
+		if !slices.Contains(f.value.lost, "image") {
 			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none")
 		}
 		return ""
@@ -77,6 +77,9 @@ func (b *builder) image(f *field) string {
 func (b *builder) mode(service *specs.ServiceSpec, deploy *node, path string) bool {
 	mode, replicas := deploy.get("mode"), deploy.get("replicas")
 	service.Replicas = replicas.count()
+	if service.Replicas != nil && *service.Replicas > maxReplicas {
+		b.to.problem(replicas.pos, path+".deploy.replicas", fmt.Sprintf("must be at most %d, got %s", maxReplicas, replicas.value))
+	}
 	switch m := specs.Mode(mode.text()); m {
 	case "", specs.Replicated:
 		return true
@@ -86,10 +89,14 @@ func (b *builder) mode(service *specs.ServiceSpec, deploy *node, path string) bo
 		}
 		fallthrough
 	default:
-		b.to.partial(mode.pos, path+".deploy.mode", fmt.Sprintf("%s services are not built yet; without them the service is left out", m))
+		b.to.partial(mode.pos, path+".deploy.mode", fmt.Sprintf("%s services are not built yet; until then the service is left out", m))
 		return false
 	}
 }
+
+// maxReplicas is how many tasks one service may ask for: as many as the scheduler
+// is built for.
+const maxReplicas = 1_000_000
 
 // restart reads deploy.restart_policy, else the old key restart, as Swarm does.
 func (b *builder) restart(n *node, path string) specs.RestartPolicy {
@@ -125,7 +132,7 @@ func (b *builder) oldRestart(f *field, path string) (p specs.RestartPolicy) {
 	case policy == "on-failure":
 		return specs.RestartPolicy{Condition: specs.RestartOnFailure, MaxAttempts: n}
 	case policy == "no" || policy == "":
-		b.to.warn(f.pos, path, "ignored, as by Swarm, where tasks restart: write deploy.restart_policy.condition: none")
+		b.to.warn(f.pos, path, "ignored, as by Swarm: tasks restart; where they must not, write deploy.restart_policy.condition: none")
 		return p
 	}
 	b.to.problem(f.value.pos, path, `must be "no", always, unless-stopped, on-failure or on-failure:3`+got(f.value, path))
@@ -145,11 +152,11 @@ func (b *builder) update(n *node, path string) specs.UpdateConfig {
 		Order:           specs.Order(n.get("order").text()),
 	}
 	if u.FailureAction == specs.FailureRollback {
-		b.to.partial(n.get("failure_action").pos, path+".failure_action", "rollback is not built yet; without it a failed rollout pauses")
+		b.to.partial(n.get("failure_action").pos, path+".failure_action", "rollback is not built yet; until then a failed rollout pauses")
 		u.FailureAction = ""
 	}
 	if u.Order == specs.StartFirst {
-		b.to.partial(n.get("order").pos, path+".order", "start-first is not built yet; without it tasks are replaced stop-first")
+		b.to.partial(n.get("order").pos, path+".order", "start-first is not built yet; until then tasks are replaced stop-first")
 		u.Order = ""
 	}
 	return u
@@ -158,7 +165,7 @@ func (b *builder) update(n *node, path string) specs.UpdateConfig {
 // environment is that of the env files, in their order, and over it that of the
 // service itself, as K=V sorted by K.
 func (b *builder) environment(n *node, path string) []string {
-	env := b.envFiles(n.get("env_file"), path)
+	env := b.envFiles(n, path)
 	if own := n.get("environment"); own != nil {
 		for _, f := range own.fields {
 			here := path + ".environment." + f.key
@@ -175,7 +182,7 @@ func (b *builder) environment(n *node, path string) []string {
 	for _, key := range slices.Sorted(maps.Keys(env)) {
 		out = append(out, key+"="+env[key])
 	}
-	return slices.Clip(out[:len(out):len(out)])
+	return nonEmpty(out)
 }
 
 // variable is the value of one variable of a task. One without a value has that
@@ -195,47 +202,48 @@ func (b *builder) variable(name string, n *node, path string) (string, bool) {
 	return value, true
 }
 
+// nonEmpty makes nil of an empty list, so that both have one hash.
+func nonEmpty(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// envFiles are the variables of a service's env files; a later file counts more.
 func (b *builder) envFiles(n *node, path string) map[string]string {
 	env := map[string]string{}
-	if n == nil {
+	list := n.get("env_file")
+	if list == nil {
 		return env
 	}
-	for i, item := range n.items {
-		here := fmt.Sprintf("%s.env_file.%d", path, i)
-		file, data, ok := b.readBeside(item, here)
+	for _, item := range list.items {
+		file, data, ok := b.readBeside(item, item.path(path+".env_file"))
 		if !ok {
 			continue
 		}
 		for _, v := range envLines(file, data, b.to) {
-			value := v.value
-			if !v.hasValue {
-				var set bool
-				if value, set = b.vars[v.name]; !set {
-					b.to.warn(v.pos, "", v.name+" has no value here nor in .env: left out")
-					continue
-				}
+			value, set := v.value, v.hasValue
+			if !set {
+				value, set = b.vars[v.name]
+			}
+			if !set {
+				b.to.warn(v.pos, "", v.name+" has no value here nor in .env: left out")
+				continue
 			}
 			env[v.name] = value
-			b.out.Origins[path+".environment."+v.name] = v.pos
+			if n.get("environment").get(v.name) == nil {
+				b.out.Origins[path+".environment."+v.name] = v.pos
+			}
 		}
 	}
-	for _, f := range fieldsOf(b.root.at("services", strings.TrimPrefix(path, "services."), "environment")) {
-		b.out.Origins[path+".environment."+f.key] = f.pos
-	}
 	return env
-}
-
-func fieldsOf(n *node) []*field {
-	if n == nil {
-		return nil
-	}
-	return n.fields
 }
 
 // template finds Swarm's placeholders such as {{.Task.Slot}}.
 var template = regexp.MustCompile(`\{\{.*\}\}`)
 
-const notTemplated = "templates such as {{.Node.Hostname}} are not built yet; without them the text stays as it is"
+const notTemplated = "templates such as {{.Node.Hostname}} are not built yet; until then the text stays as it is"
 
 func (b *builder) untemplated(n *node, path string) string {
 	value := n.text()
@@ -275,7 +283,7 @@ func (b *builder) healthcheck(n *node, path string) {
 		b.to.problem(test.items[0].pos, path+".test", "must begin with CMD, CMD-SHELL or NONE, or be one text for a shell"+got(test.items[0], path))
 	case test != nil && len(test.items) > 0 && test.items[0].value == "NONE":
 	default:
-		b.to.partial(f.pos, path, "healthchecks are not built yet; without them a task counts as healthy while it runs")
+		b.to.partial(f.pos, path, "healthchecks are not built yet; until then a task counts as healthy while it runs")
 	}
 }
 

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -41,10 +42,10 @@ func (s *shaper) value(n *node, r *rule, path string) bool {
 	}
 	switch {
 	case r.kind == cue.StructKind && n.kind != mapping:
-		s.to.problem(n.pos, path, "must be a mapping (`key: value` lines)"+got(n, path))
+		s.to.problem(n.pos, path, cmp.Or(formWords[r.form], "must be a mapping")+got(n, path))
 		return false
 	case r.kind == cue.ListKind && n.kind != list:
-		s.to.problem(n.pos, path, "must be a list"+got(n, path))
+		s.to.problem(n.pos, path, cmp.Or(formWords[r.form], "must be a list")+got(n, path))
 		return false
 	case r.kind == cue.StructKind:
 		s.mapping(n, r, path)
@@ -75,6 +76,8 @@ func (s *shaper) mapping(n *node, r *rule, path string) {
 			s.tell(f, rule, here)
 			if s.value(f.value, rule, here) {
 				kept = append(kept, f)
+			} else {
+				n.lost = append(n.lost, f.key)
 			}
 		}
 	}
@@ -84,8 +87,8 @@ func (s *shaper) mapping(n *node, r *rule, path string) {
 func (s *shaper) list(n *node, r *rule, path string) {
 	kept := make([]*node, 0, len(n.items))
 	seen := map[string]*node{}
-	for i, item := range n.items {
-		here := join(path, strconv.Itoa(i))
+	for _, item := range n.items {
+		here := item.path(path)
 		if r.unique && item.kind == text {
 			if first := seen[item.value]; first != nil {
 				s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
@@ -157,8 +160,8 @@ func (s *shaper) cast(n *node, r *rule) {
 		}
 	case r.kind&cue.StringKind != 0 || r.kind&cue.NumberKind == 0:
 	default:
-		if _, err := strconv.ParseInt(value, 10, 64); err == nil {
-			n.kind, n.value = integer, value
+		if i, err := strconv.ParseInt(value, 10, 64); err == nil {
+			n.kind, n.value = integer, strconv.FormatInt(i, 10)
 		} else if _, err := strconv.ParseFloat(value, 64); err == nil && r.kind&cue.FloatKind != 0 {
 			n.kind, n.value = float, value
 		}

@@ -22,6 +22,14 @@ func init() { // the forms of ports and mounts use the shaper, which uses forms
 	}
 }
 
+// formWords say what a value may be that has a short form.
+var formWords = map[string]string{
+	"list": "must be text or a list", "words": "must be text or a list", "test": "must be text or a list",
+	"pairs": "must be a mapping, or a list of KEY=VALUE", "hosts": "must be a list of HOST:IP, or a mapping",
+	"names": "must be a list of names, or a mapping", "source": "must be a name, or a mapping with source",
+	"mount": "must be SOURCE:TARGET, or a mapping with type, source and target",
+}
+
 // listForm: one value for a list of one.
 func listForm(_ *shaper, n *node, _ string) bool {
 	if n.kind == text {
@@ -63,9 +71,9 @@ func pairsForm(s *shaper, n *node, path string) bool {
 		return true
 	}
 	m := node{kind: mapping, pos: n.pos}
-	for i, item := range n.items {
+	for _, item := range n.items {
 		if item.kind != text {
-			s.to.problem(item.pos, join(path, strconv.Itoa(i)), "must be text such as KEY=VALUE"+got(item, path))
+			s.to.problem(item.pos, item.path(path), "must be text such as KEY=VALUE"+got(item, path))
 			continue
 		}
 		key, value, hasValue := strings.Cut(item.value, "=")
@@ -115,8 +123,8 @@ func namesForm(s *shaper, n *node, path string) bool {
 		return true
 	}
 	m := node{kind: mapping, pos: n.pos}
-	for i, item := range n.items {
-		here := join(path, strconv.Itoa(i))
+	for _, item := range n.items {
+		here := item.path(path)
 		if item.kind != text {
 			s.to.problem(item.pos, here, "must be text"+got(item, here))
 		} else if first := m.field(item.value); first != nil {
@@ -171,6 +179,10 @@ func ulimitForm(s *shaper, n *node, path string) bool {
 	return false
 }
 
+// externalIs is the key that the long form of external has for true or false. No
+// file can have it: it is no name.
+const externalIs = "(is)"
+
 // externalForm: true or false, or the old {name: x}.
 func externalForm(s *shaper, n *node, path string) bool {
 	if n.kind == text && n.interpolated {
@@ -180,10 +192,10 @@ func externalForm(s *shaper, n *node, path string) bool {
 	}
 	switch n.kind {
 	case boolean:
-		*n = *mappingOf(n, "is", *n)
+		*n = *mappingOf(n, externalIs, *n)
 	case mapping:
-		n.drop("is")
-		n.fields = append(n.fields, &field{key: "is", pos: n.pos, value: &node{kind: boolean, value: "true", pos: n.pos}, made: true})
+		n.drop(externalIs)
+		n.fields = append(n.fields, &field{key: externalIs, pos: n.pos, value: &node{kind: boolean, value: "true", pos: n.pos}, made: true})
 	default:
 		s.to.problem(n.pos, path, "must be true or false"+got(n, path))
 		return false
@@ -191,16 +203,20 @@ func externalForm(s *shaper, n *node, path string) bool {
 	return true
 }
 
+// path is that of an item of the list at the path.
+func (n *node) path(list string) string { return join(list, strconv.Itoa(n.index)) }
+
 func listOf(n *node, items ...node) *node {
-	l := &node{kind: list, pos: n.pos}
-	for _, item := range items {
+	l := &node{kind: list, pos: n.pos, index: n.index}
+	for i, item := range items {
+		item.index = i
 		l.items = append(l.items, &item)
 	}
 	return l
 }
 
 func mappingOf(n *node, key string, value node) *node {
-	return &node{kind: mapping, pos: n.pos, fields: []*field{{key: key, pos: n.pos, value: &value, made: true}}}
+	return &node{kind: mapping, pos: n.pos, index: n.index, fields: []*field{{key: key, pos: n.pos, value: &value, made: true}}}
 }
 
 func fieldAt(key string, pos specs.Position, k kind, value string) *field {

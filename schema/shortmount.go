@@ -37,7 +37,7 @@ func mountForm(s *shaper, n *node, path string) bool {
 	if strings.ContainsRune("./~\\", []rune(source + " ")[0]) || len(source) > 1 && isDrive(source[:1], ':') && source[1] == ':' {
 		kindOfMount = "bind"
 	}
-	m := &node{kind: mapping, pos: pos, fields: []*field{
+	m := &node{kind: mapping, pos: pos, index: n.index, fields: []*field{
 		fieldAt("type", pos, text, kindOfMount), fieldAt("target", pos, text, target),
 	}}
 	if source != "" {

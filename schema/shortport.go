@@ -18,8 +18,8 @@ func portsForm(s *shaper, n *node, path string) bool {
 	}
 	m := &node{kind: list, pos: n.pos}
 	seen := map[string]*node{}
-	for i, item := range n.items {
-		here := join(path, strconv.Itoa(i))
+	for _, item := range n.items {
+		here := item.path(path)
 		if item.kind != text && item.kind != integer {
 			m.items = append(m.items, item)
 			continue
@@ -64,7 +64,7 @@ func shortPort(n *node) ([]*node, bool) {
 	}
 	var long []*node
 	for i := 0; i <= to-from && i <= maxPortRange; i++ {
-		p := &node{kind: mapping, pos: n.pos, fields: []*field{
+		p := &node{kind: mapping, pos: n.pos, index: n.index, fields: []*field{
 			fieldAt("target", n.pos, integer, strconv.Itoa(from+i)),
 			fieldAt("protocol", n.pos, text, cmp.Or(protocol, "tcp")),
 			fieldAt("mode", n.pos, text, "ingress"),

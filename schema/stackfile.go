@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -57,12 +56,11 @@ func (b *builder) build() specs.Stack {
 	}
 	b.objects()
 	services := b.root.get("services")
-	if services == nil || len(services.fields) == 0 {
+	if len(fieldsOf(services)) == 0 && !b.to.refused() {
 		b.to.warn(b.root.pos, "", "no services: this stack runs nothing")
-		return b.out
 	}
 	taken := map[string]*field{}
-	for _, f := range services.fields {
+	for _, f := range fieldsOf(services) {
 		if b.freeName(f, taken) {
 			b.service(f)
 		}
@@ -99,8 +97,8 @@ func (b *builder) origins(n *node, path string) {
 		b.out.Origins[here] = f.pos
 		b.origins(f.value, here)
 	}
-	for i, item := range n.items {
-		here := join(path, strconv.Itoa(i))
+	for _, item := range n.items {
+		here := item.path(path)
 		b.out.Origins[here] = item.pos
 		b.origins(item, here)
 	}

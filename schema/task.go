@@ -33,7 +33,7 @@ func (b *builder) capabilityList(n *node, path string) []string {
 		return nil
 	}
 	var out []string
-	for i, item := range n.items {
+	for _, item := range n.items {
 		name := strings.TrimPrefix(strings.ToUpper(item.value), "CAP_")
 		switch {
 		case name == "ALL":
@@ -45,7 +45,7 @@ func (b *builder) capabilityList(n *node, path string) []string {
 			if near := nearest(name, capabilityNames); near != "" {
 				message += "; did you mean " + near + "?"
 			}
-			b.to.problem(item.pos, join(path, strconv.Itoa(i)), message)
+			b.to.problem(item.pos, item.path(path), message)
 		}
 	}
 	slices.Sort(out)
@@ -82,11 +82,15 @@ func (b *builder) extraHosts(n *node, path string) []string {
 		return nil
 	}
 	var out []string
-	for i, item := range n.items {
+	for _, item := range n.items {
 		host, ip, _ := strings.Cut(item.value, ":")
 		_, err := netip.ParseAddr(ip)
-		if host == "" || err != nil && ip != "host-gateway" {
-			b.to.problem(item.pos, join(path, strconv.Itoa(i)), "must be HOST:IP"+got(item, path))
+		switch {
+		case ip == "host-gateway":
+			b.to.partial(item.pos, item.path(path), "host-gateway is not built yet; until then the name is not known")
+			continue
+		case host == "" || err != nil:
+			b.to.problem(item.pos, item.path(path), "must be HOST:IP"+got(item, path))
 			continue
 		}
 		out = append(out, item.value)

@@ -40,7 +40,8 @@ type node struct {
 	pos    specs.Position
 	items  []*node
 	fields []*field // in the order of the file, merged ones last
-	raw    *yaml.Node
+	index  int      // of an item of a list, as the file counts
+	lost   []string // keys that stood here and were taken out as mistakes
 
 	// interpolated says that a variable made the value: it is text, but stands
 	// for the type that its key asks for.
@@ -75,6 +76,23 @@ func (n *node) field(key string) *field {
 		}
 	}
 	return nil
+}
+
+// fieldsOf also takes a value that is not there.
+func fieldsOf(n *node) []*field {
+	if n == nil {
+		return nil
+	}
+	return n.fields
+}
+
+// adopt takes the fields that only the other mapping has.
+func (n *node) adopt(other *node) {
+	for _, f := range other.fields {
+		if n.kind == mapping && n.field(f.key) == nil {
+			n.fields = append(n.fields, f)
+		}
+	}
 }
 
 func (n *node) drop(key string) {
@@ -129,7 +147,7 @@ func at(file string, n *yaml.Node) specs.Position {
 
 // node builds the tree of one YAML node. It never returns nil.
 func (p *parser) node(y *yaml.Node, path string, depth int) *node {
-	n := &node{pos: at(p.file, y), raw: y}
+	n := &node{pos: at(p.file, y)}
 	p.nodes++
 	switch {
 	case p.stopped:
@@ -150,6 +168,7 @@ func (p *parser) node(y *yaml.Node, path string, depth int) *node {
 		n.kind = list
 		for i, item := range y.Content {
 			n.items = append(n.items, p.node(item, path+"."+strconv.Itoa(i), depth+1))
+			n.items[i].index = i
 		}
 	default:
 		p.scalar(n, y, path)
@@ -214,6 +233,7 @@ func (p *parser) mapping(n *node, y *yaml.Node, path string, depth int) {
 		here := path + "." + name
 		if first := n.field(name); first != nil {
 			p.to.problem(at(p.file, key), here[1:], fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+			first.value.adopt(p.node(value, here, depth+1))
 			continue
 		}
 		n.fields = append(n.fields, &field{key: name, pos: at(p.file, key), value: p.node(value, here, depth+1)})
@@ -239,11 +259,7 @@ func (p *parser) merge(n *node, y *yaml.Node, path string, depth int) {
 		}
 		return
 	}
-	for _, f := range from.fields {
-		if n.field(f.key) == nil {
-			n.fields = append(n.fields, f)
-		}
-	}
+	n.adopt(from)
 }
 
 // keyName is a key as text. Keys such as 80 or on are text to Compose.

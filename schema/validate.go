@@ -34,14 +34,12 @@ func (v *validator) check(root *node, to *report) {
 	data := v.stack.Context().Encode(plainValue(root))
 	err := v.stack.Unify(data).Validate()
 	for _, e := range errors.Errors(err) {
-		path := cuePath(e.Path())
-		n := root.find(path)
+		n, shown := root.find(cuePath(e.Path()))
 		if n == nil || n.broken {
 			continue
 		}
 		n.broken = true
 		format, args := e.Msg()
-		shown := strings.TrimSuffix(strings.Join(path, "."), ".is")
 		message := fmt.Sprintf(format, args...)
 		to.problem(n.pos, shown, message+got(n, shown)+quoteIt(message, n))
 	}
@@ -72,27 +70,38 @@ func cuePath(path []string) []string {
 	return keys
 }
 
-func (n *node) find(path []string) *node {
+// find returns the value at a path of the shaped tree, and the path as the file
+// has it.
+func (n *node) find(path []string) (found *node, shown string) {
 	for _, key := range path {
-		if n == nil {
-			return nil
-		}
-		if n.kind == list {
-			i, err := strconv.Atoi(key)
-			if err != nil || i < 0 || i >= len(n.items) {
-				return nil
+		i, err := strconv.Atoi(key)
+		switch {
+		case n == nil:
+			return nil, ""
+		case n.kind != list:
+			n = n.get(key)
+			if key == externalIs {
+				continue
 			}
+		case err != nil || i < 0 || i >= len(n.items):
+			return nil, ""
+		default:
 			n = n.items[i]
-			continue
+			key = strconv.Itoa(n.index)
 		}
-		n = n.get(key)
+		shown = join(shown, key)
 	}
-	return n
+	return n, shown
 }
 
 // sweep takes out the broken values.
 func (n *node) sweep() {
-	n.fields = slices.DeleteFunc(n.fields, func(f *field) bool { return f.value.broken })
+	n.fields = slices.DeleteFunc(n.fields, func(f *field) bool {
+		if f.value.broken {
+			n.lost = append(n.lost, f.key)
+		}
+		return f.value.broken
+	})
 	n.items = slices.DeleteFunc(n.items, func(i *node) bool { return i.broken })
 	for _, f := range n.fields {
 		f.value.sweep()

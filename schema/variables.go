@@ -81,7 +81,7 @@ func (v variables) braced(inside string, unset func(expression, name string)) (s
 	expression := "${" + inside + "}"
 	rest := inside[len(name):]
 	if name == "" {
-		return "", &variableError{expression, fmt.Sprintf("%s is no variable: a name has letters, digits and _; write $$ for a dollar", expression)}
+		return "", &variableError{expression, "no variable's name after `${`; write $$ for a dollar"}
 	}
 	if rest == "" {
 		return v.value(name, expression, unset), nil
@@ -119,7 +119,7 @@ func (v variables) braced(inside string, unset func(expression, name string)) (s
 		}
 		return "", &variableError{expression, message}
 	}
-	return "", &variableError{expression, fmt.Sprintf("%s is no variable: after the name come :- - :? ? :+ or +; write $$ for a dollar", expression)}
+	return "", &variableError{expression, fmt.Sprintf("after ${%s comes }, or one of :- - :? ? :+ +; write $$ for a dollar", name)}
 }
 
 func (v variables) value(name, expression string, unset func(expression, name string)) string {

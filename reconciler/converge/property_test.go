@@ -175,3 +175,54 @@ func TestAPassIsIdempotent(t *testing.T) {
 		}
 	})
 }
+
+func TestAFixConvergesWhateverCameBefore(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newStory(rt, t)
+		images := []string{"v1", "missing", "crash", "brief", "crash@3s", "slow"}
+		for range rapid.IntRange(1, 4).Draw(rt, "edits") {
+			s.push("web", rapid.SampledFrom(images).Draw(rt, "image"), rapid.Uint64Range(0, 6).Draw(rt, "replicas"))
+			if rapid.IntRange(0, 5).Draw(rt, "luck") == 0 {
+				s.remove("web")
+			}
+			for range rapid.IntRange(0, 30).Draw(rt, "steps") {
+				if rapid.IntRange(0, 9).Draw(rt, "luck") == 0 {
+					s.trouble()
+				}
+				s.step()
+			}
+		}
+		s.heal()
+		s.push("web", "fixed", 3)
+		s.commit(1, specs.RevisionRollingOut, "shop")
+		s.live(3 * time.Minute)
+		if got := s.running("web"); got["fixed"] != 3 || len(got) > 1 {
+			rt.Fatalf("%v run, want 3 fixed: %q", got, s.ps("web"))
+		}
+		s.wantRevisions("healthy")
+		if due := s.agenda.Next(); !due.IsZero() {
+			rt.Fatalf("at rest, but something is due in %s", due.Sub(s.now))
+		}
+	})
+}
+
+func TestARemovedServiceLeavesNothing(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newStory(rt, t)
+		images := []string{"v1", "missing", "crash", "brief", "crash@3s", "slow"}
+		for range rapid.IntRange(1, 3).Draw(rt, "edits") {
+			s.push("web", rapid.SampledFrom(images).Draw(rt, "image"), rapid.Uint64Range(0, 6).Draw(rt, "replicas"))
+			for range rapid.IntRange(0, 30).Draw(rt, "steps") {
+				s.step()
+			}
+		}
+		s.remove("web")
+		s.settle()
+		if rows := len(s.tasks("web")); rows > 0 {
+			rt.Fatalf("%d tasks are left: %q", rows, s.ps("web"))
+		}
+		if _, left := s.store.Snapshot().ServiceNamed("web"); left {
+			rt.Fatal("the service's row is left")
+		}
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -75,8 +74,7 @@ func (s Snapshot) Digest() specs.Hash {
 func (s *Store) Digest() specs.Hash { return s.Snapshot().Digest() }
 
 // Save writes the snapshot for Restore. Task specs are written once.
-func (s Snapshot) Save(w io.Writer) error {
-	enc := encoding.NewEncoder(w)
+func (s Snapshot) Save(enc encoding.Encoder) error {
 	count := 0
 	err := errors.Join(enc.Encode(Format), enc.Encode(s.index))
 	for r := range s.t.records() {
@@ -96,8 +94,8 @@ func (s Snapshot) Save(w io.Writer) error {
 
 // Restore replaces the whole state by one that Save wrote. An unknown format or
 // field and a cut or torn file are errors, and leave the store as it was.
-func (s *Store) Restore(r io.Reader) error {
-	restored, err := load(encoding.NewDecoder(r))
+func (s *Store) Restore(dec encoding.Decoder) error {
+	restored, err := load(dec)
 	if err != nil {
 		return fmt.Errorf("restore the store: %w", err)
 	}

@@ -61,6 +61,10 @@ func Unmarshal(data []byte, v any) error { return strict.Unmarshal(data, v) }
 // UnmarshalMessage reads what another node sent; unknown fields are ignored.
 func UnmarshalMessage(data []byte, v any) error { return lenient.Unmarshal(data, v) }
 
+// Raw is a value that is encoded already; it is written as it stands and read
+// without being looked into.
+type Raw = cbor.RawMessage
+
 // Encoder writes values one after the other.
 type Encoder interface{ Encode(v any) error }
 

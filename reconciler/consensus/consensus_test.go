@@ -1,0 +1,111 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// running is a manager that is stopped with the test.
+type running struct {
+	*Consensus
+	store *store.Store
+	stop  func()
+}
+
+func run(t testing.TB, cfg Config) running {
+	t.Helper()
+	if cfg.Store == nil {
+		cfg.Store = store.New()
+	}
+	if cfg.NodeID == "" {
+		cfg.NodeID = "manager1"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	c, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return running{c, cfg.Store, stop}
+}
+
+func (r running) lead(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	term, err := r.Leading(ctx)
+	if err != nil {
+		t.Fatalf("leading: %v", err)
+	}
+	return term
+}
+
+func (r running) write(t testing.TB, txs ...specs.Transaction) []error {
+	t.Helper()
+	errs, err := r.Propose(context.Background(), txs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return errs
+}
+
+func ref(i int) specs.Transaction {
+	name := fmt.Sprintf("refs/heads/%06d", i)
+	return specs.Transaction{{Ref: specs.Insert(name, specs.Ref{Commit: fmt.Sprint(i)})}}
+}
+
+func TestRestartKeepsTheDigest(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), Bootstrap: true}
+	r := run(t, cfg)
+	r.lead(t)
+	for i := range 20 {
+		for _, err := range r.write(t, ref(i), ref(i)) {
+			if err != nil && !errors.Is(err, store.ErrConflict) {
+				t.Fatal(err)
+			}
+		}
+	}
+	want, index := r.store.Digest(), r.store.Snapshot().Index()
+	r.stop()
+
+	began := time.Now()
+	again := run(t, cfg)
+	again.lead(t)
+	t.Logf("open to leading: %v", time.Since(began))
+	if got := again.store.Digest(); got != want || again.store.Snapshot().Index() != index {
+		t.Errorf("digest %s at %d after the restart, want %s at %d", got.Short(), again.store.Snapshot().Index(), want.Short(), index)
+	}
+}
+
+func BenchmarkPropose(b *testing.B) {
+	r := run(b, Config{Dir: b.TempDir(), Bootstrap: true})
+	r.lead(b)
+	i := 0
+	for b.Loop() {
+		r.write(b, ref(i))
+		i++
+	}
+}

@@ -1,0 +1,99 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	wal "github.com/hashicorp/raft-wal"
+	"go.etcd.io/bbolt"
+)
+
+// Memory is a disk in memory. Opening the same one again is a restart.
+type Memory struct {
+	entries   *raft.InmemStore
+	snapshots *raft.InmemSnapshotStore
+}
+
+// NewMemory returns an empty one.
+func NewMemory() *Memory {
+	return &Memory{entries: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore()}
+}
+
+// storage is where raft keeps what must outlive the process.
+type storage struct {
+	log       raft.LogStore
+	stable    raft.StableStore
+	snapshots raft.SnapshotStore
+	closers   []io.Closer
+}
+
+const (
+	snapshotsKept = 2
+	lockPatience  = time.Second // for another process to let go of the directory
+	cachedEntries = 512         // read again by followers; at most 256 KiB each
+)
+
+func openStorage(cfg Config, logger hclog.Logger) (storage, error) {
+	if m := cfg.Memory; m != nil {
+		return storage{log: m.entries, stable: m.entries, snapshots: m.snapshots}, nil
+	}
+	s, err := openDisk(cfg.Dir, logger)
+	if err != nil {
+		return storage{}, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func openDisk(dir string, logger hclog.Logger) (s storage, err error) {
+	logDir := filepath.Join(dir, "wal")
+	if err := os.MkdirAll(logDir, 0o700); err != nil {
+		return s, fmt.Errorf("make the log's directory: %w", err)
+	}
+	stable, err := openStable(filepath.Join(dir, "stable.db"))
+	if err != nil {
+		return s, err
+	}
+	s.stable, s.closers = stable, append(s.closers, stable)
+	entries, err := wal.Open(logDir, wal.WithLogger(logger.Named("wal")))
+	if err != nil {
+		return s, fmt.Errorf("open the log %s: %w", logDir, err)
+	}
+	s.closers = append(s.closers, entries)
+	if s.log, err = raft.NewLogCache(cachedEntries, entries); err != nil {
+		return s, fmt.Errorf("cache the log: %w", err)
+	}
+	if s.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, logger.Named("snapshot")); err != nil {
+		return s, fmt.Errorf("open the snapshots of %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// openStable is opened first: its lock is the directory's.
+func openStable(path string) (*raftboltdb.BoltStore, error) {
+	stable, err := raftboltdb.New(raftboltdb.Options{
+		Path:        path,
+		BoltOptions: &bbolt.Options{Timeout: lockPatience, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
+	})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, fmt.Errorf("open %s: another process uses it: stop the other daemon or choose another data directory", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return stable, nil
+}
+
+func (s storage) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i].Close())
+	}
+	return errors.Join(errs...)
+}

@@ -29,8 +29,14 @@
 // its task ran before and had to go, it is a stop and pending. The whole cluster
 // is counted: a rollout under way when the plan is made is part of what happens.
 //
+// The counts hold under any timing of the workers, with one exception: where
+// services compete for the last room of the nodes, the rollout that is faster
+// takes it, and the plan shows one outcome of the possible ones. New services
+// take part in that order by their IDs, so a push that proposes what it planned
+// calls [Propose].
+//
 // Placement, order and times are expected, not promised: they hold under the
-// plan's own latencies. See the constants in simulate.go.
+// plan's own latencies. See the constants in worker.go.
 //
 // # What it refuses
 //
@@ -41,4 +47,8 @@
 //
 // Values of environment variables whose names tell a secret, and user info in
 // URLs, leave this package only as short keyed hashes (redact.go).
+//
+// Not built yet: what needs healthchecks, volumes, other sources or approval,
+// which is the warning of a service without healthcheck, the volumes that stay
+// after a removal, and the verdict NEEDS APPROVAL.
 package planner

@@ -30,11 +30,11 @@ type serviceEnding struct {
 func (s *simulation) end(present store.Snapshot, began time.Time) ending {
 	e := ending{services: make(map[string]*serviceEnding)}
 	for svc := range present.Services() {
-		e.services[svc.ID] = compare(present, s.snap, svc.ID)
+		e.services[svc.ID] = s.compare(present, svc.ID)
 	}
 	for svc := range s.snap.Services() {
 		if _, known := e.services[svc.ID]; !known {
-			e.services[svc.ID] = compare(present, s.snap, svc.ID)
+			e.services[svc.ID] = s.compare(present, svc.ID)
 		}
 		if s.steps >= maxSteps {
 			e.beyond += unsettled(s.snap, svc)
@@ -42,7 +42,6 @@ func (s *simulation) end(present store.Snapshot, began time.Time) ending {
 	}
 	for id, at := range s.last {
 		e.services[id].took = at.Sub(began)
-		e.services[id].gap = s.gaps[id]
 		e.took = max(e.took, at.Sub(began))
 	}
 	return e
@@ -51,16 +50,17 @@ func (s *simulation) end(present store.Snapshot, began time.Time) ending {
 // slotEnding is one slot before and after.
 type slotEnding struct {
 	ran     map[string]bool // IDs of the tasks that ran before
+	gap     bool            // they stopped before another one ran
 	runs    *specs.Task     // the task that runs at the end
 	waiting *specs.Task     // the task that has no node at the end
 }
 
 // compare counts the slots of one service.
-func compare(before, after store.Snapshot, serviceID string) *serviceEnding {
+func (s *simulation) compare(before store.Snapshot, serviceID string) *serviceEnding {
 	slots := make(map[uint64]*slotEnding)
 	slot := func(number uint64) *slotEnding {
 		if slots[number] == nil {
-			slots[number] = &slotEnding{ran: make(map[string]bool)}
+			slots[number] = &slotEnding{ran: make(map[string]bool), gap: s.gaps[place{serviceID, number}]}
 		}
 		return slots[number]
 	}
@@ -69,7 +69,7 @@ func compare(before, after store.Snapshot, serviceID string) *serviceEnding {
 			slot(t.Slot).ran[t.ID] = true
 		}
 	}
-	for t := range after.TasksOf(serviceID) {
+	for t := range s.snap.TasksOf(serviceID) {
 		switch {
 		case t.Wanted() && t.Seen.State == specs.StateRunning:
 			slot(t.Slot).runs = &t
@@ -93,6 +93,7 @@ func (e *serviceEnding) count(s *slotEnding) {
 		e.totals.Untouched++
 	case s.runs != nil && ran:
 		e.totals.Restart++
+		e.gap = e.gap || s.gap
 		e.placed = append(e.placed, *s.runs)
 	case s.runs != nil:
 		e.totals.Start++

@@ -74,11 +74,13 @@ func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 	e.Gap = seen.gap
 	e.Pending = seen.pending
 	e.Expected = m.placements(seen.placed)
-	if e.Action != Remove {
+	if e.Action == Remove {
+		e.Wanted = 0
+	} else {
 		stack := m.stack(spec.Stack)
 		e.At, _ = stack.Origins.Find("services." + shortName(spec))
 	}
-	if e.Action == Rolling {
+	if e.Action == Rolling && e.Totals.Restart > 0 {
 		e.Estimate = specs.Duration(seen.took)
 		e.Order = specs.StartFirst
 		if seen.gap {
@@ -88,7 +90,8 @@ func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 	return e
 }
 
-// moved tells of the services that do not change and whose tasks move or wait.
+// moved tells of the services that do not change and whose tasks move or wait,
+// also of those that were removed before and are still going.
 func (m making) moved(changed []Entry) []Entry {
 	known := make(map[string]bool)
 	for _, e := range changed {
@@ -97,9 +100,14 @@ func (m making) moved(changed []Entry) []Entry {
 	var entries []Entry
 	for svc := range m.Present.Services() {
 		seen, ok := m.end.services[svc.ID]
-		if ok && !known[svc.Spec.Name] && !seen.totals.settled() {
-			entries = append(entries, m.outcome(svc.ID, Entry{Action: Same}, svc.Spec))
+		if !ok || known[svc.Spec.Name] || seen.totals.settled() {
+			continue
 		}
+		e := Entry{Action: Same}
+		if svc.Removed {
+			e.Action = Remove
+		}
+		entries = append(entries, m.outcome(svc.ID, e, svc.Spec))
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Service, b.Service) })
 	return entries

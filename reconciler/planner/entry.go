@@ -17,7 +17,7 @@ func (e Entry) text(pg *page, names int) {
 	begin := pad("  ? "+printable(e.Service), 4+names) + "   "
 	lines := hang(begin, e.headline(), pg.width)
 	if e.Action == Create {
-		lines = pg.placed(lines, place(e.At))
+		lines = pg.placed(lines, where(e.At))
 	}
 	lines[0] = strings.Replace(lines[0], "?", pg.mark(marks[e.Action]), 1)
 	for _, line := range lines {
@@ -29,7 +29,7 @@ func (e Entry) text(pg *page, names int) {
 		if mixed && !f.Restarts {
 			value += " (in place)"
 		}
-		pg.field(printable(f.Name), value, place(f.At))
+		pg.field(printable(f.Name), value, where(f.At))
 	}
 	if text := e.expected(); text != "" {
 		pg.field("expected", text, "")
@@ -252,8 +252,8 @@ func (w Waiting) text(all bool) string {
 	return strings.Join(slots, " ") + ": " + w.Reason
 }
 
-// place is file:line, or nothing.
-func place(p specs.Position) string {
+// where is file:line, or nothing.
+func where(p specs.Position) string {
 	if p.File == "" {
 		return ""
 	}

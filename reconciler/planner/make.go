@@ -44,8 +44,8 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	m := making{Input: in, tx: tx, redact: redactor{in.Present.Cluster().Key}, end: simulate(in.Present, tx, in.Now)}
 	p := Plan{
 		Format: Format, Title: in.Title, Revision: in.Revision, Base: in.Base,
-		Warnings: sortedProblems(in.Warnings),
-		Beyond:   m.end.beyond, Estimate: specs.Duration(m.end.took),
+		Stacks: len(in.Wanted), Changed: changedStacks(tx), Warnings: sortedProblems(in.Warnings),
+		Beyond: m.end.beyond, Estimate: specs.Duration(m.end.took),
 	}
 	p.Services = m.entries()
 	p.Moved = m.moved(p.Services)
@@ -61,6 +61,18 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	p.Refusals = refused
 	p.Verdict = p.verdict(len(tx) > 0)
 	return p, tx
+}
+
+// changedStacks are the stacks whose rows the transaction writes.
+func changedStacks(tx specs.Transaction) []string {
+	var names []string
+	for _, change := range tx {
+		if change.Stack != nil {
+			names = append(names, change.Stack.ID)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // verdict judges what the plan says of the services that change. What was under

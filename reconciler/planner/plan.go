@@ -30,6 +30,9 @@ type Plan struct {
 	Verdict  Verdict `json:"verdict"`
 	Totals   Totals  `json:"totals"`
 
+	Stacks  int      `json:"stacks"`            // that are wanted
+	Changed []string `json:"changed,omitempty"` // stacks that are new, change or go, by name
+
 	Services []Entry         `json:"services,omitempty"` // that change: restarts, in place, new, removed
 	Moved    []Entry         `json:"moved,omitempty"`    // that do not change and are touched all the same
 	Refusals []specs.Problem `json:"refusals,omitempty"`

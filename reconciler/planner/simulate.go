@@ -12,8 +12,8 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// maxSteps bounds a simulation: steps of tasks, and passes. It is what a plan
-// may cost a manager, some seconds of one core at worst.
+// maxSteps bounds a simulation: steps of tasks, decided or done, and passes. It is
+// what a plan may cost a manager, some seconds of one core at worst.
 const maxSteps = 50_000
 
 // simulation is a cluster whose tasks are all healthy. Time stands still while
@@ -28,8 +28,14 @@ type simulation struct {
 	wakes  map[string]time.Time // service ID -> when to look again
 	agenda agenda               // what the workers are doing
 	steps  int
-	gaps   map[string]bool      // services of which a running task stopped first
+	gaps   map[place]bool       // slots whose running task stopped before another one ran
 	last   map[string]time.Time // service ID -> when a task of it last got further
+}
+
+// place is one slot of a service.
+type place struct {
+	service string // ID
+	slot    uint64
 }
 
 // simulate applies the transaction and lets the cluster go on until nothing is
@@ -45,7 +51,7 @@ func newSimulation(present store.Snapshot, now time.Time) *simulation {
 		snap: present, scheduler: scheduler.New(present), now: now, newID: placeholders(),
 		dirty: converge.Dirty{All: true}, wakes: make(map[string]time.Time),
 		agenda: agenda{latest: make(map[string]event)},
-		gaps:   make(map[string]bool), last: make(map[string]time.Time),
+		gaps:   make(map[place]bool), last: make(map[string]time.Time),
 	}
 }
 
@@ -74,6 +80,9 @@ func (s *simulation) decide() {
 			if delete(s.wakes, id); !at.IsZero() {
 				s.wakes[id] = at
 			}
+		}
+		for _, tx := range result.Transactions {
+			s.steps += len(tx)
 		}
 		s.apply(result.Transactions...)
 	}
@@ -135,7 +144,7 @@ func (s *simulation) work() {
 	}
 	for _, task := range stopped {
 		if !s.covered(task) {
-			s.gaps[task.ServiceID] = true
+			s.gaps[place{task.ServiceID, task.Slot}] = true
 		}
 	}
 }

@@ -152,6 +152,15 @@ func TestPlanLeavesThePresentAlone(t *testing.T) {
 	}
 }
 
+// A number of replicas that nobody meant costs no more than the bound.
+func TestAbsurdNumberOfReplicas(t *testing.T) {
+	w := newWorld(t, 3)
+	p := w.plan(stack("shop", svc("web", replicas(1<<62))))
+	if p.Beyond < 1<<61 {
+		t.Errorf("%s and %d beyond", p.Totals, p.Beyond)
+	}
+}
+
 // Beyond its bound a simulation says how much is left.
 func TestLargePlanIsCut(t *testing.T) {
 	w := newWorld(t, 10)

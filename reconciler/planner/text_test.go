@@ -3,8 +3,6 @@ package planner
 import (
 	"encoding/json"
 	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -160,20 +158,7 @@ func manyPlacements(n, nodes int) []Placement {
 func TestScreens(t *testing.T) {
 	for name, screen := range screens {
 		t.Run(name, func(t *testing.T) {
-			text := render(t, screen.plan, screen.options)
-			file := filepath.Join("testdata", name+".txt")
-			if *update {
-				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatalf("%v: make it with -update", err)
-			}
-			if diff := cmp.Diff(string(want), text); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", file, diff)
-			}
+			golden(t, name+".txt", render(t, screen.plan, screen.options))
 		})
 	}
 }

@@ -28,7 +28,7 @@ func TestTaskRunsAndStops(t *testing.T) {
 		c.want(id, specs.StateShutdown)
 		after(time.Second)
 		c.sees(id, specs.StateShutdown)
-		if left, _ := n.engine.List(t.Context()); len(left) != 0 {
+		if left, _ := n.engine.List(c.Context()); len(left) != 0 {
 			t.Errorf("left in the executor: %+v", left)
 		}
 	})

@@ -1,0 +1,161 @@
+package dispatcher_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+func TestAssignments(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		m.service("db", "db:1")
+		m.write(m.newTask("t1", "web", "n1"))
+		m.write(m.newTask("other", "web", "n2"))
+		n := m.connect("n1")
+		next := n.assignments()
+		for _, step := range []struct {
+			does []specs.Change
+			want string
+		}{
+			{nil, "full: t1 running (1 specs)"},
+			{[]specs.Change{m.newTask("t2", "web", "n1")}, " t2 running (0 specs)"},
+			{[]specs.Change{m.newTask("t3", "db", "n1"), m.newTask("t4", "db", "n1")}, " t3 running t4 running (1 specs)"},
+			{[]specs.Change{m.newTask("more", "web", "n2")}, ""},
+		} {
+			if step.does != nil {
+				m.write(step.does...)
+			}
+			wantTold(t, next, step.want)
+		}
+		m.write(m.want("t3", specs.StateShutdown))
+		wantTold(t, next, " t3 shutdown (0 specs)")
+		m.write(m.forget("t3"), m.forget("t4"))
+		wantTold(t, next, " -t3 -t4 (0 specs)")
+		m.write(m.newTask("t5", "db", "n1"))
+		wantTold(t, next, " t5 running (1 specs)") // both sides had dropped it
+	})
+}
+
+func wantTold(t *testing.T, next func() (wire.Assignments, bool), want string) {
+	t.Helper()
+	defer after(time.Second)
+	a, any := next()
+	if got := told(a); any != (want != "") || any && got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+func TestAssignmentSaysWhatTheNodeNeeds(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("shop_web", "web:1")
+		m.write(m.newTask("t1", "shop_web", "n1"))
+		n := m.connect("n1")
+		if err := n.report(is("t1", specs.StateRunning)); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := n.assignments()()
+		task, _ := m.store.Snapshot().Task("t1")
+		want := wire.Assignment{
+			TaskID: "t1", ServiceID: "shop_web", ServiceName: "shop_web", Stack: "shop", Slot: 1,
+			Spec: task.Spec, Desired: specs.StateRunning, State: specs.StateRunning,
+		}
+		if len(a.Set) != 1 || a.Set[0] != want || a.Specs[task.Spec].Image != "web:1" {
+			t.Errorf("got %+v", a)
+		}
+	})
+}
+
+func TestStatusAloneSendsNothing(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		m.write(m.newTask("t1", "web", "n1"))
+		n := m.connect("n1")
+		next := n.assignments()
+		wantTold(t, next, "full: t1 running (1 specs)")
+		for _, state := range []specs.State{specs.StatePreparing, specs.StateRunning, specs.StateFailed} {
+			if err := n.report(is("t1", state)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantTold(t, next, "")
+	})
+}
+
+func TestFirstChangeGoesAtOnceAndMoreGoTogether(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		next := m.connect("n1").assignments()
+		wantTold(t, next, "full: (0 specs)")
+		start := time.Now()
+		var got []int
+		for i := range 100 {
+			m.write(m.newTask(fmt.Sprint("t", i), "web", "n1"))
+			synctest.Wait() // as far as it goes without time
+		}
+		if a, any := next(); any {
+			got = append(got, len(a.Set))
+		}
+		if time.Since(start) != 0 {
+			t.Errorf("the first change took %s", time.Since(start))
+		}
+		after(10 * time.Millisecond)
+		for a, any := next(); any; a, any = next() {
+			got = append(got, len(a.Set))
+		}
+		if len(got) != 2 || got[0] != 1 || got[1] != 99 {
+			t.Errorf("messages of %v tasks, want 1 and 99", got)
+		}
+	})
+}
+
+func TestSlowNodeIsCutOffAndHoldsNobody(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		slow, quick := m.connect("n1"), m.connect("n2")
+		next := quick.assignments()
+		wantTold(t, next, "full: (0 specs)")
+
+		opened := make(chan struct{})
+		ended := make(chan error, 1)
+		release := make(chan struct{})
+		go func() {
+			var end error
+			for _, err := range slow.stream(context.Background()) {
+				if end = err; err == nil {
+					select {
+					case <-opened:
+					default:
+						close(opened)
+					}
+					<-release // reads nothing more
+				}
+			}
+			ended <- end
+		}()
+		<-opened
+		big := specs.TaskSpec{Image: "big", Labels: map[string]string{}}
+		for i := range 20 {
+			big.Labels["filler"] = fmt.Sprint(i, string(make([]byte, 1<<20)))
+			name := fmt.Sprint("big", i)
+			spec := big
+			spec.Labels = map[string]string{"filler": big.Labels["filler"]}
+			m.write(specs.Change{TaskSpec: &spec}, specs.Change{Service: specs.Insert(name, specs.Service{
+				ID: name, Spec: specs.ServiceSpec{Name: name, Task: hashOf(spec)},
+			})})
+			m.write(m.newTask("t"+name, name, "n1"))
+		}
+		m.write(m.newTask("t1", "web", "n2"))
+		wantTold(t, next, " t1 running (1 specs)")
+		after(wire.SendTimeout)
+		close(release)
+		if err := <-ended; err == nil {
+			t.Error("the slow node's stream ended as if all were well")
+		}
+	})
+}

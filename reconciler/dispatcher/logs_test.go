@@ -1,0 +1,113 @@
+package dispatcher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// requests opens the node's stream of log requests.
+func (n *node) requests() <-chan wire.LogRequest {
+	ctx, cancel := context.WithCancel(context.Background())
+	requests := make(chan wire.LogRequest, 10)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		for r, err := range wire.LogRequests.Call(ctx, n.client, wire.LogRequestsRequest{SessionID: n.session.SessionID}) {
+			if err == nil {
+				requests <- r
+			}
+		}
+	}()
+	n.Cleanup(func() {
+		cancel()
+		<-finished
+	})
+	return requests
+}
+
+func (n *node) publish(request string, batches ...wire.LogBatch) error {
+	_, err := wire.PublishLogs.Call(context.Background(), n.client, func(send func(wire.LogBatch) error) error {
+		for _, b := range append([]wire.LogBatch{{RequestID: request, SessionID: n.session.SessionID}}, batches...) {
+			if err := send(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func line(text string) wire.LogBatch {
+	return wire.LogBatch{Lines: []wire.LogLine{{TaskID: "t1", Text: []byte(text)}}}
+}
+
+func TestLogs(t *testing.T) {
+	bubble(t, func(m *manager) {
+		n := m.connect("n1")
+		requests := n.requests()
+		go func() {
+			r := <-requests
+			if len(r.Tasks) != 1 || r.Tasks[0] != "t1" || r.Tail != 7 {
+				t.Errorf("asked for %+v", r)
+			}
+			if err := n.publish(r.ID, line("one"), line("two"), wire.LogBatch{Err: "t2 is broken"}); err != nil {
+				t.Error(err)
+			}
+		}()
+		got := ""
+		err := m.Logs(m.Context(), "n1", wire.LogRequest{Tasks: []string{"t1"}, Tail: 7}, func(b wire.LogBatch) error {
+			for _, l := range b.Lines {
+				got += string(l.Text) + " "
+			}
+			got += b.Err
+			return nil
+		})
+		if err != nil || got != "one two t2 is broken" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		synctest.Wait()
+	})
+}
+
+func TestLogsEndEarly(t *testing.T) {
+	bubble(t, func(m *manager) {
+		none := func(wire.LogBatch) error { return nil }
+		wantKind(t, m.Logs(m.Context(), "n1", wire.LogRequest{}, none), wire.Unavailable)
+
+		n := m.connect("n1")
+		requests := n.requests()
+		ctx, cancel := context.WithCancel(m.Context())
+		go cancel()
+		wantKind(t, m.Logs(ctx, "n1", wire.LogRequest{Follow: true}, none), wire.Canceled)
+		first, second := <-requests, <-requests
+		if first.ID != second.ID || !second.Cancel {
+			t.Errorf("asked %+v, then %+v", first, second)
+		}
+		wantKind(t, n.publish(first.ID), wire.NotFound)
+
+		full := errors.New("the terminal is closed")
+		go func() {
+			r := <-requests
+			for i := range 1000 {
+				if n.publish(r.ID, line(fmt.Sprint(i))) != nil {
+					return
+				}
+			}
+		}()
+		if err := m.Logs(m.Context(), "n1", wire.LogRequest{}, func(wire.LogBatch) error { return full }); !errors.Is(err, full) {
+			t.Errorf("got %v", err)
+		}
+		synctest.Wait()
+
+		go func() {
+			synctest.Wait()
+			n.leave()
+		}()
+		wantKind(t, m.Logs(m.Context(), "n1", wire.LogRequest{}, none), wire.Unavailable)
+	})
+}

@@ -1,0 +1,279 @@
+package dispatcher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/dispatcher"
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/encoding"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// manager is a dispatcher over a real store, in a synctest bubble.
+type manager struct {
+	*testing.T
+	*dispatcher.Dispatcher
+	store   *store.Store
+	pipe    *wire.Pipe
+	endTerm func()
+	latency time.Duration // of a proposal
+
+	mu      sync.Mutex
+	index   uint64
+	entries [][]specs.Transaction
+	fail    error // what the next proposals come to
+	doneAll bool  // although they are applied
+}
+
+// bubble runs a test with a leading manager that knows the nodes n1 and n2.
+func bubble(t *testing.T, f func(*manager)) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &manager{T: t, store: store.New(), pipe: wire.NewPipe()}
+		m.Dispatcher = dispatcher.New(dispatcher.Config{Store: m.store, Propose: m, Log: slog.New(slog.DiscardHandler)})
+		mux := http.NewServeMux()
+		m.Register(mux)
+		m.run(func(ctx context.Context) error { return wire.Serve(ctx, m.pipe, mux) })
+		for _, id := range []string{"n1", "n2"} {
+			m.write(specs.Change{Node: specs.Insert(id, specs.Node{ID: id, Created: time.Now()})})
+		}
+		m.lead()
+		f(m)
+	})
+}
+
+// run runs f until the returned function is called or the test ends.
+func (m *manager) run(f func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := f(ctx); err != nil {
+			m.Error(err)
+		}
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		<-ended
+	})
+	m.Cleanup(stop)
+	return stop
+}
+
+func (m *manager) lead() {
+	m.endTerm = m.run(m.Dispatcher.Run)
+	synctest.Wait()
+}
+
+// Propose applies at once, or fails as the test wants.
+func (m *manager) Propose(_ context.Context, txs []specs.Transaction) ([]error, error) {
+	time.Sleep(m.latency)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil && !m.doneAll {
+		return nil, m.fail
+	}
+	m.index++
+	m.entries = append(m.entries, txs)
+	return m.store.Apply(m.index, txs), m.fail
+}
+
+func (m *manager) failing(err error, doneAll bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail, m.doneAll = err, doneAll
+}
+
+// proposed counts the entries so far and their transactions.
+func (m *manager) proposed() (entries, txs int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, entry := range m.entries {
+		txs += len(entry)
+	}
+	return len(m.entries), txs
+}
+
+// write is what the other writers of the store do, in one transaction.
+func (m *manager) write(tx ...specs.Change) {
+	m.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.index++
+	if err := errors.Join(m.store.Apply(m.index, []specs.Transaction{tx})...); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// service adds a service whose tasks have this image.
+func (m *manager) service(name, image string) {
+	m.Helper()
+	spec := specs.TaskSpec{Image: image}
+	m.write(specs.Change{TaskSpec: &spec}, specs.Change{Service: specs.Insert(name, specs.Service{
+		ID: name, Spec: specs.ServiceSpec{Name: name, Stack: "shop", Task: encoding.HashTaskSpec(spec)},
+	})})
+}
+
+func (m *manager) newTask(id, service, node string) specs.Change {
+	row, _ := m.store.Snapshot().Service(service)
+	return specs.Change{Task: specs.Insert(id, specs.Task{
+		ID: id, ServiceID: service, ServiceName: service, Slot: 1, Spec: row.Spec.Task,
+		Want: specs.TaskWant{Desired: specs.StateRunning, Node: node},
+	})}
+}
+
+func (m *manager) want(id string, desired specs.State) specs.Change {
+	task, _ := m.store.Snapshot().Task(id)
+	task.Want.Desired = desired
+	return specs.Change{TaskWant: specs.Set(id, task.WantVersion, task.Want)}
+}
+
+func (m *manager) forget(id string) specs.Change {
+	task, _ := m.store.Snapshot().Task(id)
+	return specs.Change{Task: specs.Remove[specs.Task](id, task.WantVersion)}
+}
+
+func (m *manager) seen(id string) specs.TaskSeen {
+	task, _ := m.store.Snapshot().Task(id)
+	return task.Seen
+}
+
+func (m *manager) status(node string) specs.NodeStatus {
+	row, _ := m.store.Snapshot().Node(node)
+	return row.Seen.Status
+}
+
+// node is what a test does as a node.
+type node struct {
+	*manager
+	id      string
+	client  *wire.Client
+	session wire.SessionMessage
+	ended   chan error // the end of the session
+	leave   func()
+}
+
+// connect opens a session, which must succeed.
+func (m *manager) connect(id string) *node {
+	m.Helper()
+	n, err := m.tryConnect(id)
+	if err != nil {
+		m.Fatal(err)
+	}
+	return n
+}
+
+func (m *manager) tryConnect(id string) (*node, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &node{manager: m, id: id, client: wire.NewClient(m.pipe.Dial), ended: make(chan error, 1)}
+	first := make(chan error, 1)
+	finished := make(chan struct{})
+	n.leave = sync.OnceFunc(func() {
+		cancel()
+		<-finished
+		n.client.Close()
+	})
+	m.Cleanup(n.leave)
+	go func() {
+		defer close(finished)
+		end := error(nil)
+		request := wire.SessionRequest{NodeID: id, Description: specs.NodeDescription{Hostname: id}}
+		for msg, err := range wire.Session.Call(ctx, n.client, request) {
+			if end = err; err == nil {
+				n.session = msg
+				first <- nil
+			}
+		}
+		n.ended <- end
+		select {
+		case first <- end:
+		default:
+		}
+	}()
+	return n, <-first
+}
+
+func (n *node) beat() error {
+	_, err := wire.Heartbeat.Call(context.Background(), n.client, wire.HeartbeatRequest{SessionID: n.session.SessionID})
+	return err
+}
+
+func (n *node) report(reports ...wire.TaskReport) error {
+	_, err := wire.Report.Call(context.Background(), n.client, wire.ReportRequest{SessionID: n.session.SessionID, Tasks: reports})
+	return err
+}
+
+func is(id string, state specs.State) wire.TaskReport {
+	return wire.TaskReport{TaskID: id, Seen: specs.TaskSeen{State: state, Since: time.Now()}}
+}
+
+// assignments opens the node's stream; next returns the next message, which
+// must be there without time passing.
+func (n *node) assignments() (next func() (wire.Assignments, bool)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	messages := make(chan wire.Assignments, 100)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		for a, err := range n.stream(ctx) {
+			if err != nil {
+				return
+			}
+			messages <- a
+		}
+	}()
+	n.Cleanup(func() {
+		cancel()
+		<-finished
+	})
+	return func() (wire.Assignments, bool) {
+		synctest.Wait()
+		select {
+		case a := <-messages:
+			return a, true
+		default:
+			return wire.Assignments{}, false
+		}
+	}
+}
+
+func (n *node) stream(ctx context.Context) iter.Seq2[wire.Assignments, error] {
+	return wire.Assigned.Call(ctx, n.client, wire.AssignmentsRequest{SessionID: n.session.SessionID})
+}
+
+// after lets time pass.
+func after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func wantKind(t *testing.T, err error, kind wire.Kind) {
+	t.Helper()
+	if err == nil || wire.KindOf(err) != kind {
+		t.Errorf("got %v (%v), want %v", err, wire.KindOf(err), kind)
+	}
+}
+
+// told writes what a message says, short enough to compare.
+func told(a wire.Assignments) string {
+	words := ""
+	if a.Full {
+		words = "full:"
+	}
+	for _, set := range a.Set {
+		words += fmt.Sprintf(" %s %s", set.TaskID, set.Desired)
+	}
+	for _, id := range a.Remove {
+		words += " -" + id
+	}
+	return fmt.Sprintf("%s (%d specs)", words, len(a.Specs))
+}

@@ -59,6 +59,18 @@ func TestGuardAllowsHalf(t *testing.T) {
 	}
 }
 
+// A stack that cannot be read is no stack that is gone.
+func TestMistakesPlanNothing(t *testing.T) {
+	w := newWorld(t, 1)
+	w.push(stack("shop", svc("web")))
+	in := w.input()
+	in.Mistakes = []specs.Problem{{Position: at(1), Message: "no YAML"}}
+	p, tx := Propose(in)
+	if p.Verdict != Refused || !p.Invalid || len(tx)+len(p.Services) > 0 || p.Totals != (Totals{}) {
+		t.Errorf("a plan was made: %+v, %v", p, told(tx))
+	}
+}
+
 func TestPartial(t *testing.T) {
 	w := newWorld(t, 1)
 	in := w.input(stack("shop", svc("web")))

@@ -15,7 +15,8 @@ type Input struct {
 	Present  store.Snapshot
 	Source   string          // whose stacks are wanted
 	Wanted   []specs.Stack   // all of them
-	Warnings []specs.Problem // what the loader said of them
+	Mistakes []specs.Problem // in the files: while there are any, what is wanted is not known
+	Warnings []specs.Problem // what the loader said of the stacks
 	Now      time.Time
 
 	Revision string // the commit that is planned; empty for a working tree
@@ -37,6 +38,9 @@ func Make(in Input) Plan {
 // Propose is Make that also returns the changes that it planned, to be proposed
 // unless the plan is refused.
 func Propose(in Input) (Plan, specs.Transaction) {
+	if len(in.Mistakes) > 0 {
+		return in.invalid(), nil
+	}
 	if in.NewID == nil {
 		in.NewID = placeholders()
 	}
@@ -61,6 +65,15 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	p.Refusals = refused
 	p.Verdict = p.verdict(len(tx) > 0)
 	return p, tx
+}
+
+// invalid is the plan of files with mistakes. A stack that could not be read is
+// not one that is wanted no more, so nothing is said of what would happen.
+func (in Input) invalid() Plan {
+	return Plan{
+		Format: Format, Title: in.Title, Revision: in.Revision, Base: in.Base, Verdict: Refused, Invalid: true,
+		Refusals: sortedProblems(in.Mistakes), Warnings: sortedProblems(in.Warnings),
+	}
 }
 
 // changedStacks are the stacks whose rows the transaction writes.

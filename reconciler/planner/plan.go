@@ -36,6 +36,7 @@ type Plan struct {
 	Services []Entry         `json:"services,omitempty"` // that change: restarts, in place, new, removed
 	Moved    []Entry         `json:"moved,omitempty"`    // that do not change and are touched all the same
 	Refusals []specs.Problem `json:"refusals,omitempty"`
+	Invalid  bool            `json:"invalid,omitempty"` // the refusals are mistakes in files: nothing was planned
 	Warnings []specs.Problem `json:"warnings,omitempty"`
 
 	Estimate specs.Duration `json:"estimate,omitempty"` // until nothing is left to do
@@ -113,10 +114,11 @@ type Waiting struct {
 
 // ExitCode is the code with which `swarmgit plan` ends. A detailed one tells
 // what the plan says: 0 nothing to do, 2 changes, 3 refused, 4 something cannot
-// be placed; 3 before 4 before 2. Else it is 0, or 1 for a refusal.
+// be placed, 1 mistakes in the files; 1 before 3 before 4 before 2. Else it is
+// 0, or 1 for a refusal.
 func (p Plan) ExitCode(detailed bool) int {
 	switch {
-	case p.Verdict == Refused && !detailed:
+	case p.Invalid || p.Verdict == Refused && !detailed:
 		return 1
 	case !detailed:
 		return 0

@@ -36,7 +36,9 @@ func (p Plan) head(pg *page) {
 		return
 	}
 	pg.line("Plan " + printable(p.Title) + ": " + pg.paint(p.Verdict.color(), string(p.Verdict)))
-	pg.line("  " + p.Totals.String())
+	if !p.Invalid {
+		pg.line("  " + p.Totals.String())
+	}
 	if p.Verdict == NoChanges {
 		pg.wrapped("  ", "  ", "the cluster has been told to be what "+p.wanted()+" asks for and is on its way")
 	}

@@ -38,6 +38,10 @@ var screens = map[string]struct {
 		Moved: []Entry{{Service: "shop_web", Action: Same, Wanted: 4, Totals: Totals{Start: 1, Restart: 3}}},
 	}},
 	"refused": {plan: refusedPlan},
+	"invalid": {plan: Input{Title: "of 3e99d01 over 7bd31c2", Mistakes: []specs.Problem{
+		{Position: at(14), Path: "services.web.deploy.update_confg", Message: "unknown key; did you mean update_config?"},
+		{Position: at(12), Path: "services.web.deploy.replicas", Message: `must be a whole number >= 0, got "fife"`},
+	}}.invalid()},
 	"large":   {plan: large, options: TextOptions{Width: 72}},
 	"awkward": {plan: awkward, options: TextOptions{Width: 72}},
 	"removal": {plan: Plan{
@@ -219,6 +223,7 @@ func TestExitCode(t *testing.T) {
 		{"changes", Plan{Verdict: NeedsAttention}, 0, 2},
 		{"cannot be placed", Plan{Verdict: NeedsAttention, Totals: pending}, 0, 4},
 		{"refused", Plan{Verdict: Refused}, 1, 3},
+		{"mistakes", Plan{Verdict: Refused, Invalid: true}, 1, 1},
 		{"refused and cannot be placed", Plan{Verdict: Refused, Totals: pending}, 1, 3},
 	} {
 		if got := c.plan.ExitCode(false); got != c.plain {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // site is a served repository with a cluster behind it.
@@ -29,11 +32,15 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(repo.Close)
+	s := serve(t, repo)
+	t.Cleanup(s.http.Close)
+	return s
+}
+
+func serve(t *testing.T, repo *Repository) *site {
 	cluster := newCluster(t)
 	server := &Server{Repository: repo, Cluster: cluster}
-	web := httptest.NewServer(server)
-	t.Cleanup(web.Close)
-	return &site{t, repo, cluster, server, web}
+	return &site{t, repo, cluster, server, httptest.NewServer(server)}
 }
 
 func (s *site) url() string { return s.http.URL + Path }
@@ -159,4 +166,37 @@ func trimLines(text string) string {
 		lines = append(lines, strings.TrimRight(line, " \n"))
 	}
 	return strings.Join(lines, "\n")
+}
+
+func (s *site) packs() int { return len(s.files("objects/pack/*.pack")) }
+
+func (s *site) files(pattern string) []string {
+	s.t.Helper()
+	found, err := filepath.Glob(filepath.Join(s.repo.dir, pattern))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return found
+}
+
+// wantNoLeftovers says that no receive has left anything half done.
+func (s *site) wantNoLeftovers() {
+	s.t.Helper()
+	for _, pattern := range []string{"objects/tmp_objdir-*", "objects/pack/*.keep", "objects/pack/tmp_*", "refs/heads/*.lock"} {
+		if found := s.files(pattern); len(found) > 0 {
+			s.t.Errorf("left behind: %v", found)
+		}
+	}
+	if n := len(s.repo.slots); n != maxReceives {
+		s.t.Errorf("%d of %d slots are free", n, maxReceives)
+	}
+}
+
+func oneMebibyte() specs.Bytes { return 1 << 20 }
+
+// noise is text that does not compress, the same in every run.
+func noise(n int) string {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return string(b)
 }

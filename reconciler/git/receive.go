@@ -74,7 +74,8 @@ func (rc *receive) serve(ctx context.Context) {
 	}
 	if rc.refused != nil {
 		rc.sayRefused()
-	} else if rc.push.Followed && !rc.push.Has(OptionNoWait) && ctx.Err() == nil {
+	} else {
+		rc.sayCommitted()
 		rc.follow(ctx)
 	}
 	rc.answer.report(rc.report())
@@ -85,7 +86,7 @@ func (rc *receive) takeIn(ctx context.Context) {
 	wait, cancel := context.WithTimeout(ctx, slotLimit)
 	defer cancel()
 	if err := rc.Repository.acquire(wait); err != nil {
-		rc.refused = &refusal{"busy", "Other pushes are still coming in. Nothing is wrong: git push again."}
+		rc.refused = refuse("busy", "Other pushes are still coming in. Nothing is wrong: git push again.")
 		rc.pack.drain()
 		return
 	}
@@ -94,24 +95,26 @@ func (rc *receive) takeIn(ctx context.Context) {
 	rc.settle(ctx, said, err)
 }
 
-// settle compares what git says with what the cluster decided.
+// settle compares what git says with what the cluster decided. Once the row has
+// moved the answer is ok; the local ref follows the row.
 func (rc *receive) settle(ctx context.Context, said verdict, err error) {
+	r, _ := rc.refused.(*refusal)
 	switch {
-	case rc.committed && !said.ok:
-		// The row has moved, so the answer is ok; the local ref follows it.
-		rc.log().WarnContext(ctx, "the local ref did not move with the store's row", "ref", rc.push.Ref, "git", said.why)
+	case rc.committed && said.ok:
+	case rc.committed || r != nil && r.unknown:
+		rc.log().WarnContext(ctx, "local refs may differ from the store's", "ref", rc.push.Ref, "git", said.why)
 		if err := rc.Repository.Sync(context.WithoutCancel(ctx), rc.Cluster.Refs); err != nil {
 			rc.log().ErrorContext(ctx, "local refs differ from the store's", "error", err)
 		}
-	case rc.committed || rc.refused != nil:
+	case rc.refused != nil:
 	case rc.pack.over():
-		rc.refused = tooLarge(rc.pack.limit)
+		rc.refused = overLimit(rc.pack.limit)
 	case err != nil || !said.ok:
 		rc.log().InfoContext(ctx, "push refused by git", "ref", rc.push.Ref, "reason", said.why, "error", err)
 		rc.refused = said.refusal()
 	default:
 		rc.log().ErrorContext(ctx, "git moved a ref that was not committed", "ref", rc.push.Ref)
-		rc.refused = &refusal{"internal error", "The push was not committed: see the daemon's log."}
+		rc.refused = refuse("internal error", "The push was not committed: see the daemon's log.")
 	}
 }
 
@@ -205,8 +208,13 @@ func (rc *receive) check(ctx context.Context, quarantine string) error {
 // look reads the commit that was pushed.
 func (rc *receive) look(ctx context.Context, read *objects) error {
 	var err error
-	if rc.push.Commit, err = read.commit(ctx, rc.push.New); err != nil {
-		return &refusal{"not a commit", "A branch points at a commit; " + Short(rc.push.New) + " is none."}
+	rc.push.Commit, err = read.commit(ctx, rc.push.New)
+	if err == nil && rc.push.Commit.Hash != rc.push.New || errors.Is(err, errMissing) {
+		return refuse("not a commit", "A branch points at a commit; %s is none.\nPush what it points at: git push swarm 'NAME^{commit}:%s'",
+			Short(rc.push.New), rc.push.Branch())
+	}
+	if err != nil {
+		return err
 	}
 	rc.sayTitle()
 	if rc.push.Old != "" {
@@ -249,7 +257,6 @@ func (rc *receive) procReceive(ctx context.Context) string {
 		return ng(rc.push.Ref, err.Error())
 	}
 	rc.committed = true
-	rc.sayCommitted()
 	return pkt("ok "+rc.push.Ref) + pkt("option fall-through") + flush
 }
 
@@ -269,12 +276,15 @@ func (rc *receive) commit(ctx context.Context) error {
 		return moved(rc.push.Ref, rc.Cluster.Refs()[rc.push.Ref])
 	case errors.Is(err, ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
 		rc.log().WarnContext(ctx, "outcome of a push not known", "ref", rc.push.Ref, "commit", rc.push.New, "error", err)
-		return &refusal{"outcome not known", "It is not known whether " + rc.push.Branch() + " moved.\nLook: git fetch. Pushing again is safe."}
+		return unknownOutcome(rc.push)
 	}
 	return err
 }
 
 func (rc *receive) follow(ctx context.Context) {
+	if !rc.push.Followed || rc.push.Has(OptionNoWait) || ctx.Err() != nil {
+		return
+	}
 	err := rc.checked.Follow(ctx, rc.answer)
 	if err != nil && ctx.Err() == nil {
 		rc.log().WarnContext(ctx, "watching a rollout ended early", "commit", rc.push.New, "error", err)

@@ -10,8 +10,13 @@ import (
 
 // refusal is a push that cannot be, in words.
 type refusal struct {
-	why  string // a few words, shown beside "remote rejected"
-	help string // what is so, and the command that would be right
+	why     string // a few words, shown beside "remote rejected"
+	help    string // what is so, and the command that would be right
+	unknown bool   // it may have happened all the same
+}
+
+func refuse(why, format string, args ...any) *refusal {
+	return &refusal{why: why, help: fmt.Sprintf(format, args...)}
 }
 
 func (r *refusal) Error() string { return r.why }
@@ -22,13 +27,13 @@ func judge(q *request, refs map[string]string, followed string) (Push, error) {
 	main := branch(followed)
 	for _, c := range q.commands {
 		if strings.HasPrefix(c.ref, "refs/tags/") {
-			return Push{}, &refusal{"no tags", "The cluster keeps branches only; tags stay where you review.\n" +
-				"Push the branch: git push swarm HEAD:" + main}
+			return Push{}, refuse("no tags", "The cluster keeps branches only; tags stay where you review.\n"+
+				"Push the branch: git push swarm HEAD:%s", main)
 		}
 	}
 	if n := len(q.commands); n > 1 {
-		return Push{}, &refusal{fmt.Sprintf("%d refs in one push", n), "One push moves one branch, so that it has one plan and one answer.\n" +
-			"Push one of them: git push swarm HEAD:" + main}
+		return Push{}, refuse("one branch per push", "These are %d. One push moves one branch: one plan, one answer.\n"+
+			"Push one of them: git push swarm HEAD:%s", n, main)
 	}
 	c := q.commands[0]
 	push := Push{Ref: c.ref, Old: c.old, New: c.new, Followed: c.ref == followed, Options: q.options}
@@ -52,8 +57,8 @@ func firstError(errs ...error) error {
 func judgeOptions(options []string) error {
 	for _, option := range options {
 		if !slices.Contains(knownOptions, option) {
-			return &refusal{"unknown push option", fmt.Sprintf("There is no push option %q.\nThere are: -o %s",
-				shorten(printable(option), 40), strings.Join(knownOptions, ", -o "))}
+			return refuse("unknown push option", "There is no -o %s.\nThere are: -o %s",
+				shorten(printable(option), 40), strings.Join(knownOptions, ", -o "))
 		}
 	}
 	return nil
@@ -61,16 +66,17 @@ func judgeOptions(options []string) error {
 
 func judgeName(ref string, refs map[string]string, main string) error {
 	if !strings.HasPrefix(ref, "refs/heads/") {
-		return &refusal{"not a branch", fmt.Sprintf("The cluster keeps branches only, not %s.\nPush the branch: git push swarm HEAD:%s",
-			shorten(printable(ref), 48), main)}
+		return refuse("not a branch", "The cluster keeps branches, not %s.\nPush the branch: git push swarm HEAD:%s",
+			shorten(printable(ref), 40), main)
 	}
 	if _, exists := refs[ref]; exists {
 		return nil
 	}
 	for other := range refs {
 		if strings.HasPrefix(other, ref+"/") || strings.HasPrefix(ref, other+"/") {
-			return &refusal{"name taken", fmt.Sprintf("There is a branch %s, and Git cannot keep one inside the other.\n"+
-				"Take another name: git push swarm HEAD:%s-2", branch(other), branch(other))}
+			name := shorten(printable(branch(other)), 40)
+			return refuse("branch name is taken", "There is a branch %s: Git keeps no branch inside another.\n"+
+				"Take another name, or delete that one: git push swarm :%s", name, name)
 		}
 	}
 	return nil
@@ -84,31 +90,36 @@ func judgeBase(c command, refs map[string]string) error {
 }
 
 func moved(ref, to string) *refusal {
+	name := shorten(printable(branch(ref)), 24)
 	if to == "" {
-		return &refusal{"branch is gone", fmt.Sprintf("%s was deleted while you were pushing.\nPush again: git push swarm HEAD:%s",
-			branch(ref), branch(ref))}
+		return refuse("branch is gone", "%s was deleted while you were pushing.\nPush again: git push swarm HEAD:%s", name, name)
 	}
-	return &refusal{"fetch first", fmt.Sprintf("%s moved to %s while you were pushing.\nTake it in, then push again: git pull --rebase && git push",
-		branch(ref), Short(to))}
+	return refuse("fetch first", "%s moved to %s while you were pushing.\n"+
+		"Take it in, then push again: git pull --rebase && git push", name, Short(to))
 }
 
 func judgeDeletion(c command, followed string) error {
 	if c.new != "" || c.ref != followed {
 		return nil
 	}
-	return &refusal{"the followed branch", fmt.Sprintf("The cluster follows %s, so it cannot be deleted.\n"+
-		"Remove stacks instead: git rm -r stacks/NAME && git commit && git push", branch(followed))}
+	return refuse("the cluster follows "+branch(followed), "%s cannot be deleted. To remove a stack, remove its files:\n"+
+		"git rm -r stacks/NAME && git commit && git push", branch(followed))
 }
 
 func notForward(push Push) *refusal {
-	return &refusal{"not a fast-forward", fmt.Sprintf("%s is at %s, which %s does not contain.\n"+
+	return refuse("not a fast-forward", "%s is at %s, which %s does not contain.\n"+
 		"Take it in, then push again: git pull --rebase && git push\n"+
-		"Go back to an older state: git revert %s..%s && git push",
-		push.Branch(), Short(push.Old), Short(push.New), "OLDER", push.Branch())}
+		"Undo what it brought: git revert %s && git push",
+		push.Branch(), Short(push.Old), Short(push.New), Short(push.Old))
 }
 
-func tooLarge(limit int64) *refusal {
-	return &refusal{"pack over " + specs.Bytes(limit).String(), "The push has more than " + specs.Bytes(limit).String() + " of new objects: the cluster keeps stack\n" +
-		"files, not builds. Take the large file out of your new commits:\n" +
-		"git rebase -i, or git filter-repo --strip-blobs-bigger-than 1M"}
+func overLimit(limit int64) *refusal {
+	size := specs.Bytes(limit).String()
+	return refuse("pack over "+size, "The push brings more than %s: this is for stack files, not builds.\n"+
+		"Take the large file out of your new commits: git rebase -i", size)
+}
+
+func unknownOutcome(push Push) *refusal {
+	return &refusal{why: "outcome not known", unknown: true, help: fmt.Sprintf(
+		"unknown whether %s moved: git fetch. Pushing again is safe.", push.Branch())}
 }

@@ -39,14 +39,15 @@ func parseReport(report io.Reader, complaint string) verdict {
 // refusal puts what git objects to into words.
 func (v verdict) refusal() *refusal {
 	if v.why == "shallow update not allowed" {
-		return &refusal{"shallow clone", "Your clone lacks the history that the cluster would need.\nFetch it, then push again: git fetch --unshallow && git push"}
+		return refuse("shallow clone", "Your clone lacks history that the cluster lacks too.\n"+
+			"Fetch it, then push again: git fetch --unshallow && git push")
 	}
 	var help strings.Builder
 	help.WriteString("Git does not take these objects:\n")
 	for line := range strings.Lines(v.complaint) {
 		help.WriteString(Wrap("  "+printable(strings.TrimSpace(line)), "    "))
 	}
-	return &refusal{printable(v.why), strings.TrimSpace(help.String())}
+	return &refusal{why: printable(v.why), help: strings.TrimSpace(help.String())}
 }
 
 func (rc *receive) report() []string {
@@ -84,6 +85,9 @@ func (rc *receive) sayCommitted() {
 func (rc *receive) sayRefused() {
 	if r, ok := rc.refused.(*refusal); ok {
 		rc.say("%s\n", r.help)
+		if r.unknown {
+			return
+		}
 	}
 	rc.say("\n%s", Wrap("refused: "+printable(rc.refused.Error())+". "+rc.unchanged(), "  "))
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // maxReceives is how many packs may come in at once. Each costs a few git
@@ -78,7 +80,7 @@ const settings = `# Written by swarmgit at every start.
 	filemode = true
 	bare = true
 	logAllRefUpdates = false
-	hooksPath = %q
+	hooksPath = "%s"
 	bigFileThreshold = 8m
 	fsync = committed
 [gc]
@@ -101,7 +103,7 @@ const settings = `# Written by swarmgit at every start.
 // receive-pack's writes from meeting a closed pipe.
 var hooks = map[string]string{
 	"pre-receive": `#!/bin/sh
-echo "pre-receive $GIT_QUARANTINE_PATH" >&3
+printf 'pre-receive %s\n' "$GIT_QUARANTINE_PATH" >&3
 while read -r line; do :; done
 read -r verdict <&4 || exit 1
 exit "$verdict"
@@ -122,12 +124,20 @@ func (r *Repository) configure() error {
 		return err
 	}
 	for name, script := range hooks {
-		if err := replace(filepath.Join(folder, name), script, 0o700); err != nil {
+		path := filepath.Join(folder, name)
+		if err := replace(path, script, 0o700); err != nil {
 			return err
 		}
+		if err := syscall.Access(path, mayExecute); err != nil {
+			return fmt.Errorf("hook %s cannot be executed (%w): is the file system mounted noexec?", path, err)
+		}
 	}
-	return replace(filepath.Join(r.dir, "config"), fmt.Sprintf(settings, folder), 0o600)
+	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(folder)
+	return replace(filepath.Join(r.dir, "config"), fmt.Sprintf(settings, quoted), 0o600)
 }
+
+// mayExecute is access(2)'s X_OK.
+const mayExecute = 1
 
 // replace writes a file so that a reader finds the old or the new text whole.
 func replace(path, text string, mode os.FileMode) error {
@@ -142,12 +152,21 @@ func replace(path, text string, mode os.FileMode) error {
 // quarantines, and the marks that keep a pack from being repacked.
 func (r *Repository) clearLeftovers() error {
 	var left []string
-	for _, pattern := range []string{"objects/tmp_objdir-*", "objects/pack/*.keep", "objects/pack/tmp_*", "refs/heads/*.lock", "*.lock"} {
+	for _, pattern := range []string{"objects/tmp_objdir-*", "objects/pack/*.keep", "objects/pack/tmp_*", "*.lock"} {
 		found, err := filepath.Glob(filepath.Join(r.dir, pattern))
 		if err != nil {
 			return err
 		}
 		left = append(left, found...)
+	}
+	err := filepath.WalkDir(filepath.Join(r.dir, "refs"), func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".lock") {
+			left = append(left, path)
+		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	for _, path := range left {
 		if err := os.RemoveAll(path); err != nil {
@@ -172,7 +191,8 @@ func (e *MissingError) Error() string {
 
 // Sync makes the local refs what refs says, which is the store's rows. Refs
 // whose commits are missing stay as they are and come back in a MissingError;
-// all others are set.
+// all others are set. Call it at the start, and when a row changed otherwise
+// than by a push through this server.
 func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) error {
 	r.syncing.Lock()
 	defer r.syncing.Unlock()

@@ -1,0 +1,37 @@
+# The two commands of the README are "make demo" and "make test".
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+export CGO_ENABLED = 0
+
+.PHONY: build demo test lint bench clean
+
+build:
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/swarmgit ./cmd/swarmgit
+	$(GO) build -trimpath -ldflags '-s -w' -o bin/demo-app ./examples/demo/app
+
+# Shows the main job on real parts; "make demo ARGS=--keep" leaves it running.
+demo:
+	.ci/prerequisites
+	$(MAKE) --no-print-directory build
+	bin/swarmgit demo $(ARGS)
+
+test:
+	.ci/prerequisites
+	$(GO) test -count=1 ./...
+
+lint:
+	@unformatted=$$(gofmt -l cmd examples reconciler runtime schema specs); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench:
+	.ci/prerequisites
+	$(MAKE) --no-print-directory build
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+clean:
+	rm -rf bin

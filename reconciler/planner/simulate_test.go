@@ -87,9 +87,9 @@ func inShort(e Entry) string {
 }
 
 // edit changes the row of a node.
-func (w *world) edit(node int, change func(*specs.Node)) {
+func (w *world) edit(node string, change func(*specs.Node)) {
 	w.Helper()
-	row, _ := w.snap.Node(nodeID(node))
+	row, _ := w.snap.Node(node)
 	change(&row)
 	w.apply(specs.Transaction{
 		{NodeSpec: specs.Set(row.ID, row.SpecVersion, row.Spec)}, {NodeSeen: specs.Set(row.ID, row.SeenVersion, row.Seen)},
@@ -115,7 +115,7 @@ func TestWhatIsUnderWayIsTold(t *testing.T) {
 	} {
 		w := newWorld(t, 3)
 		w.push(shop)
-		w.edit(2, c.change)
+		w.edit(nodeID(2), c.change)
 		p := w.plan(shop)
 		if p.Verdict != NoChanges || p.Totals.String() != c.want {
 			t.Errorf("%s: %s: %s, want %s", c.name, p.Verdict, p.Totals, c.want)

@@ -2,9 +2,11 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -30,6 +32,7 @@ type cluster struct {
 	pipe       *wire.Pipe
 	log        *slog.Logger
 	leading    part
+	latency    time.Duration // of a proposal
 
 	mu      sync.Mutex
 	index   uint64
@@ -85,7 +88,8 @@ func newCluster(t *testing.T) *cluster {
 func (c *cluster) lead() { c.leading = run(c.T, "dispatcher", c.dispatcher.Run) }
 
 // Propose applies at once, as the only manager there is.
-func (c *cluster) Propose(ctx context.Context, txs []specs.Transaction) ([]error, error) {
+func (c *cluster) Propose(_ context.Context, txs []specs.Transaction) ([]error, error) {
+	time.Sleep(c.latency)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := none
@@ -131,6 +135,10 @@ type node struct {
 	engine *executortest.Memory
 	logs   agent.Logs
 	daemon part
+
+	connections sync.Mutex // guards what follows
+	cut         bool
+	open        []net.Conn
 }
 
 // node adds a machine to the cluster and starts its daemon.
@@ -144,10 +152,43 @@ func (c *cluster) node(id string) *node {
 func (n *node) start() {
 	a := agent.New(agent.Config{
 		NodeID: n.id, Dir: n.dir, Executor: n.engine, Logs: n.logs, Log: n.log.With("node", n.id),
-		Connect:  func(context.Context) (*wire.Client, error) { return wire.NewClient(n.pipe.Dial), nil },
+		Connect:  func(context.Context) (*wire.Client, error) { return wire.NewClient(n.dial), nil },
 		Describe: n.engine.Describe,
 	})
 	n.daemon = run(n.T, "agent "+n.id, a.Run)
+}
+
+func (n *node) dial(ctx context.Context) (net.Conn, error) {
+	n.connections.Lock()
+	cut := n.cut
+	n.connections.Unlock()
+	if cut {
+		return nil, errors.New("no route to host")
+	}
+	conn, err := n.pipe.Dial(ctx)
+	n.connections.Lock()
+	defer n.connections.Unlock()
+	n.open = append(n.open, conn)
+	return conn, err
+}
+
+// disconnect takes the node off the network; reconnect brings it back.
+func (n *node) disconnect() {
+	n.connections.Lock()
+	defer n.connections.Unlock()
+	n.cut = true
+	for _, conn := range n.open {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+	n.open = nil
+}
+
+func (n *node) reconnect() {
+	n.connections.Lock()
+	defer n.connections.Unlock()
+	n.cut = false
 }
 
 // restart ends the daemon and starts another one.
@@ -228,8 +269,8 @@ func after(d time.Duration) {
 }
 
 // bubble runs a test in a bubble with a cluster.
-func bubble(t *testing.T, f func(*cluster)) {
-	synctest.Test(t, func(t *testing.T) { f(newCluster(t)) })
+func bubble(t *testing.T, f func(*testing.T, *cluster)) {
+	synctest.Test(t, func(t *testing.T) { f(t, newCluster(t)) })
 }
 
 var web = specs.TaskSpec{Image: "web:1", Limits: specs.Limits{Memory: 64 << 20}}

@@ -23,6 +23,9 @@ const (
 	// It keeps the disk out of the way of a starting task.
 	writePause = 100 * time.Millisecond
 
+	// writeRetry is the pause after a write that did not succeed.
+	writeRetry = time.Second
+
 	// lockTimeout is how long another daemon may hold the file.
 	lockTimeout = 5 * time.Second
 )
@@ -150,13 +153,16 @@ func (m *memory) run(ctx context.Context, log *slog.Logger) {
 		select {
 		case <-m.wake:
 			gather(ctx, m.urgent, writePause)
+			if err := m.write(); err != nil {
+				log.ErrorContext(ctx, "the node's tasks cannot be written; trying again", "error", err)
+				sleep(ctx, writeRetry)
+				signal(m.wake)
+			}
 		case <-ctx.Done():
 		}
-		if err := m.write(); err != nil {
-			log.ErrorContext(ctx, "the node's tasks cannot be written; trying again", "error", err)
-			sleep(ctx, time.Second)
-			signal(m.wake)
-		}
+	}
+	if err := m.write(); err != nil {
+		log.ErrorContext(ctx, "the last states of the node's tasks are not written; its containers tell them", "error", err)
 	}
 }
 

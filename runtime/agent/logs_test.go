@@ -1,0 +1,60 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+func TestLogs(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		kept := newLogs()
+		for _, id := range []string{"t1", "t2"} {
+			for _, text := range []string{"one", "two", "three"} {
+				kept.lines[id] = append(kept.lines[id], wire.LogLine{TaskID: id, Text: []byte(text)})
+			}
+			kept.following[id] = make(chan struct{})
+		}
+		n.daemon.stop()
+		n.logs = kept
+		n.start()
+		synctest.Wait()
+
+		read := func(ctx context.Context, req wire.LogRequest) ([]string, error) {
+			var got []string
+			err := c.dispatcher.Logs(ctx, "n1", req, func(b wire.LogBatch) error {
+				for _, l := range b.Lines {
+					got = append(got, l.TaskID+" "+string(l.Text))
+				}
+				return nil
+			})
+			slices.Sort(got)
+			return got, err
+		}
+		got, err := read(t.Context(), wire.LogRequest{Tasks: []string{"t1", "t2"}, Tail: 1})
+		if diff := cmp.Diff([]string{"t1 three", "t2 three"}, got); diff != "" || err != nil {
+			t.Errorf("%v %s", err, diff)
+		}
+
+		// Following ends with the task, or with whoever follows.
+		time.AfterFunc(time.Minute, func() { close(kept.following["t1"]) })
+		got, err = read(t.Context(), wire.LogRequest{Tasks: []string{"t1"}, Follow: true, Tail: -1})
+		if len(got) != 3 || err != nil {
+			t.Errorf("got %v, %v", got, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if got, err = read(ctx, wire.LogRequest{Tasks: []string{"t2"}, Follow: true, Tail: -1}); len(got) != 3 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, %v", got, err)
+		}
+		synctest.Wait() // the node reads no more, or the bubble would not end
+	})
+}

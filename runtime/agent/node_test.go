@@ -1,0 +1,109 @@
+package agent_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+
+	"github.com/swarmgit/swarmgit/runtime/agent"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// holds demands that exactly these tasks exist in the node's executor.
+func (n *node) holds(want ...string) {
+	n.Helper()
+	found, err := n.engine.List(context.Background())
+	if err != nil {
+		n.Fatal(err)
+	}
+	var got []string
+	for _, f := range found {
+		got = append(got, f.ID)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		n.Errorf("the executor of %s holds: %s", n.id, diff)
+	}
+}
+
+// startedOnce demands that no task ran twice.
+func (n *node) startedOnce() {
+	n.Helper()
+	for id, starts := range n.engine.Starts() {
+		if starts != 1 {
+			n.Errorf("task %s was started %d times", id, starts)
+		}
+	}
+}
+
+// remembered returns the tasks on the disk of a stopped daemon.
+func (n *node) remembered() (ids []string) {
+	n.Helper()
+	db, err := bbolt.Open(filepath.Join(n.dir, "tasks.db"), 0o600, nil)
+	if err != nil {
+		n.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	_ = db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("tasks")).ForEach(func(id, _ []byte) error {
+			ids = append(ids, string(id))
+			return nil
+		})
+	})
+	return ids
+}
+
+func (n *node) rememberedAfterStop() []string {
+	n.Helper()
+	n.daemon.stop()
+	return n.remembered()
+}
+
+// logs keeps lines in memory.
+type logs struct {
+	mu        sync.Mutex
+	lines     map[string][]wire.LogLine
+	forgotten []string
+	following map[string]chan struct{} // closed at the task's end
+}
+
+func newLogs() *logs {
+	return &logs{lines: map[string][]wire.LogLine{}, following: map[string]chan struct{}{}}
+}
+
+func (l *logs) Read(ctx context.Context, id string, opts agent.LogOptions, yield func([]wire.LogLine) error) error {
+	l.mu.Lock()
+	lines, end := l.lines[id], l.following[id]
+	l.mu.Unlock()
+	if opts.Tail >= 0 && len(lines) > opts.Tail {
+		lines = lines[len(lines)-opts.Tail:]
+	}
+	if err := yield(lines); err != nil || !opts.Follow {
+		return err
+	}
+	select {
+	case <-end:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *logs) Forget(id string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forgotten = append(l.forgotten, id)
+	return nil
+}
+
+func (l *logs) gone() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	slices.Sort(l.forgotten)
+	return l.forgotten
+}

@@ -1,0 +1,186 @@
+package agent_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// TestRestartInEachState stops the daemon while a task is in a state, lets
+// something happen, and starts the daemon again.
+func TestRestartInEachState(t *testing.T) {
+	slowly := executortest.Behaviour{PrepareTakes: 10 * time.Second, StartTakes: 10 * time.Second}
+	for _, tc := range []struct {
+		name      string
+		behaviour executortest.Behaviour
+		desired   specs.State
+		wait      time.Duration
+		before    specs.State
+		meanwhile func(n *node, id string)
+		after     specs.State
+		words     string
+		starts    int
+	}{
+		{name: "preparing", behaviour: slowly, desired: specs.StateRunning, wait: 5 * time.Second,
+			before: specs.StatePreparing, after: specs.StateRunning, starts: 1},
+		{name: "ready", desired: specs.StateReady, wait: time.Second,
+			before: specs.StateReady, after: specs.StateReady},
+		{name: "ready, then wanted", desired: specs.StateReady, wait: time.Second, before: specs.StateReady,
+			meanwhile: func(n *node, id string) { n.want(id, specs.StateRunning) }, after: specs.StateRunning, starts: 1},
+		{name: "starting", behaviour: slowly, desired: specs.StateRunning, wait: 15 * time.Second,
+			before: specs.StateStarting, after: specs.StateRunning, starts: 1},
+		{name: "running", desired: specs.StateRunning, wait: time.Second,
+			before: specs.StateRunning, after: specs.StateRunning, starts: 1},
+		{name: "running, then stopped", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: func(n *node, id string) { n.want(id, specs.StateShutdown) }, after: specs.StateShutdown, starts: 1},
+		{name: "running, ended meanwhile", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: func(n *node, id string) { n.engine.Kill(id, specs.Exit{Code: 42}) },
+			after:     specs.StateFailed, words: "task: non-zero exit (42)", starts: 1},
+		{name: "running, removed meanwhile", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: func(n *node, id string) { n.engine.Lose(id) },
+			after:     specs.StateFailed, words: "behind swarmgit's back", starts: 1},
+		{name: "running, machine restarted", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: func(n *node, id string) { n.engine.Reboot() },
+			after:     specs.StateFailed, words: "was the machine restarted?", starts: 1},
+		{name: "ready, machine restarted", desired: specs.StateReady, wait: time.Second, before: specs.StateReady,
+			meanwhile: func(n *node, id string) { n.engine.Reboot() }, after: specs.StateReady},
+		{name: "running, disk lost", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: (*node).forgetEverything, after: specs.StateRunning, starts: 1},
+		{name: "running, disk and container lost", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: func(n *node, id string) { n.engine.Lose(id); n.forgetEverything(id) },
+			after:     specs.StateFailed, words: "behind swarmgit's back", starts: 1},
+		{name: "failed, disk lost", behaviour: executortest.Exits(0, 0), desired: specs.StateRunning, wait: time.Second,
+			before: specs.StateRunning, after: specs.StateRunning, starts: 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, c *cluster) {
+				n := c.node("n1")
+				n.engine.SetImage("web:1", tc.behaviour)
+				c.service("shop_web", web)
+				id := c.assign("shop_web", "n1", tc.desired)
+				after(tc.wait)
+				c.sees(id, tc.before)
+				n.daemon.stop()
+				if tc.meanwhile != nil {
+					tc.meanwhile(n, id)
+				}
+				n.start()
+				after(time.Minute)
+				if task := c.sees(id, tc.after); !strings.Contains(task.Seen.Err, tc.words) {
+					t.Errorf("says %q, want %q", task.Seen.Err, tc.words)
+				}
+				if got := n.engine.Starts()[id]; got != tc.starts {
+					t.Errorf("started %d times", got)
+				}
+				if tc.after == specs.StateRunning || tc.after == specs.StateReady {
+					n.holds(id)
+				} else {
+					n.holds()
+				}
+			})
+		})
+	}
+}
+
+// forgetEverything loses the node's disk.
+func (n *node) forgetEverything(string) {
+	n.Helper()
+	if err := os.Remove(filepath.Join(n.dir, "tasks.db")); err != nil {
+		n.Fatal(err)
+	}
+}
+
+func TestWhatNobodyKnowsIsRemovedOnlyOnAManagersWord(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		synctest.Wait()
+		n.daemon.stop()
+		stray := executor.Task{ID: "stray", Name: "old.1", NodeID: "n1", Spec: web}
+		if err := n.engine.Prepare(t.Context(), stray, func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.engine.Start(t.Context(), "stray"); err != nil {
+			t.Fatal(err)
+		}
+		n.disconnect()
+		n.start()
+		after(time.Hour)
+		n.holds("stray")
+		n.reconnect()
+		after(10 * time.Second)
+		n.holds()
+	})
+}
+
+// TestEngineTrouble lets the engine fail in both ways, at each call, and demands
+// that every task runs once and ends.
+func TestEngineTrouble(t *testing.T) {
+	ops := []executortest.Op{
+		executortest.OpPrepare, executortest.OpStart, executortest.OpWait, executortest.OpStop,
+		executortest.OpRemove, executortest.OpList, executortest.OpDescribe,
+	}
+	for _, op := range ops {
+		for name, fault := range map[string]executortest.Fault{
+			"not done": executortest.NotDone, "done but reported failed": executortest.DoneButFailed,
+		} {
+			t.Run(string(op)+" "+name, func(t *testing.T) {
+				bubble(t, func(t *testing.T, c *cluster) {
+					n := c.node("n1")
+					c.service("shop_web", web)
+					failures := 0
+					n.engine.SetFault(func(at executortest.Op, _ string) executortest.Fault {
+						if at != op || failures >= 2 {
+							return 0
+						}
+						failures++
+						return fault
+					})
+					id := c.assign("shop_web", "n1", specs.StateRunning)
+					after(time.Minute)
+					c.sees(id, specs.StateRunning)
+					n.restart()
+					after(time.Minute)
+					c.sees(id, specs.StateRunning)
+					c.want(id, specs.StateShutdown)
+					after(time.Minute)
+					c.sees(id, specs.StateShutdown)
+					n.holds()
+					n.startedOnce()
+				})
+			})
+		}
+	}
+}
+
+func TestEngineAway(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		c.service("shop_web", web)
+		running := c.assign("shop_web", "n1", specs.StateRunning)
+		c.sees(running, specs.StateRunning)
+		n.engine.SetDown(true)
+		late := c.assign("shop_web", "n1", specs.StateRunning)
+		after(time.Minute)
+		if task := c.sees(late, specs.StatePreparing); !strings.Contains(task.Seen.Message, "the engine is away") {
+			t.Errorf("says %q", task.Seen.Message)
+		}
+		c.sees(running, specs.StateRunning)
+		n.restart() // the daemon waits for the engine
+		after(time.Minute)
+		c.sees(running, specs.StateRunning)
+		n.engine.SetDown(false)
+		after(time.Minute)
+		if task := c.sees(running, specs.StateRunning); task.Seen.Message != "" {
+			t.Errorf("still says %q", task.Seen.Message)
+		}
+		c.sees(late, specs.StateRunning)
+		n.startedOnce()
+	})
+}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"time"
 
 	"pgregory.net/rapid"
@@ -24,7 +23,7 @@ var (
 
 func drawTransaction(t *rapid.T, s Snapshot) specs.Transaction {
 	tx := specs.Transaction{}
-	for range rapid.IntRange(1, 5).Draw(t, "changes") {
+	for range rapid.IntRange(1, 3).Draw(t, "changes") {
 		tx = append(tx, drawChange(t, s)...)
 	}
 	return tx
@@ -32,56 +31,117 @@ func drawTransaction(t *rapid.T, s Snapshot) specs.Transaction {
 
 // drawChange draws one change, with the spec that it names beside it or not.
 func drawChange(t *rapid.T, s Snapshot) specs.Transaction {
-	task, _ := s.Task(anyOf(t, taskIDs))
-	switch rapid.IntRange(0, 13).Draw(t, "kind") {
-	case 0, 1:
-		return withSpec(t, func(h specs.Hash) specs.Change {
-			return specs.Change{Service: specs.Insert(anyOf(t, serviceIDs), specs.Service{Created: drawTime(t), Spec: drawService(t, h)})}
-		})
-	case 2:
-		id := anyOf(t, serviceIDs)
-		row, _ := s.Service(id)
-		return withSpec(t, func(h specs.Hash) specs.Change {
-			want := specs.ServiceWant{Spec: drawService(t, h), Removed: rapid.Bool().Draw(t, "removed")}
-			return specs.Change{Spec: specs.Set(id, drawBase(t, row.SpecVersion), want)}
-		})
-	case 3:
-		id := anyOf(t, serviceIDs)
-		row, _ := s.Service(id)
-		return specs.Transaction{{Rollout: specs.Set(id, drawBase(t, row.RolloutVersion),
-			specs.Rollout{Target: row.Spec.Task, Completed: drawHash(t)})}}
-	case 4:
-		id := anyOf(t, serviceIDs)
-		row, _ := s.Service(id)
-		return specs.Transaction{{Service: specs.Remove[specs.Service](id, drawBase(t, row.SpecVersion))}}
-	case 5, 6:
-		return withSpec(t, func(h specs.Hash) specs.Change {
-			return specs.Change{Task: specs.Insert(anyOf(t, taskIDs), specs.Task{
-				ServiceID: anyOf(t, serviceIDs), Slot: rapid.Uint64Range(1, 3).Draw(t, "slot"), Spec: h,
-				Created: drawTime(t), Want: drawWant(t),
-			})}
-		})
-	case 7:
-		return specs.Transaction{{TaskWant: specs.Set(task.ID, drawBase(t, task.WantVersion), drawWant(t))}}
-	case 8:
-		state := rapid.SampledFrom([]specs.State{specs.StateAccepted, specs.StateRunning, specs.StateFailed}).Draw(t, "state")
-		return specs.Transaction{{TaskSeen: specs.Set(task.ID, drawBase(t, task.SeenVersion), specs.TaskSeen{State: state})}}
-	case 9:
-		return specs.Transaction{{Task: specs.Remove[specs.Task](task.ID, drawBase(t, task.WantVersion))}}
-	case 10:
-		return specs.Transaction{{Node: specs.Insert(anyOf(t, nodeIDs), specs.Node{Created: drawTime(t)})}}
-	case 11:
-		id := anyOf(t, nodeIDs)
-		row, _ := s.Node(id)
-		return specs.Transaction{{NodeSeen: specs.Set(id, drawBase(t, row.SeenVersion), specs.NodeSeen{Status: specs.NodeReady})}}
-	case 12:
-		id := anyOf(t, names)
-		row, _ := s.Ref(id)
-		return specs.Transaction{{Ref: specs.Set(id, drawBase(t, row.Version), specs.Ref{Commit: fmt.Sprint(s.Index())})}}
+	return rapid.SampledFrom(kinds).Draw(t, "kind")(t, s)
+}
+
+var kinds = []func(*rapid.T, Snapshot) specs.Transaction{
+	createService, createService, drawServiceWant, drawRollout, forgetService,
+	createTask, createTask, createTask, drawTaskWant, drawTaskSeen, forgetTask,
+	drawNode, drawNodeGroups, drawSmallRows, drawRevision,
+}
+
+func createService(t *rapid.T, s Snapshot) specs.Transaction {
+	return withSpec(t, func(h specs.Hash) specs.Change {
+		return specs.Change{Service: specs.Insert(anyOf(t, serviceIDs), specs.Service{Created: drawTime(t), Spec: drawService(t, h)})}
+	})
+}
+
+func drawServiceWant(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, serviceIDs)
+	row, _ := s.Service(id)
+	return withSpec(t, func(h specs.Hash) specs.Change {
+		want := specs.ServiceWant{Spec: drawService(t, h), Removed: rapid.Bool().Draw(t, "removed")}
+		return specs.Change{Spec: specs.Set(id, drawBase(t, row.SpecVersion), want)}
+	})
+}
+
+func drawRollout(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, serviceIDs)
+	row, _ := s.Service(id)
+	next := specs.Rollout{Target: row.Spec.Task, Completed: drawHash(t)}
+	return specs.Transaction{{Rollout: specs.Set(id, drawBase(t, row.RolloutVersion), next)}}
+}
+
+func forgetService(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, serviceIDs)
+	row, _ := s.Service(id)
+	return specs.Transaction{{Service: specs.Remove[specs.Service](id, drawBase(t, row.SpecVersion))}}
+}
+
+func createTask(t *rapid.T, s Snapshot) specs.Transaction {
+	return withSpec(t, func(h specs.Hash) specs.Change {
+		return specs.Change{Task: specs.Insert(anyOf(t, taskIDs), specs.Task{
+			ServiceID: anyOf(t, serviceIDs), Slot: rapid.Uint64Range(1, 3).Draw(t, "slot"), Spec: h,
+			Created: drawTime(t), Want: drawWant(t),
+		})}
+	})
+}
+
+func drawTaskWant(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, taskIDs)
+	row, _ := s.Task(id)
+	want := drawWant(t)
+	if row.Want.Node != "" && rapid.Bool().Draw(t, "stays") {
+		want.Node = row.Want.Node
 	}
-	row, _ := s.Revision("r1")
-	return specs.Transaction{{RevisionProgress: specs.Set("r1", drawBase(t, row.ProgressVersion), specs.RevisionProgress{State: specs.RevisionHealthy})},
-		{Revision: specs.Insert("r2", specs.Revision{Created: drawTime(t)})}}
+	return specs.Transaction{{TaskWant: specs.Set(id, drawBase(t, row.WantVersion), want)}}
+}
+
+func drawTaskSeen(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, taskIDs)
+	row, _ := s.Task(id)
+	state := rapid.SampledFrom([]specs.State{specs.StateAccepted, specs.StateRunning, specs.StateFailed}).Draw(t, "state")
+	return specs.Transaction{{TaskSeen: specs.Set(id, drawBase(t, row.SeenVersion), specs.TaskSeen{State: state})}}
+}
+
+func forgetTask(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, taskIDs)
+	row, _ := s.Task(id)
+	return specs.Transaction{{Task: specs.Remove[specs.Task](id, drawBase(t, row.WantVersion))}}
+}
+
+func drawNode(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, nodeIDs)
+	row, there := s.Node(id)
+	if there {
+		return specs.Transaction{{Node: specs.Remove[specs.Node](id, drawBase(t, row.SpecVersion))}}
+	}
+	return specs.Transaction{{Node: specs.Insert(id, specs.Node{Created: drawTime(t)})}}
+}
+
+func drawNodeGroups(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, nodeIDs)
+	row, _ := s.Node(id)
+	return specs.Transaction{
+		{NodeSpec: specs.Set(id, drawBase(t, row.SpecVersion), specs.NodeSpec{Labels: map[string]string{"zone": "b"}})},
+		{NodeSeen: specs.Set(id, drawBase(t, row.SeenVersion), specs.NodeSeen{Status: specs.NodeReady, Since: drawTime(t)})},
+	}
+}
+
+func drawSmallRows(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, names)
+	ref, _ := s.Ref(id)
+	stack, _ := s.Stack(id)
+	source, _ := s.Source(id)
+	return specs.Transaction{
+		{Cluster: &specs.Cluster{ID: id, Version: drawBase(t, s.Cluster().Version)}},
+		{Ref: specs.Set(id, drawBase(t, ref.Version), specs.Ref{Commit: id})},
+		{Stack: specs.Set(id, stack.Version, specs.StackRow{Source: id})},
+		{Source: specs.Set(id, source.Version, specs.Source{Branch: id})},
+	}[:rapid.IntRange(1, 4).Draw(t, "rows")]
+}
+
+func drawRevision(t *rapid.T, s Snapshot) specs.Transaction {
+	id := anyOf(t, []string{"r1", "r2"})
+	row, there := s.Revision(id)
+	switch base := drawBase(t, row.ProgressVersion); {
+	case !there:
+		return specs.Transaction{{Revision: specs.Insert(id, specs.Revision{Created: drawTime(t)})}}
+	case rapid.Bool().Draw(t, "prune"):
+		return specs.Transaction{{Revision: specs.Remove[specs.Revision](id, base)}}
+	default:
+		return specs.Transaction{{RevisionProgress: specs.Set(id, base, specs.RevisionProgress{State: specs.RevisionHealthy})}}
+	}
 }
 
 func anyOf(t *rapid.T, from []string) string { return rapid.SampledFrom(from).Draw(t, "id") }

@@ -26,7 +26,7 @@ type Image struct {
 func (e *Engine) Load(ctx context.Context, r io.Reader) ([]Image, error) {
 	imported, err := e.client.Import(ctx, r, client.WithImageRefTranslator(fullName))
 	if err != nil {
-		return nil, failure(ctx, "load images", err)
+		return nil, fmt.Errorf("%w (an archive of docker save or an OCI layout is expected)", failure(ctx, "load images", err))
 	}
 	if len(imported) == 0 {
 		return nil, errors.New("load images: the archive names no image: save it by its name and tag")

@@ -146,3 +146,8 @@ func loadTestImage(t testing.TB, e *Engine) string {
 	}
 	return testRef
 }
+
+// withTimeout is a context for what happens after the test's own has ended.
+func withTimeout() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 30*time.Second)
+}

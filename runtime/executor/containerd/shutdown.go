@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -38,13 +39,43 @@ func (m *Managed) Shutdown(ctx context.Context) error {
 	for _, dir := range []string{m.config.RunDir, m.config.DataDir} {
 		errs = append(errs, unmountBelow(dir))
 	}
-	errs = append(errs, findCgroups("/sys/fs/cgroup").remove(m.EngineConfig().CgroupParent), os.RemoveAll(m.config.RunDir))
+	errs = append(errs, removeOwnCgroups(m.EngineConfig().CgroupParent), removeRunDir(m.config.RunDir))
 	return errors.Join(errs...)
+}
+
+// removeOwnCgroups removes a node's cgroup and, if no other node of this
+// machine has one, that of all nodes.
+func removeOwnCgroups(cgroup string) error {
+	groups := findCgroups("/sys/fs/cgroup")
+	if err := groups.remove(cgroup); err != nil {
+		return err
+	}
+	for _, dir := range groups.dirs(path.Dir(cgroup)) {
+		if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, syscall.EBUSY) && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove cgroup %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// removeRunDir removes the directory and, if it is empty then, the one of all
+// nodes above it.
+func removeRunDir(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Dir(dir)); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // endTasks removes every task and container of a private containerd, which it
 // starts for that if it is dead: only it knows them.
 func (m *Managed) endTasks(ctx context.Context) error {
+	if !pathExists(m.config.RunDir) {
+		return nil // it has not run since the machine was booted
+	}
 	if m.process == nil || m.process.dead() {
 		if err := m.Start(ctx); err != nil {
 			return err

@@ -1,0 +1,267 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// ownContainerd starts a private containerd of the test's own, shut down when
+// the test ends.
+func ownContainerd(t *testing.T) (*Managed, Config) {
+	t.Helper()
+	needContainerd(t)
+	m, err := NewManaged(ManagedConfig{DataDir: t.TempDir(), Log: testLog()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := withTimeout()
+		defer cancel()
+		if err := m.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return m, m.EngineConfig()
+}
+
+// supervise runs the supervisor until the test ends or stop is called.
+func supervise(t *testing.T, m *Managed) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("supervisor ended: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func openBench(t *testing.T, config Config) *bench {
+	t.Helper()
+	pipes := newPipes(t)
+	config.Logs = pipes
+	engine, err := Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	return &bench{Engine: engine, pipes: pipes, image: loadTestImage(t, engine)}
+}
+
+// waitAgain waits for the end of a task as the agent does: again and again while
+// the engine is away.
+func waitAgain(ctx context.Context, e *Engine, id string) (specs.Exit, int, error) {
+	for retries := 0; ; retries++ {
+		exit, err := e.Wait(ctx, id)
+		if !errors.Is(err, executor.ErrTemporary) {
+			return exit, retries, err
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return exit, retries, err
+		}
+	}
+}
+
+func TestTasksOutliveContainerd(t *testing.T) {
+	m, config := ownContainerd(t)
+	stop := supervise(t, m)
+	b := openBench(t, config)
+	running, prepared := b.start(t, specs.TaskSpec{}, "sleep"), b.task(t, specs.TaskSpec{Command: []string{"sleep"}})
+	b.pipes.await(t, running.ID, "ready")
+	if err := b.Prepare(t.Context(), prepared, nil); err != nil {
+		t.Fatal(err)
+	}
+	before, err := b.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	type end struct {
+		exit    specs.Exit
+		retries int
+		err     error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		exit, retries, err := waitAgain(t.Context(), b.Engine, running.ID)
+		ended <- end{exit, retries, err}
+	}()
+	killContainerd(t, m)
+	after := listAgain(t, b.Engine)
+	for i := range before {
+		if len(after) != len(before) || before[i] != after[i] {
+			t.Fatalf("before the death of containerd %+v, after it %+v", before, after)
+		}
+	}
+	if _, err := b.Start(t.Context(), prepared.ID); err != nil {
+		t.Errorf("start of a task prepared before: %v", err)
+	}
+	if err := b.kill(t.Context(), running.ID, syscall.SIGUSR1, false); err != nil {
+		t.Fatal(err)
+	}
+	got := <-ended
+	if got.err != nil || got.exit.Code != 3 || got.retries == 0 {
+		t.Errorf("the wait that began before ended with %+v, want code 3 after some retries", got)
+	}
+	stop()
+}
+
+// killContainerd kills a private containerd as a crash does.
+func killContainerd(t *testing.T, m *Managed) {
+	t.Helper()
+	old, err := findProcess(m.isOurs)
+	if err != nil || old == nil {
+		t.Fatalf("the private containerd is not found: %v", err)
+	}
+	if err := errors.Join(old.signal(syscall.SIGKILL), old.wait(t.Context()), old.close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTaskThatEndsWhileContainerdIsDead(t *testing.T) {
+	m, config := ownContainerd(t)
+	b := openBench(t, config)
+	task := b.start(t, specs.TaskSpec{}, "sleep")
+	b.pipes.await(t, task.ID, "ready")
+	found, err := b.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	killContainerd(t, m)
+	if err := syscall.Kill(found[0].PID, syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.process.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exit, _, err := waitAgain(t.Context(), b.Engine, task.ID)
+	if want := (specs.Exit{Code: 3}); err != nil || exit != want {
+		t.Errorf("exit %+v, %v, want %+v", exit, err, want)
+	}
+}
+
+// listAgain lists the tasks once the engine is back.
+func listAgain(t *testing.T, e *Engine) []executor.Found {
+	t.Helper()
+	for {
+		found, err := e.List(t.Context())
+		if err == nil {
+			return found
+		}
+		if !errors.Is(err, executor.ErrTemporary) || sleep(t.Context(), 20*time.Millisecond) != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestManagedIsAdopted(t *testing.T) {
+	first, config := ownContainerd(t)
+	b := openBench(t, config)
+	task := b.start(t, specs.TaskSpec{}, "sleep")
+
+	second, err := NewManaged(first.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if second.process.pid != first.process.pid {
+		t.Errorf("process %d was started beside process %d", second.process.pid, first.process.pid)
+	}
+	engine, err := Open(t.Context(), second.EngineConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	found, err := engine.List(t.Context())
+	if err != nil || len(found) != 1 || found[0].ID != task.ID || found[0].Phase != executor.Running {
+		t.Errorf("the next daemon finds %+v, %v", found, err)
+	}
+}
+
+func TestShutdownLeavesNothing(t *testing.T) {
+	m, config := ownContainerd(t)
+	b := openBench(t, config)
+	for range 3 {
+		task := b.unowned(specs.TaskSpec{Command: []string{"deaf"}})
+		if err := b.Prepare(t.Context(), task, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Start(t.Context(), task.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := withTimeout()
+	defer cancel()
+	if err := m.process.signal(syscall.SIGKILL); err != nil { // the harder case
+		t.Fatal(err)
+	}
+	if err := m.process.wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(b.host.cgroups.dirs(config.CgroupParent), m.config.RunDir) {
+		if pathExists(path) {
+			t.Errorf("%s is left", path)
+		}
+	}
+	for _, ours := range []func([]string) bool{m.isOurs, m.isShim} {
+		if p, err := findProcess(ours); err != nil || p != nil {
+			t.Errorf("process left: %+v, %v", p, err)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil || strings.Contains(string(mounts), m.config.DataDir) || strings.Contains(string(mounts), m.config.RunDir) {
+		t.Errorf("mounts left (%v):\n%s", err, mounts)
+	}
+}
+
+func TestLongDataDirectory(t *testing.T) {
+	needContainerd(t)
+	m, err := NewManaged(ManagedConfig{DataDir: "/" + strings.Repeat("long/", 60)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Socket()) > maxSocketPath {
+		t.Errorf("socket path %s is too long", m.Socket())
+	}
+	if _, err := NewManaged(ManagedConfig{DataDir: "/x", RunDir: filepath.Dir("/" + strings.Repeat("long/", 60))}); err == nil {
+		t.Error("a run directory too long for a socket is accepted")
+	}
+}
+
+func TestMissingBinariesAreNamed(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := NewManaged(ManagedConfig{DataDir: t.TempDir()})
+	want := "containerd, containerd-shim-runc-v2, runc not found in PATH: install containerd and runc (Debian and Ubuntu: apt install containerd runc)"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}

@@ -21,8 +21,8 @@ type variable struct {
 
 // dotEnv reads the .env beside a stack file, if there is one: NAME=value, with
 // quotes and variables in the way of Compose.
-func dotEnv(tree *files, stackFile string, to *report) variables {
-	vars := variables{}
+func dotEnv(tree *files, stackFile string, to *report) *variables {
+	vars := &variables{values: map[string]string{}}
 	file := path.Join(path.Dir(stackFile), ".env")
 	data, err := tree.read(file)
 	if err != nil {
@@ -51,7 +51,7 @@ func dotEnv(tree *files, stackFile string, to *report) variables {
 				continue
 			}
 		}
-		vars[v.name] = value
+		vars.values[v.name] = value
 	}
 	return vars
 }

@@ -83,20 +83,20 @@ func (f *files) readText(name string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, errors.New("is not a regular file")
 	case info.Size() > maxFile:
-		return nil, tooLarge(specs.Bytes(info.Size()))
+		return nil, tooLarge(info.Size())
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
 		return nil, plain(err)
 	}
 	if len(data) > maxFile {
-		return nil, tooLarge(specs.Bytes(len(data)))
+		return nil, tooLarge(int64(len(data)))
 	}
 	return data, nil
 }
 
-func tooLarge(size specs.Bytes) error {
-	return fmt.Errorf("has %s bytes; a file that is read may have at most %s", size, specs.Bytes(maxFile))
+func tooLarge(size int64) error {
+	return fmt.Errorf("is too large, %.1f MiB: a file that is read may have at most %d MiB", float64(size)/(1<<20), maxFile>>20)
 }
 
 // exists says whether the tree has the file, without reading it.
@@ -171,7 +171,7 @@ func plain(err error) error {
 // byte that is wrong.
 func checkText(file string, data []byte) (specs.Problem, bool) {
 	at := bytes.IndexByte(data, 0)
-	message := "a NUL byte: this is a binary file, not a stack file"
+	message := "a NUL byte: this is a binary file, not text"
 	if at < 0 && !utf8.Valid(data) {
 		message = "this byte is not UTF-8: save the file as UTF-8 text"
 		for at = 0; ; {

@@ -101,6 +101,12 @@ func sameNames(stacks []specs.Stack, to *report) {
 	}
 }
 
+// Limits on what is said. Nobody reads the rest, and revisions are stored.
+const (
+	maxKept = 1000 // problems collected of one file
+	maxTold = 100  // problems of one file that the user sees
+)
+
 // report collects what is said of files.
 type report struct {
 	problems []specs.Problem
@@ -108,20 +114,56 @@ type report struct {
 }
 
 func (r *report) problem(pos specs.Position, path, message string) {
-	r.problems = append(r.problems, specs.Problem{Position: pos, Path: path, Message: message})
+	r.keep(specs.Problem{Position: pos, Path: path, Message: message})
 }
 
 func (r *report) partial(pos specs.Position, path, message string) {
-	r.problems = append(r.problems, specs.Problem{Position: pos, Path: path, Message: message, Partial: true})
+	r.keep(specs.Problem{Position: pos, Path: path, Message: message, Partial: true})
 }
 
 func (r *report) warn(pos specs.Position, path, message string) {
-	r.warnings = append(r.warnings, specs.Problem{Position: pos, Path: path, Message: message})
+	if len(r.warnings) < maxKept {
+		r.warnings = append(r.warnings, specs.Problem{Position: pos, Path: path, Message: message})
+	}
 }
 
+// keep drops what is beyond maxKept, but a problem that refuses always stays.
+func (r *report) keep(p specs.Problem) {
+	if !r.full() || !p.Partial && !r.refused() {
+		r.problems = append(r.problems, p)
+	}
+}
+
+func (r *report) full() bool { return len(r.problems) >= maxKept }
+
+// add takes what was said of one more file.
 func (r *report) add(other report) {
-	r.problems = append(r.problems, other.problems...)
-	r.warnings = append(r.warnings, other.warnings...)
+	problems, warnings := other.sorted()
+	r.problems = append(r.problems, told(problems)...)
+	r.warnings = append(r.warnings, told(warnings)...)
+}
+
+// told cuts what was said of one file to what the user sees. Of problems, those
+// that are not partial go first, so that none hides behind the others.
+func told(said []specs.Problem) []specs.Problem {
+	if len(said) <= maxTold {
+		return said
+	}
+	slices.SortStableFunc(said, func(a, b specs.Problem) int {
+		switch {
+		case a.Partial == b.Partial:
+			return 0
+		case b.Partial:
+			return -1
+		}
+		return 1
+	})
+	rest := specs.Problem{
+		Position: said[maxTold].Position,
+		Message:  fmt.Sprintf("and %d more in this file", len(said)-maxTold),
+		Partial:  said[maxTold].Partial,
+	}
+	return append(slices.Clip(said[:maxTold]), rest)
 }
 
 func (r *report) refused() bool {

@@ -55,7 +55,7 @@ func (m *mountList) volume(n *node, at string) {
 			return
 		}
 	}
-	if template.MatchString(mount.Source + mount.Target) {
+	if placeholder.MatchString(mount.Source + mount.Target) {
 		m.to.partial(n.pos, at, "templates in mounts are not built yet")
 		return
 	}

@@ -8,7 +8,10 @@ import (
 
 // unknownKey is what to say of a key that the rule does not have, with the
 // known key that was probably meant.
-func unknownKey(key string, r *rule) string {
+func (s *shaper) unknownKey(key string, r *rule) string {
+	if s.to.full() {
+		return "unknown key"
+	}
 	var known []string
 	for _, name := range slices.Sorted(maps.Keys(r.fields)) {
 		if r.fields[name].fate != refused {
@@ -28,6 +31,9 @@ func unknownKey(key string, r *rule) string {
 func nearest(word string, words []string) string {
 	simple := func(s string) string { return strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(s)) }
 	best, least := "", max(2, len(word)/3)+1
+	if len(word) > maxWord {
+		return ""
+	}
 	for _, candidate := range words {
 		if d := distance(simple(word), simple(candidate)); d < least && d < len(candidate) {
 			best, least = candidate, d
@@ -35,6 +41,9 @@ func nearest(word string, words []string) string {
 	}
 	return best
 }
+
+// maxWord is the longest word that is compared, in bytes; no key is longer.
+const maxWord = 40
 
 // distance counts the letters to insert, leave out, change or swap with their
 // neighbour to make b of a.

@@ -189,14 +189,14 @@ func (b *builder) environment(n *node, path string) []string {
 // of .env, where Swarm would take it from who deploys.
 func (b *builder) variable(name string, n *node, path string) (string, bool) {
 	if n.kind == null {
-		value, set := b.vars[name]
+		value, set := b.vars.values[name]
 		if !set {
 			b.to.warn(n.pos, path, "has no value here nor in .env: left out")
 		}
 		return value, set
 	}
 	value := b.pairValue(n, path)
-	if template.MatchString(value) {
+	if placeholder.MatchString(value) {
 		b.to.partial(n.pos, path, notTemplated)
 	}
 	return value, true
@@ -225,7 +225,7 @@ func (b *builder) envFiles(n *node, path string) map[string]string {
 		for _, v := range envLines(file, data, b.to) {
 			value, set := v.value, v.hasValue
 			if !set {
-				value, set = b.vars[v.name]
+				value, set = b.vars.values[v.name]
 			}
 			if !set {
 				b.to.warn(v.pos, "", v.name+" has no value here nor in .env: left out")
@@ -240,14 +240,14 @@ func (b *builder) envFiles(n *node, path string) map[string]string {
 	return env
 }
 
-// template finds Swarm's placeholders such as {{.Task.Slot}}.
-var template = regexp.MustCompile(`\{\{.*\}\}`)
+// placeholder finds Swarm's placeholders such as {{.Task.Slot}}.
+var placeholder = regexp.MustCompile(`\{\{.*\}\}`)
 
 const notTemplated = "templates such as {{.Node.Hostname}} are not built yet; until then the text stays as it is"
 
 func (b *builder) untemplated(n *node, path string) string {
 	value := n.text()
-	if template.MatchString(value) {
+	if placeholder.MatchString(value) {
 		b.to.partial(n.pos, path, notTemplated)
 	}
 	return value

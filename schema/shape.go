@@ -17,6 +17,7 @@ import (
 type shaper struct {
 	to    *report
 	minor int // of the format version, 3.y
+	made  int // values that short forms have grown to
 }
 
 // shape works on the whole file.
@@ -112,7 +113,7 @@ func (s *shaper) known(f *field, r *rule, path string) *rule {
 	case strings.HasPrefix(f.key, "x-") && r.xSince > 0:
 		s.since(f, r.xSince, path)
 	case !ok && !r.open:
-		s.to.problem(f.pos, path, unknownKey(f.key, r))
+		s.to.problem(f.pos, path, s.unknownKey(f.key, r))
 	case !ok:
 	case rule.fate == refused:
 		s.to.problem(f.pos, path, rule.why)

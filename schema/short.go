@@ -85,7 +85,7 @@ func pairsForm(s *shaper, n *node, path string) bool {
 			s.to.warn(item.pos, join(path, key), fmt.Sprintf("written twice, the first time at %s: the last one counts", place(first.pos)))
 			m.drop(key)
 		}
-		m.fields = append(m.fields, &field{key: key, pos: item.pos, value: v, made: true})
+		m.add(&field{key: key, pos: item.pos, value: v, made: true})
 	}
 	*n = m
 	return true
@@ -130,7 +130,7 @@ func namesForm(s *shaper, n *node, path string) bool {
 		} else if first := m.field(item.value); first != nil {
 			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
 		} else {
-			m.fields = append(m.fields, &field{key: item.value, pos: item.pos, value: &node{kind: null, pos: item.pos}, made: true})
+			m.add(&field{key: item.value, pos: item.pos, value: &node{kind: null, pos: item.pos}, made: true})
 		}
 	}
 	*n = m
@@ -164,7 +164,7 @@ func ulimitForm(s *shaper, n *node, path string) bool {
 		if n.kind == integer {
 			both := mappingOf(n, "soft", *n)
 			hard := *n
-			both.fields = append(both.fields, &field{key: "hard", pos: n.pos, value: &hard, made: true})
+			both.add(&field{key: "hard", pos: n.pos, value: &hard, made: true})
 			*n = *both
 		}
 		for _, key := range []string{"soft", "hard"} {
@@ -195,7 +195,7 @@ func externalForm(s *shaper, n *node, path string) bool {
 		*n = *mappingOf(n, externalIs, *n)
 	case mapping:
 		n.drop(externalIs)
-		n.fields = append(n.fields, &field{key: externalIs, pos: n.pos, value: &node{kind: boolean, value: "true", pos: n.pos}, made: true})
+		n.add(&field{key: externalIs, pos: n.pos, value: &node{kind: boolean, value: "true", pos: n.pos}, made: true})
 	default:
 		s.to.problem(n.pos, path, "must be true or false"+got(n, path))
 		return false

@@ -41,7 +41,7 @@ func mountForm(s *shaper, n *node, path string) bool {
 		fieldAt("type", pos, text, kindOfMount), fieldAt("target", pos, text, target),
 	}}
 	if source != "" {
-		m.fields = append(m.fields, fieldAt("source", pos, text, source))
+		m.add(fieldAt("source", pos, text, source))
 	}
 	if options != "" {
 		s.mountOptions(m, options, path)
@@ -55,14 +55,14 @@ func (s *shaper) mountOptions(m *node, options, path string) {
 		switch {
 		case option == "ro" || option == "rw":
 			m.drop("read_only")
-			m.fields = append(m.fields, fieldAt("read_only", m.pos, boolean, strconv.FormatBool(option == "ro")))
+			m.add(fieldAt("read_only", m.pos, boolean, strconv.FormatBool(option == "ro")))
 		case option == "nocopy":
 			nocopy := node{kind: boolean, value: "true", pos: m.pos}
-			m.fields = append(m.fields, &field{key: "volume", pos: m.pos, value: mappingOf(m, "nocopy", nocopy), made: true})
+			m.add(&field{key: "volume", pos: m.pos, value: mappingOf(m, "nocopy", nocopy), made: true})
 		case slices.Contains(propagations, option):
 			propagation := node{kind: text, value: option, pos: m.pos}
 			m.drop("bind")
-			m.fields = append(m.fields, &field{key: "bind", pos: m.pos, value: mappingOf(m, "propagation", propagation), made: true})
+			m.add(&field{key: "bind", pos: m.pos, value: mappingOf(m, "propagation", propagation), made: true})
 		default:
 			s.to.warn(m.pos, path, fmt.Sprintf("the option %q is ignored, as by Swarm", option))
 		}

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// maxPortRange is how many ports one short form may stand for.
-const maxPortRange = 65535
-
 // portsForm: every [IP:][PUBLISHED:]TARGET[/PROTOCOL], with ranges, for its
 // long forms.
 func portsForm(s *shaper, n *node, path string) bool {
@@ -33,6 +30,10 @@ func portsForm(s *shaper, n *node, path string) bool {
 		if !ok {
 			s.to.problem(item.pos, here, fmt.Sprintf(`must be a port such as "80", "8080:80" or "8080-8081:80-81/udp", got %q`, item.value))
 			continue
+		}
+		if s.made += len(ports); s.made > maxNodes {
+			s.to.problem(item.pos, here, fmt.Sprintf("the file publishes more than %d ports: use smaller ranges", maxNodes))
+			return false
 		}
 		m.items = append(m.items, ports...)
 	}
@@ -63,14 +64,14 @@ func shortPort(n *node) ([]*node, bool) {
 		return nil, false
 	}
 	var long []*node
-	for i := 0; i <= to-from && i <= maxPortRange; i++ {
+	for i := 0; i <= to-from; i++ {
 		p := &node{kind: mapping, pos: n.pos, index: n.index, fields: []*field{
 			fieldAt("target", n.pos, integer, strconv.Itoa(from+i)),
 			fieldAt("protocol", n.pos, text, cmp.Or(protocol, "tcp")),
 			fieldAt("mode", n.pos, text, "ingress"),
 		}}
 		if published != "" {
-			p.fields = append(p.fields, fieldAt("published", n.pos, integer, strconv.Itoa(outFrom+i)))
+			p.add(fieldAt("published", n.pos, integer, strconv.Itoa(outFrom+i)))
 		}
 		long = append(long, p)
 	}

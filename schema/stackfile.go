@@ -44,7 +44,7 @@ type builder struct {
 	tree  *files
 	to    *report
 	root  *node
-	vars  variables
+	vars  *variables
 	out   specs.Stack
 }
 

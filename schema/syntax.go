@@ -131,6 +131,7 @@ var syntaxErrors = []struct {
 	{"did not find expected whitespace or line break", regexp.MustCompile(`\S`), "a space is missing"},
 	{"did not find expected comment or line break", regexp.MustCompile(`[|>]`), "only a comment may follow here on the line"},
 	{"control characters are not allowed", regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f-\x9f]`), "a control character: delete it"},
+	{"exceeded max depth", regexp.MustCompile(`\S`), "values are nested more than 10000 deep"},
 	{"undefined tag handle", regexp.MustCompile(`!`), "`!` begins a tag: put the value in quotes"},
 }
 

@@ -40,6 +40,7 @@ type node struct {
 	pos    specs.Position
 	items  []*node
 	fields []*field // in the order of the file, merged ones last
+	byKey  map[string]*field
 	index  int      // of an item of a list, as the file counts
 	lost   []string // keys that stood here and were taken out as mistakes
 
@@ -67,15 +68,23 @@ func (n *node) get(key string) *node {
 }
 
 func (n *node) field(key string) *field {
-	if n == nil {
+	if n == nil || len(n.fields) == 0 {
 		return nil
 	}
-	for _, f := range n.fields {
-		if f.key == key {
-			return f
+	if len(n.byKey) != len(n.fields) { // keys are unique, and taken out by drop or in numbers
+		n.byKey = make(map[string]*field, len(n.fields))
+		for _, f := range n.fields {
+			n.byKey[f.key] = f
 		}
 	}
-	return nil
+	return n.byKey[key]
+}
+
+func (n *node) add(f *field) {
+	n.fields = append(n.fields, f)
+	if n.byKey != nil {
+		n.byKey[f.key] = f
+	}
 }
 
 // fieldsOf also takes a value that is not there.
@@ -90,7 +99,7 @@ func fieldsOf(n *node) []*field {
 func (n *node) adopt(other *node) {
 	for _, f := range other.fields {
 		if n.kind == mapping && n.field(f.key) == nil {
-			n.fields = append(n.fields, f)
+			n.add(f)
 		}
 	}
 }
@@ -98,7 +107,7 @@ func (n *node) adopt(other *node) {
 func (n *node) drop(key string) {
 	for i, f := range n.fields {
 		if f.key == key {
-			n.fields = append(n.fields[:i:i], n.fields[i+1:]...)
+			n.fields, n.byKey = append(n.fields[:i:i], n.fields[i+1:]...), nil
 			return
 		}
 	}
@@ -109,7 +118,8 @@ type parser struct {
 	file    string
 	to      *report
 	nodes   int
-	open    map[*yaml.Node]bool // aliases that are being expanded
+	open    map[*yaml.Node]bool // anchors whose aliases are being expanded
+	alias   *yaml.Node          // the outermost of these aliases
 	stopped bool
 }
 
@@ -161,7 +171,7 @@ func (p *parser) node(y *yaml.Node, path string, depth int) *node {
 	}
 	switch y.Kind {
 	case yaml.AliasNode:
-		return p.alias(y, path, depth)
+		return p.expand(y, path, depth)
 	case yaml.MappingNode:
 		p.mapping(n, y, path, depth)
 	case yaml.SequenceNode:
@@ -176,18 +186,27 @@ func (p *parser) node(y *yaml.Node, path string, depth int) *node {
 	return n
 }
 
+// stop ends the parsing at y, or at the alias that led there.
 func (p *parser) stop(y *yaml.Node, message string) {
 	p.stopped = true
+	if p.alias != nil {
+		y = p.alias
+	}
 	p.to.problem(at(p.file, y), "", message)
 }
 
-func (p *parser) alias(y *yaml.Node, path string, depth int) *node {
+func (p *parser) expand(y *yaml.Node, path string, depth int) *node {
 	if p.open[y.Alias] {
+		p.alias = nil
 		p.stop(y, fmt.Sprintf("the alias *%s stands inside of its own anchor", y.Value))
 		return &node{pos: at(p.file, y)}
 	}
 	p.open[y.Alias] = true
 	defer delete(p.open, y.Alias)
+	if p.alias == nil {
+		p.alias = y
+		defer func() { p.alias = nil }()
+	}
 	return p.node(y.Alias, path, depth+1)
 }
 
@@ -236,7 +255,7 @@ func (p *parser) mapping(n *node, y *yaml.Node, path string, depth int) {
 			first.value.adopt(p.node(value, here, depth+1))
 			continue
 		}
-		n.fields = append(n.fields, &field{key: name, pos: at(p.file, key), value: p.node(value, here, depth+1)})
+		n.add(&field{key: name, pos: at(p.file, key), value: p.node(value, here, depth+1)})
 	}
 	for _, merge := range merges {
 		p.merge(n, merge, path, depth)

@@ -9,8 +9,20 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// variables are what ${NAME} can stand for.
-type variables map[string]string
+// Limits on what variables can grow a file to.
+const (
+	// maxGrown is how many bytes the variables of one file may put into it.
+	maxGrown = 16 << 20
+	// maxNested is how deep defaults may hold variables.
+	maxNested = 16
+)
+
+// variables are what ${NAME} can stand for in one stack file.
+type variables struct {
+	values map[string]string
+	grown  int // bytes that have been put in so far
+	depth  int // of nested defaults
+}
 
 // A variableError is a mistake in, or a refusal by, one ${...}.
 type variableError struct {
@@ -22,7 +34,12 @@ type variableError struct {
 // ${V:?m} ${V?m} ${V:+x} ${V+x}, defaults with variables of their own, and $$ for
 // a dollar. It calls unset with each expression that is empty because its
 // variable is not set.
-func (v variables) substitute(s string, unset func(expression, name string)) (string, *variableError) {
+func (v *variables) substitute(s string, unset func(expression, name string)) (string, *variableError) {
+	if v.depth++; v.depth > maxNested {
+		v.depth--
+		return "", &variableError{"${", fmt.Sprintf("variables are nested more than %d deep", maxNested)}
+	}
+	defer func() { v.depth-- }()
 	var out strings.Builder
 	for {
 		before, rest, found := strings.Cut(s, "$")
@@ -50,7 +67,11 @@ func (v variables) substitute(s string, unset func(expression, name string)) (st
 			if name == "" {
 				return "", &variableError{"$", "no variable's name after `$`; write $$ for a dollar"}
 			}
-			out.WriteString(v.value(name, "$"+name, unset))
+			value, err := v.value(name, "$"+name, unset)
+			if err != nil {
+				return "", err
+			}
+			out.WriteString(value)
 			s = rest[len(name):]
 		}
 	}
@@ -76,7 +97,7 @@ func closing(s string) int {
 }
 
 // braced evaluates what stands between ${ and }.
-func (v variables) braced(inside string, unset func(expression, name string)) (string, *variableError) {
+func (v *variables) braced(inside string, unset func(expression, name string)) (string, *variableError) {
 	name := variableName.FindString(inside)
 	expression := "${" + inside + "}"
 	rest := inside[len(name):]
@@ -84,20 +105,20 @@ func (v variables) braced(inside string, unset func(expression, name string)) (s
 		return "", &variableError{expression, "no variable's name after `${`; write $$ for a dollar"}
 	}
 	if rest == "" {
-		return v.value(name, expression, unset), nil
+		return v.value(name, expression, unset)
 	}
 	operator, word := rest[:1], rest[1:]
 	if operator == ":" && word != "" {
 		operator, word = rest[:2], rest[2:]
 	}
-	value, isSet := v[name]
+	value, isSet := v.values[name]
 	if strings.HasPrefix(operator, ":") {
 		isSet = value != ""
 	}
 	switch operator {
 	case ":-", "-":
 		if isSet {
-			return value, nil
+			return v.value(name, expression, unset)
 		}
 		return v.substitute(word, unset)
 	case ":+", "+":
@@ -107,7 +128,7 @@ func (v variables) braced(inside string, unset func(expression, name string)) (s
 		return v.substitute(word, unset)
 	case ":?", "?":
 		if isSet {
-			return value, nil
+			return v.value(name, expression, unset)
 		}
 		why, err := v.substitute(word, unset)
 		if err != nil {
@@ -122,17 +143,20 @@ func (v variables) braced(inside string, unset func(expression, name string)) (s
 	return "", &variableError{expression, fmt.Sprintf("after ${%s comes }, or one of :- - :? ? :+ +; write $$ for a dollar", name)}
 }
 
-func (v variables) value(name, expression string, unset func(expression, name string)) string {
-	value, isSet := v[name]
+func (v *variables) value(name, expression string, unset func(expression, name string)) (string, *variableError) {
+	value, isSet := v.values[name]
 	if !isSet {
 		unset(expression, name)
 	}
-	return value
+	if v.grown += len(value); v.grown > maxGrown {
+		return "", &variableError{expression, fmt.Sprintf("variables put more than %d MiB into this file", maxGrown>>20)}
+	}
+	return value, nil
 }
 
 // interpolate replaces the variables in every value of the tree, but not in keys
 // and not below x- keys, which stand for nothing by themselves.
-func (v variables) interpolate(n *node, path string, lines []string, to *report) {
+func (v *variables) interpolate(n *node, path string, lines []string, to *report) {
 	switch n.kind {
 	case text:
 		v.text(n, path, lines, to)
@@ -149,7 +173,7 @@ func (v variables) interpolate(n *node, path string, lines []string, to *report)
 	}
 }
 
-func (v variables) text(n *node, path string, lines []string, to *report) {
+func (v *variables) text(n *node, path string, lines []string, to *report) {
 	if !strings.Contains(n.value, "$") {
 		return
 	}

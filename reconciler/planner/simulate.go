@@ -77,7 +77,8 @@ func (s *simulation) decide() {
 		})
 		s.dirty = converge.Dirty{}
 		for id, at := range result.Wakes {
-			if delete(s.wakes, id); !at.IsZero() {
+			// A time that is past asks for the look that was just taken.
+			if delete(s.wakes, id); at.After(s.now) {
 				s.wakes[id] = at
 			}
 		}
@@ -101,9 +102,7 @@ func (s *simulation) advance() bool {
 	if !found {
 		return false
 	}
-	if at.After(s.now) {
-		s.now = at
-	}
+	s.now = at
 	for id, wake := range s.wakes {
 		if !wake.After(s.now) {
 			s.dirty.Add(dirtyService(id))

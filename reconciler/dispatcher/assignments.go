@@ -103,6 +103,7 @@ func (t *term) route(ctx context.Context) error {
 			for id := range touched.Tasks {
 				t.touch(before, now, id)
 			}
+			t.missNodes(now, touched)
 		}
 		before = now
 	}
@@ -120,6 +121,22 @@ func (t *term) touch(before, now store.Snapshot, id string) {
 	}
 	if s, err := t.of(node); err == nil {
 		s.stream.touch(id)
+	}
+}
+
+// missNodes ends the sessions of nodes that were removed from the cluster.
+func (t *term) missNodes(now store.Snapshot, touched store.Touched) {
+	for id := range touched.Nodes {
+		if _, exists := now.Node(id); exists {
+			continue
+		}
+		t.mu.Lock()
+		if s := t.sessions[id]; s != nil {
+			t.drop(s, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", id))
+		}
+		delete(t.presence, id)
+		t.mu.Unlock()
+		signal(t.nodeGone)
 	}
 }
 

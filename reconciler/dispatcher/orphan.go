@@ -25,7 +25,14 @@ func (t *term) orphan(ctx context.Context) error {
 				t.Log.WarnContext(ctx, "cannot give up tasks; trying again", "error", err)
 			}
 		}
-		if !sleepUntil(ctx, time.Now().Add(orphanPeriod)) {
+		pause := time.NewTimer(orphanPeriod)
+		select {
+		case <-t.nodeGone:
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

@@ -168,6 +168,22 @@ func TestTasksOfAGoneNodeAreGivenUp(t *testing.T) {
 		if got := m.seen("t3").State; got != specs.StateOrphaned {
 			t.Errorf("the task of a node that was removed is %s", got)
 		}
+	})
+}
+
+func TestRemovedNodeLosesItsSessionAndItsTasksAtOnce(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		m.write(m.newTask("t1", "web", "n1"))
+		n := m.connect("n1")
+		row, _ := m.store.Snapshot().Node("n1")
+		m.write(specs.Change{Node: specs.Remove[specs.Node]("n1", row.SpecVersion)})
 		synctest.Wait()
+		wantKind(t, <-n.ended, wire.NotFound)
+		if got := m.seen("t1").State; got != specs.StateOrphaned {
+			t.Errorf("its task is %s", got)
+		}
+		_, err := m.tryConnect("n1")
+		wantKind(t, err, wire.NotFound)
 	})
 }

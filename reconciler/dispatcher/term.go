@@ -19,7 +19,8 @@ const (
 // term is everything that this manager knows while it leads and forgets after.
 type term struct {
 	Config
-	inbox *inbox
+	inbox    *inbox
+	nodeGone chan struct{} // readable when a node was removed from the cluster
 
 	mu       sync.Mutex
 	sessions map[string]*session    // by node: the newest of each
@@ -31,7 +32,7 @@ type term struct {
 
 func newTerm(c Config) *term {
 	t := &term{
-		Config: c, inbox: newInbox(),
+		Config: c, inbox: newInbox(), nodeGone: make(chan struct{}, 1),
 		sessions: map[string]*session{}, byID: map[string]*session{}, openings: map[string][]time.Time{},
 		presence: map[string]presence{}, sinks: map[string]*sink{},
 	}

@@ -13,10 +13,14 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// maxMaking is how many tasks of a node are prepared or started at a time. More
-// only make each other slower: an engine starts a container by one process
-// after the other.
-const maxMaking = 16
+const (
+	// maxPreparing is how many tasks of a node are prepared at a time: enough to
+	// keep a network busy with pulls and still have room for what is here.
+	maxPreparing = 32
+	// maxStarting is how many are started at a time. A start is processor time;
+	// more at a time only makes each of them later.
+	maxStarting = 16
+)
 
 // crew is the node's tasks, each with a driver while it lives.
 type crew struct {
@@ -26,8 +30,9 @@ type crew struct {
 	log      *slog.Logger
 	memory   *memory
 	outbox   *outbox
-	making   chan struct{} // holds a token for each task that is being made
 	drivers  sync.WaitGroup
+
+	preparing, starting chan struct{} // each holds a token for each task that is at it
 
 	mu     sync.Mutex
 	tasks  map[string]*driver        // every task that the cluster has not forgotten
@@ -37,8 +42,8 @@ type crew struct {
 func newCrew(c Config, m *memory, o *outbox) *crew {
 	return &crew{
 		nodeID: c.NodeID, executor: c.Executor, logs: c.Logs, log: c.Log, memory: m, outbox: o,
-		making: make(chan struct{}, maxMaking),
-		tasks:  map[string]*driver{}, strays: map[string]executor.Found{},
+		preparing: make(chan struct{}, maxPreparing), starting: make(chan struct{}, maxStarting),
+		tasks: map[string]*driver{}, strays: map[string]executor.Found{},
 	}
 }
 
@@ -119,9 +124,13 @@ func (c *crew) change(ctx context.Context, a wire.Assignments, carried *wire.Car
 	return gone, nil
 }
 
-// want makes one task as the manager wants it.
+// want makes one task as the manager wants it. A task that ended for the
+// managers while its node was away has been replaced: it must end here too.
 func (c *crew) want(ctx context.Context, a wire.Assignment, carried *wire.Carried) error {
 	if d, known := c.tasks[a.TaskID]; known {
+		if a.State.Final() {
+			a.Desired = max(a.Desired, specs.StateShutdown)
+		}
 		d.want(a.Desired)
 		return nil
 	}

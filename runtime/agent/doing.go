@@ -52,14 +52,14 @@ func (d *driver) act(ctx context.Context, do task.Do) task.Event {
 	case task.Look:
 		return d.look(ctx)
 	case task.Prepare:
-		err := d.make(ctx, func() error {
+		err := d.inTurn(ctx, d.crew.preparing, func() error {
 			d.hear(task.Began{})
 			return x.Prepare(ctx, d.task, d.progress())
 		})
 		return task.Prepared{Failure: failure(ctx, err)}
 	case task.Start:
 		var pid int
-		err := d.make(ctx, func() (err error) {
+		err := d.inTurn(ctx, d.crew.starting, func() (err error) {
 			pid, err = x.Start(ctx, id)
 			return err
 		})
@@ -74,11 +74,11 @@ func (d *driver) act(ctx context.Context, do task.Do) task.Event {
 	}
 }
 
-// make runs f when there is room for one more task in the making.
-func (d *driver) make(ctx context.Context, f func() error) error {
+// inTurn runs f when there is room for one more at it.
+func (d *driver) inTurn(ctx context.Context, room chan struct{}, f func() error) error {
 	select {
-	case d.crew.making <- struct{}{}:
-		defer func() { <-d.crew.making }()
+	case room <- struct{}{}:
+		defer func() { <-room }()
 		return f()
 	case <-ctx.Done():
 		return ctx.Err()

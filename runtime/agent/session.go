@@ -36,14 +36,15 @@ type session struct {
 
 // sessions keeps one session after the other until ctx ends.
 func (a *Agent) sessions(ctx context.Context) {
-	pause := backoff{}
+	pause, said := backoff{}, ""
 	for ctx.Err() == nil {
 		opened, err := a.session(ctx)
 		if opened {
 			pause.reset()
 		}
-		if ctx.Err() == nil && !errors.Is(err, errDescriptionChanged) {
-			a.Log.WarnContext(ctx, "the session with the manager has ended; its tasks go on", "error", err)
+		if ctx.Err() == nil && !errors.Is(err, errDescriptionChanged) && (opened || err.Error() != said) {
+			said = err.Error() // a manager that stays away is told of once
+			a.Log.WarnContext(ctx, "no session with a manager; the tasks go on", "error", err)
 		}
 		pause.wait(ctx)
 	}

@@ -132,6 +132,9 @@ func (c *cluster) pass() bool {
 	dirty := converge.Touches(c.held, snap, touched)
 	dirty.Add(c.agenda.Due(c.now))
 	c.follow(snap, touched)
+	if dirty.Empty() {
+		return false
+	}
 	result := converge.Pass(c.input(dirty))
 	c.agenda.Note(result)
 	for id, err := range result.Refused {

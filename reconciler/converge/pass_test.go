@@ -45,7 +45,7 @@ func TestATaskThatStopsMakesPlaceForItsSuccessor(t *testing.T) {
 	c.push("web", "v1", 2, one)
 	c.live(10 * time.Second)
 	c.push("web", "v2", 2, one, parallel(1))
-	c.converge()
+	c.pass()
 	c.want("web", "1 v1 shutdown running", "1 v2 ready assigned", "2 v1 running running")
 	c.live(10 * time.Second)
 	if tasks := c.tasks("web"); tasks[1].Want.Node == tasks[3].Want.Node {
@@ -149,6 +149,14 @@ func TestFailuresAreCountedThoughNoHistoryIsKept(t *testing.T) {
 	if r := c.service("web").Rollout; r.State != specs.RolloutPaused {
 		t.Errorf("2 of 2 slots failed and the rollout is %s: %q", r.State, c.ps("web"))
 	}
+}
+
+func TestADeadSlotIsNotForgottenThoughNoHistoryIsKept(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.apply(specs.Transaction{{Cluster: &specs.Cluster{Spec: specs.ClusterSettings{History: new(0)}}}})
+	c.push("web", "crash", 1, restart(specs.RestartPolicy{Condition: specs.RestartNone}))
+	c.live(time.Minute)
+	c.want("web", "1 crash shutdown failed")
 }
 
 func TestADelayLongerThanPatienceIsNoStandstill(t *testing.T) {

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,12 +104,84 @@ func TestRestartKeepsTheDigest(t *testing.T) {
 	}
 }
 
+func TestTwoDaemonsCannotShareADirectory(t *testing.T) {
+	dir := t.TempDir()
+	run(t, Config{Dir: dir, Bootstrap: true})
+	_, err := Open(Config{Dir: dir, NodeID: "m", Store: store.New(), Log: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "another process uses it") {
+		t.Errorf("got %v, want that another process uses it", err)
+	}
+}
+
+// BenchmarkPropose is what a push waits for: one small transaction, committed
+// on disk by one voter. fsync is the disk's own time for a write of that size.
 func BenchmarkPropose(b *testing.B) {
+	dir := b.TempDir()
+	r := run(b, Config{Dir: dir, Bootstrap: true})
+	r.lead(b)
+	i := 0
+	times := median{}
+	for b.Loop() {
+		began := time.Now()
+		r.write(b, ref(i))
+		times = append(times, time.Since(began))
+		i++
+	}
+	b.ReportMetric(times.micros(), "p50-us/op")
+	b.ReportMetric(fsyncTimes(b, dir).micros(), "p50-us/fsync")
+}
+
+// BenchmarkProposeMany is a pass of converge: 10,000 transactions at once.
+func BenchmarkProposeMany(b *testing.B) {
 	r := run(b, Config{Dir: b.TempDir(), Bootstrap: true})
 	r.lead(b)
 	i := 0
 	for b.Loop() {
-		r.write(b, ref(i))
-		i++
+		txs := make([]specs.Transaction, 10_000)
+		for j := range txs {
+			txs[j] = ref(i)
+			i++
+		}
+		r.write(b, txs...)
 	}
+	b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "tx/s")
+}
+
+// BenchmarkOpenToLeading is the restart of the only voter.
+func BenchmarkOpenToLeading(b *testing.B) {
+	cfg := Config{Dir: b.TempDir(), Bootstrap: true}
+	for b.Loop() {
+		r := run(b, cfg)
+		r.lead(b)
+		b.StopTimer()
+		r.stop()
+		b.StartTimer()
+	}
+}
+
+type median []time.Duration
+
+func (m median) micros() float64 {
+	slices.Sort(m)
+	return float64(m[len(m)/2].Nanoseconds()) / 1000
+}
+
+func fsyncTimes(b *testing.B, dir string) (times median) {
+	b.Helper()
+	f, err := os.Create(filepath.Join(dir, "fsync"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	for range 200 {
+		began := time.Now()
+		if _, err := f.Write(make([]byte, 256)); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, time.Since(began))
+	}
+	return times
 }

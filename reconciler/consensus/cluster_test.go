@@ -1,0 +1,221 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// cluster is three voters in memory. The first began it.
+type cluster struct {
+	managers   []running
+	transports []*raft.InmemTransport
+}
+
+func three(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{}
+	for i := range 3 {
+		_, transport := raft.NewInmemTransport(raft.ServerAddress(fmt.Sprintf("manager%d", i+1)))
+		c.transports = append(c.transports, transport)
+	}
+	c.heal()
+	for i, transport := range c.transports {
+		c.managers = append(c.managers, run(t, Config{
+			NodeID: string(transport.LocalAddr()), Memory: NewMemory(), Transport: transport, Bootstrap: i == 0,
+		}))
+	}
+	c.managers[0].lead(t)
+	for _, transport := range c.transports[1:] {
+		address := string(transport.LocalAddr())
+		if err := c.managers[0].AddVoter(address, address); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func (c *cluster) heal() {
+	for _, from := range c.transports {
+		for _, to := range c.transports {
+			if from != to {
+				from.Connect(to.LocalAddr(), to)
+			}
+		}
+	}
+}
+
+// cut takes one manager off the network.
+func (c *cluster) cut(i int) {
+	for j, transport := range c.transports {
+		if j != i {
+			transport.Disconnect(c.transports[i].LocalAddr())
+			c.transports[i].Disconnect(transport.LocalAddr())
+		}
+	}
+}
+
+func (c *cluster) wantOneDigest(t *testing.T) {
+	t.Helper()
+	for _, m := range c.managers[1:] {
+		if got, want := m.store.Digest(), c.managers[0].store.Digest(); got != want {
+			t.Errorf("digests differ: %s and %s", got.Short(), want.Short())
+		}
+	}
+}
+
+func TestThreeManagersConvergeToOneDigest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		for i := range 50 {
+			c.managers[0].write(t, ref(i), ref(i)) // the second is a conflict, everywhere
+		}
+		time.Sleep(time.Second)
+		c.wantOneDigest(t)
+		if _, err := c.managers[1].Propose(t.Context(), []specs.Transaction{ref(99)}); !errors.Is(err, ErrNotLeader) {
+			t.Errorf("a follower answers %v, want that it does not lead", err)
+		}
+	})
+}
+
+func TestALeaderThatIsCutOffDoesNotKnowTheOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		term := c.managers[0].lead(t)
+		c.managers[0].write(t, ref(1))
+		c.cut(0)
+		if _, err := c.managers[0].Propose(t.Context(), []specs.Transaction{ref(2)}); !errors.Is(err, ErrOutcomeUnknown) {
+			t.Fatalf("got %v, want that the outcome is unknown", err)
+		}
+		<-term.Done()
+		if _, err := c.managers[0].Propose(t.Context(), []specs.Transaction{ref(3)}); !errors.Is(err, ErrNotLeader) {
+			t.Errorf("got %v, want that it leads no more", err)
+		}
+
+		successor := c.leader(t, 1, 2)
+		before := c.managers[0].Now()
+		if successor.Now().Before(before.Add(-time.Second)) {
+			t.Errorf("the successor's clock is at %v, its predecessor's at %v", successor.Now(), before)
+		}
+		successor.write(t, ref(4))
+		c.heal()
+		time.Sleep(5 * time.Second)
+		c.wantOneDigest(t)
+		if _, ok := c.managers[0].store.Snapshot().Ref("refs/heads/000002"); ok {
+			t.Error("what only the cut-off leader knew was written")
+		}
+	})
+}
+
+// leader waits until one of the managers leads.
+func (c *cluster) leader(t *testing.T, among ...int) running {
+	t.Helper()
+	for range 100 {
+		for _, i := range among {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			_, err := c.managers[i].Leading(ctx)
+			cancel()
+			if err == nil {
+				return c.managers[i]
+			}
+		}
+	}
+	t.Fatal("nobody leads")
+	return running{}
+}
+
+func TestTheLogIsCutBehindASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{Memory: NewMemory(), Bootstrap: true, Snapshots: SnapshotConfig{Threshold: 8, Trailing: 4}}
+		r := run(t, cfg)
+		r.lead(t)
+		for i := range 30 {
+			r.write(t, ref(i))
+		}
+		time.Sleep(2 * time.Minute)
+		r.write(t, ref(30))
+		first, err := cfg.Memory.entries.FirstIndex()
+		if err != nil || first < 20 {
+			t.Errorf("the log begins at %d (%v), want it cut", first, err)
+		}
+		want, now := r.store.Digest(), r.Now()
+		r.stop()
+
+		cfg.Store = nil
+		again := run(t, cfg)
+		again.lead(t)
+		if got := again.store.Digest(); got != want {
+			t.Errorf("digest %s after a restart from the snapshot, want %s", got.Short(), want.Short())
+		}
+		if again.Now().Before(now) {
+			t.Errorf("the clock went back from %v to %v", now, again.Now())
+		}
+	})
+}
+
+func TestWhatCannotBeReadStopsTheNode(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"format": {2, 0xa0},
+		"field":  {1, 0xa1, 0x63, 'p', 'o', 'd', 1},
+		"empty":  {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, err := Open(Config{NodeID: "m", Store: store.New(), Memory: NewMemory(), Bootstrap: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan error)
+				go func() { ended <- r.Run(t.Context()) }()
+				if _, err := r.Leading(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				before := r.store.Digest()
+				r.raft.Apply(data, 0)
+				good, encodeErr := batch{}.encode(r.Now())
+				if encodeErr != nil {
+					t.Fatal(encodeErr)
+				}
+				r.raft.Apply(good, 0)
+				if err := <-ended; err == nil {
+					t.Error("the node goes on")
+				} else {
+					t.Log(err)
+				}
+				if r.store.Digest() != before || r.store.Snapshot().Index() != 0 {
+					t.Error("an entry behind the unreadable one was applied")
+				}
+				if _, err := r.machine.Snapshot(); err == nil {
+					t.Error("a snapshot is made without the unreadable entry")
+				}
+			})
+		})
+	}
+}
+
+func TestNobodyWaitsForAClosedConsensus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, Config{Memory: NewMemory()}) // not bootstrapped: it never leads
+		ended := make(chan error)
+		go func() {
+			_, err := r.Leading(t.Context())
+			ended <- err
+		}()
+		synctest.Wait()
+		r.stop()
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v, want that it is closed", err)
+		}
+		if _, err := r.Propose(t.Context(), []specs.Transaction{ref(1)}); !errors.Is(err, ErrNotLeader) {
+			t.Errorf("got %v, want that it does not lead", err)
+		}
+	})
+}

@@ -265,10 +265,10 @@ func TestForgottenTasksLeaveNothing(t *testing.T) {
 }
 
 // TestTheCrewFollowsTheStore changes tasks at random, with a connection that
-// breaks and a daemon that is restarted, and compares what the node has with
-// what the store says.
+// breaks and a daemon that is restarted, also with an empty disk, and compares
+// what the node has with what the store says.
 func TestTheCrewFollowsTheStore(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			bubble(t, func(t *testing.T, c *cluster) {
 				random := rand.New(rand.NewPCG(seed, 0))
@@ -330,7 +330,11 @@ func (c *cluster) disturb(random *rand.Rand, n *node, ids *[]string) {
 	case what == 18:
 		n.reconnect()
 	default:
-		n.restart()
+		n.daemon.stop()
+		if random.IntN(2) == 0 {
+			n.forgetEverything("")
+		}
+		n.start()
 	}
 }
 

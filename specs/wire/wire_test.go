@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -241,6 +242,44 @@ func TestServeEndsHandlersWithItsContext(t *testing.T) {
 			t.Errorf("dial of a closed pipe: %v", err)
 		}
 	})
+}
+
+func TestJSONClient(t *testing.T) {
+	mux := http.NewServeMux()
+	ask.Serve(mux, func(_ context.Context, q question) (answer, error) { return answer{Words: q.Wait.String()}, nil })
+	count.Serve(mux, func(_ context.Context, _ question, send func(answer) error) error {
+		return errors.Join(send(answer{N: 1}), send(answer{N: 2}), wire.Errorf(wire.Unavailable, "later"))
+	})
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	defer server.Close()
+	client := wire.NewJSONClient(func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+	})
+	defer client.Close()
+
+	if got, err := ask.Call(t.Context(), client, question{Wait: specs.Duration(time.Minute)}); err != nil || got.Words != "1m0s" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	sum, last := 0, error(nil)
+	for a, err := range count.Call(t.Context(), client, question{}) {
+		sum, last = sum+a.N, err
+	}
+	if sum != 3 || wire.KindOf(last) != wire.Unavailable {
+		t.Errorf("got %d, %v", sum, last)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	client := wire.NewClient(func(context.Context) (net.Conn, error) {
+		return nil, errors.New("dial /run/swarmgit/api: no such file")
+	})
+	_, err := ask.Call(t.Context(), client, question{})
+	if wire.KindOf(err) != wire.Unavailable || err.Error() != "dial /run/swarmgit/api: no such file" {
+		t.Errorf("got %v, %q", wire.KindOf(err), err)
+	}
 }
 
 // TestCurl is what a person with curl sends and reads.

@@ -1,0 +1,49 @@
+package converge
+
+import (
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+const (
+	// taskTimeout is how long a slot's new task waits for the old one to stop,
+	// unless the old one was promised more.
+	taskTimeout = time.Minute
+	// graceMargin is what a node may need beyond the grace period of a task.
+	graceMargin = 10 * time.Second
+)
+
+// start lets tasks run that have waited long enough.
+func (w *work) start() {
+	for _, s := range w.slots {
+		r := s.wanted()
+		if r == nil || r.Want.Desired != specs.StateReady {
+			continue
+		}
+		at := r.Want.StartAt
+		for _, other := range s.rows {
+			if until := w.holdsUntil(other); other != r && until.After(at) {
+				at = until
+			}
+		}
+		if at.After(w.now) {
+			w.wakeAt(at)
+			continue
+		}
+		r.Want.Desired, r.Want.StartAt, r.Want.After, r.Want.Since = specs.StateRunning, time.Time{}, "", w.now
+	}
+}
+
+// holdsUntil is how long a task that was told to stop keeps its successor
+// waiting; it is zero when its process cannot be running.
+func (w *work) holdsUntil(r *row) time.Time {
+	if r.Ended() || w.node(r.Want.Node).lost() {
+		return time.Time{}
+	}
+	grace := specs.DefaultStopGrace
+	if spec, ok := w.draft.TaskSpec(r.Spec); ok && spec.StopGrace != nil {
+		grace = time.Duration(*spec.StopGrace)
+	}
+	return r.Want.Since.Add(max(taskTimeout, grace+graceMargin))
+}

@@ -19,6 +19,11 @@ type version struct {
 func diff(old, new version, origins specs.Origins, redact redactor) []Field {
 	d := differ{service: "services." + shortName(new.rules) + ".", origins: origins, redact: redact}
 	d.leaves(taskLeaves(old.task), taskLeaves(new.task), true)
+	if len(d.fields) == 0 && old.rules.Task != new.rules.Task {
+		d.fields = append(d.fields, Field{
+			Name: "task spec", Old: old.rules.Task.Short(), New: new.rules.Task.Short(), Restarts: true,
+		}) // equal in all that is told and still another task: it is replaced
+	}
 	d.leaves(ruleLeaves(old.rules), ruleLeaves(new.rules), false)
 	slices.SortFunc(d.fields, func(a, b Field) int {
 		return cmp.Or(compareBool(b.Restarts, a.Restarts), a.At.Compare(b.At), cmp.Compare(a.Name, b.Name))

@@ -15,7 +15,7 @@ type making struct {
 	end    ending
 }
 
-var order = map[Action]int{Rolling: 1, InPlace: 2, Create: 3, Remove: 4}
+var rank = map[Action]int{Rolling: 1, InPlace: 2, Create: 3, Remove: 4}
 
 // entries tells of every service that the transaction changes: restarts first,
 // then changes in place, what is new, what is removed, each by name.
@@ -30,7 +30,7 @@ func (m making) entries() []Entry {
 		}
 	}
 	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(order[a.Action], order[b.Action]), cmp.Compare(a.Service, b.Service))
+		return cmp.Or(cmp.Compare(rank[a.Action], rank[b.Action]), cmp.Compare(a.Service, b.Service))
 	})
 	return m.hintRenames(entries)
 }

@@ -45,7 +45,10 @@ func taskLeaves(spec specs.TaskSpec) map[string]leaf {
 	leaves := make(map[string]leaf)
 	put := func(l leaf) { leaves[l.name] = l }
 	for _, env := range spec.Env {
-		name, value, _ := strings.Cut(env, "=")
+		name, value, set := strings.Cut(env, "=")
+		if !set {
+			value = "(unset)"
+		}
 		put(leaf{name: "env " + name, path: "environment." + name, value: value, env: true})
 	}
 	for _, m := range spec.Mounts {

@@ -14,7 +14,12 @@ var (
 	// userInfo is what stands between :// and @ in a URL. It takes too much
 	// rather than too little: a password may hold an unescaped slash or @.
 	userInfo = regexp.MustCompile(`://(?:[^\s/]*:\S*|[^\s/]+)@`)
+
+	// hash is what a hidden value looks like as a whole.
+	hash = regexp.MustCompile(`^\((?:[0-9a-f]+|hidden|changed)\)$`)
 )
+
+func hidden(value string) bool { return hash.MatchString(value) }
 
 // redactor hides secrets behind short hashes under a key of the cluster, so that
 // people see whether a secret changed and nobody can guess it from the hash.

@@ -138,7 +138,7 @@ type node struct {
 
 	connections sync.Mutex // guards what follows
 	cut         bool
-	open        []net.Conn
+	open        []*freezingConn
 }
 
 // node adds a machine to the cluster and starts its daemon.
@@ -166,10 +166,55 @@ func (n *node) dial(ctx context.Context) (net.Conn, error) {
 		return nil, errors.New("no route to host")
 	}
 	conn, err := n.pipe.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	freezing := &freezingConn{Conn: conn, frozen: make(chan struct{}), thawed: make(chan struct{})}
 	n.connections.Lock()
 	defer n.connections.Unlock()
-	n.open = append(n.open, conn)
-	return conn, err
+	n.open = append(n.open, freezing)
+	return freezing, nil
+}
+
+// freezingConn is a connection that can stop to carry anything, without a word.
+type freezingConn struct {
+	net.Conn
+	frozen, thawed chan struct{} // closed when it freezes and when it is closed
+	once           sync.Once
+}
+
+func (f *freezingConn) Write(p []byte) (int, error) {
+	select {
+	case <-f.frozen:
+		return len(p), nil
+	default:
+		return f.Conn.Write(p)
+	}
+}
+
+func (f *freezingConn) Read(p []byte) (int, error) {
+	select {
+	case <-f.frozen:
+		<-f.thawed
+		return 0, net.ErrClosed
+	default:
+		return f.Conn.Read(p)
+	}
+}
+
+func (f *freezingConn) Close() error {
+	f.once.Do(func() { close(f.thawed) })
+	return f.Conn.Close()
+}
+
+// freeze lets the node's connections carry nothing more; new ones do.
+func (n *node) freeze() {
+	n.connections.Lock()
+	defer n.connections.Unlock()
+	for _, conn := range n.open {
+		close(conn.frozen)
+	}
+	n.open = nil
 }
 
 // disconnect takes the node off the network; reconnect brings it back.
@@ -178,9 +223,7 @@ func (n *node) disconnect() {
 	defer n.connections.Unlock()
 	n.cut = true
 	for _, conn := range n.open {
-		if conn != nil {
-			_ = conn.Close()
-		}
+		_ = conn.Close()
 	}
 	n.open = nil
 }

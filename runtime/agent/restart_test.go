@@ -56,8 +56,9 @@ func TestRestartInEachState(t *testing.T) {
 		{name: "running, disk and container lost", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
 			meanwhile: func(n *node, id string) { n.engine.Lose(id); n.forgetEverything(id) },
 			after:     specs.StateFailed, words: "behind swarmgit's back", starts: 1},
-		{name: "failed, disk lost", behaviour: executortest.Exits(0, 0), desired: specs.StateRunning, wait: time.Second,
-			before: specs.StateRunning, after: specs.StateRunning, starts: 1},
+		{name: "failed, disk lost", behaviour: executortest.Exits(time.Second, 1), desired: specs.StateRunning, wait: 2 * time.Second,
+			before: specs.StateFailed, meanwhile: (*node).forgetEverything,
+			after: specs.StateFailed, words: "task: non-zero exit (1)", starts: 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, c *cluster) {

@@ -98,13 +98,20 @@ func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 func (s *session) beat(ctx context.Context) error {
 	period := time.Duration(s.Heartbeat)
 	for sleep(ctx, period+rand.N(2*heartbeatJitter)-heartbeatJitter) {
-		reply, err := wire.Heartbeat.Call(ctx, s.client, wire.HeartbeatRequest{SessionID: s.SessionID})
+		reply, err := s.beatOnce(ctx, period)
 		if err != nil {
 			return fmt.Errorf("heartbeat: %w", err)
 		}
 		period = time.Duration(reply.Period)
 	}
 	return ctx.Err()
+}
+
+// beatOnce gives up after a period: another session may still be in time.
+func (s *session) beatOnce(ctx context.Context, period time.Duration) (wire.HeartbeatReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, period)
+	defer cancel()
+	return wire.Heartbeat.Call(ctx, s.client, wire.HeartbeatRequest{SessionID: s.SessionID})
 }
 
 // follow makes the crew as the manager wants it.

@@ -158,6 +158,23 @@ func TestTasksGoOnWithoutAManager(t *testing.T) {
 	})
 }
 
+func TestDeadConnectionIsLeftInTime(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		c.service("shop_web", web)
+		after(time.Minute)
+		n.freeze()
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		for range 120 {
+			after(time.Second)
+			if got := n.status(); got != specs.NodeReady {
+				t.Fatalf("the node is %s", got)
+			}
+		}
+		c.sees(id, specs.StateRunning)
+	})
+}
+
 func TestGivenUpTaskEndsWhenItsNodeIsBack(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
 		n := c.node("n1")

@@ -30,6 +30,7 @@ func newClient(dial Dial, c codec) *Client {
 	h2c.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{
 		Protocols:          &h2c,
+		HTTP2:              watchful(),
 		DisableCompression: true,
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 	}

@@ -15,6 +15,11 @@ const (
 	// It is then cut off, rather than holding what others could use.
 	SendTimeout = 10 * time.Second
 
+	// pingAfter is how long a connection may be silent before it is asked
+	// whether the other side is still there, and again how long that may take:
+	// streams without end would else outlive a machine that lost its power.
+	pingAfter = 15 * time.Second
+
 	// headerTimeout bounds how long a connection may take to ask.
 	headerTimeout = 10 * time.Second
 )
@@ -29,6 +34,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	handlers := gate{empty: make(chan struct{})}
 	server := &http.Server{
 		Protocols:         &both,
+		HTTP2:             watchful(),
 		ReadHeaderTimeout: headerTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
@@ -46,6 +52,11 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 		return nil
 	}
 	return err
+}
+
+// watchful notices that the other side is gone without a word.
+func watchful() *http.HTTP2Config {
+	return &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter, WriteByteTimeout: SendTimeout}
 }
 
 // gate counts who is inside, and waits for them once it is shut. A WaitGroup

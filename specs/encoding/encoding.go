@@ -42,6 +42,9 @@ func readerOptions(extra cbor.ExtraDecErrorCond) cbor.DecOptions {
 		ExtraReturnErrors: extra,
 		MaxArrayElements:  1 << 24,
 		MaxMapPairs:       1 << 24,
+		// What a program or a node wrote in its message may be no UTF-8. It was
+		// agreed on before it is read, so it must be readable.
+		UTF8: cbor.UTF8DecodeInvalid,
 	}
 }
 

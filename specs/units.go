@@ -39,8 +39,11 @@ func ParseBytes(text string) (Bytes, error) {
 	s := strings.ToLower(strings.TrimSpace(text))
 	digits := strings.TrimRight(s, "bikmgtp ")
 	scale, ok := byteUnits[strings.TrimSpace(s[len(digits):])]
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil && ok && n >= 0 && n <= math.MaxInt64/scale {
+		return Bytes(n * scale), nil // exact, which a float is not
+	}
 	n, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !ok || n < 0 || n*float64(scale) >= math.MaxInt64 {
+	if err != nil || !ok || !(n >= 0 && n*float64(scale) < math.MaxInt64) {
 		return 0, fmt.Errorf("%q is not a size such as 64M or 1.5G", text)
 	}
 	return Bytes(math.Round(n * float64(scale))), nil

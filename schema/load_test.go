@@ -119,7 +119,7 @@ stacks/outside/stack.yml: is a symbolic link to ../../../BASE/secret.yml, out of
 	}
 }
 
-func write(t *testing.T, dir, name, data string) {
+func write(t testing.TB, dir, name, data string) {
 	t.Helper()
 	full := filepath.Join(dir, name)
 	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {

@@ -44,7 +44,11 @@ func (d drops) notice() string {
 	if path := new(os.PathError); errors.As(cause, &path) {
 		cause = path.Err
 	}
-	return fmt.Sprintf("swarmgit: %d lines (%d bytes) of this log were dropped here: %v\n", d.lines, d.bytes, cause)
+	lines := "lines"
+	if d.lines == 1 {
+		lines = "line"
+	}
+	return fmt.Sprintf("swarmgit: dropped %d %s (%d bytes) of this log here: %v\n", d.lines, lines, d.bytes, cause)
 }
 
 // write keeps what the stream has written. It never fails: what cannot be

@@ -3,7 +3,6 @@ package logkeeper
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -83,9 +82,10 @@ func (r *reading) follow(ctx context.Context) error {
 	}
 }
 
+// exists reports that the task was opened once: FIFOs come before files.
 func (r *reading) exists() bool {
-	_, err := os.Stat(r.files.dir)
-	return err == nil
+	numbers, err := fileNumbers(r.files.dir)
+	return unfinished(r.files.dir) || err == nil && len(numbers) > 0
 }
 
 // toEnd yields everything that is there now, with a line that has no end yet
@@ -131,14 +131,31 @@ type lines struct {
 }
 
 func (l *lines) add(r record) {
+	l.extend(r, r.text[:0])
+	for text := r.text; len(text) > 0; {
+		line := l.partial[r.stream]
+		room := LineLimit - len(line.Text)
+		if room == 0 {
+			l.end(r.stream)
+			room = LineLimit
+		}
+		piece := text[:min(len(text), room)]
+		l.extend(r, piece)
+		text = text[len(piece):]
+	}
+	if r.last {
+		l.end(r.stream)
+	}
+}
+
+// extend appends to the stream's line, which begins with the record if there is
+// none.
+func (l *lines) extend(r record, text []byte) {
 	line := &l.partial[r.stream]
 	if line.At.IsZero() {
 		*line = wire.LogLine{TaskID: l.taskID, At: r.at, Stderr: r.stream == stderr}
 	}
-	line.Text = append(line.Text, r.text...)
-	if r.last || len(line.Text) >= LineLimit {
-		l.end(r.stream)
-	}
+	line.Text = append(line.Text, text...)
 }
 
 // end moves the stream's line to the batch.

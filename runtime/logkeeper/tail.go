@@ -60,10 +60,11 @@ func lastLines(path string, want int, continued bool) (starts []int64, size int6
 	return starts, size, err
 }
 
-// lineStarts returns where lines begin between two offsets. atStart reports
-// that one begins at the first; otherwise it may be amid a record.
-func lineStarts(file io.ReaderAt, from, to int64, atStart bool) (starts []int64, err error) {
+// lineStarts returns where lines begin between two offsets. opens reports that
+// one begins at the first of them.
+func lineStarts(file io.ReaderAt, from, to int64, opens bool) (starts []int64, err error) {
 	buf := bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), 4*recordText)
+	amid := from > 0 // of a record, so that nothing can be said of the first
 	for at := from; ; {
 		line, err := buf.ReadSlice('\n')
 		if err == io.EOF {
@@ -72,12 +73,12 @@ func lineStarts(file io.ReaderAt, from, to int64, atStart bool) (starts []int64,
 		if err != nil {
 			return nil, err
 		}
-		if atStart {
+		if opens {
 			starts = append(starts, at)
 		}
 		at += int64(len(line))
-		rec, err := parseRecord(line[:len(line)-1])
-		atStart = err == nil && rec.last
+		opens = !amid && len(line) > textAt && line[tagAt] == last
+		amid = false
 	}
 }
 

@@ -36,8 +36,8 @@ type Logs interface {
 	// Read yields the lines of a task, oldest first, until there are no more or,
 	// when following, until the task has ended. It returns the error of yield.
 	Read(ctx context.Context, taskID string, opts LogOptions, yield func([]wire.LogLine) error) error
-	// Forget removes the logs of a task that the cluster has forgotten.
-	Forget(taskID string) error
+	// Remove takes away the logs of a task that the cluster has forgotten.
+	Remove(ctx context.Context, taskID string) error
 }
 
 // LogOptions says which lines are wanted.

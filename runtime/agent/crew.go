@@ -95,7 +95,7 @@ func (c *crew) begin(ctx context.Context, t executor.Task, life task.Life, forgo
 func (c *crew) assign(ctx context.Context, a wire.Assignments, carried *wire.Carried) error {
 	gone, err := c.change(ctx, a, carried)
 	for _, id := range gone {
-		c.left(id)
+		c.left(ctx, id)
 	}
 	return err
 }
@@ -162,7 +162,7 @@ func (c *crew) unnamed(ctx context.Context, named map[string]bool) []string {
 }
 
 // left takes a forgotten task out, once nothing of it is in the executor.
-func (c *crew) left(id string) {
+func (c *crew) left(ctx context.Context, id string) {
 	c.mu.Lock()
 	delete(c.tasks, id)
 	c.mu.Unlock()
@@ -170,8 +170,8 @@ func (c *crew) left(id string) {
 	if c.logs == nil {
 		return
 	}
-	if err := c.logs.Forget(id); err != nil {
-		c.log.Warn("the logs of a forgotten task stay", "task", id, "error", err)
+	if err := c.logs.Remove(ctx, id); err != nil {
+		c.log.WarnContext(ctx, "the logs of a forgotten task stay", "task", id, "error", err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (d *driver) forget() (over bool) {
 func (d *driver) run(ctx context.Context) {
 	var under *doing // way
 	action := d.step(d.begin())
-	for !d.finished() {
+	for !d.finished(ctx) {
 		switch {
 		case under != nil && under.do != action.Do:
 			e := under.interrupt()
@@ -137,7 +137,7 @@ func (d *driver) wish() task.Event {
 
 // finished reports whether nothing is left to do; a forgotten task then leaves
 // the crew.
-func (d *driver) finished() bool {
+func (d *driver) finished(ctx context.Context) bool {
 	if !d.life.Over() {
 		return false
 	}
@@ -146,7 +146,7 @@ func (d *driver) finished() bool {
 	forgotten := d.forgotten
 	d.mu.Unlock()
 	if forgotten {
-		d.crew.left(d.task.ID)
+		d.crew.left(ctx, d.task.ID)
 	}
 	return true
 }

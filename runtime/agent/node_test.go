@@ -94,7 +94,7 @@ func (l *logs) Read(ctx context.Context, id string, opts agent.LogOptions, yield
 	}
 }
 
-func (l *logs) Forget(id string) error {
+func (l *logs) Remove(_ context.Context, id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forgotten = append(l.forgotten, id)

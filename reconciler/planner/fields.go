@@ -58,7 +58,7 @@ func taskLeaves(spec specs.TaskSpec) map[string]leaf {
 	delete(tree, "mounts")
 	flatten("", tree, func(name string, value any) {
 		path := rename(name, renamed)
-		put(leaf{name: path, path: path, value: valueText(name, value)})
+		put(leaf{name: strings.TrimPrefix(path, "deploy.resources."), path: path, value: valueText(name, value)})
 	})
 	return leaves
 }

@@ -119,10 +119,10 @@ func TestFields(t *testing.T) {
 	}
 	want := strings.Split(strings.TrimSpace(`
 1 true command: [run, a b] -> [run]
-1 true deploy.resources.limits.cpus: (none) -> 0.5
-1 true deploy.resources.limits.memory: 512M -> 1G
 1 true group_add: (none) -> [adm]
 1 true labels.tier: front -> (none)
+1 true limits.cpus: (none) -> 0.5
+1 true limits.memory: 512M -> 1G
 1 true stop_grace_period: (none) -> 30s
 1 true ulimits: [hard=2 name=nofile soft=1] -> (none)
 1 true volume /data: bind /src -> bind /src read_only=true

@@ -12,7 +12,7 @@ import (
 const (
 	maxNameWidth  = 30 // of service names that are aligned
 	minLabelWidth = 11
-	maxLabelWidth = 28
+	maxLabelWidth = 22
 	fieldIndent   = 6
 	placeWidth    = 31 // where a field is written stands this far from the right
 	maxValueWidth = 200
@@ -64,15 +64,21 @@ func (pg *page) field(label, value, place string) {
 	}
 }
 
-// placed puts the place on the first line that has room, or on one of its own.
+// placed puts the place on the first line that has room: in its column, or else
+// at the right; or it gets a line of its own.
 func (pg *page) placed(lines []string, place string) []string {
 	if place == "" {
 		return lines
 	}
-	column := max(min(pg.width-placeWidth, pg.width-len(place)), 0)
+	right := max(pg.width-utf8.RuneCountInString(place), 0)
+	column := max(min(pg.width-placeWidth, right), 0)
 	for i, line := range lines {
-		if utf8.RuneCountInString(line)+2 <= column {
+		switch end := utf8.RuneCountInString(line) + 2; {
+		case end <= column:
 			lines[i] = pad(line, column) + place
+			return lines
+		case end <= right:
+			lines[i] = pad(line, right) + place
 			return lines
 		}
 	}

@@ -38,7 +38,8 @@
 //
 // It reads nothing but the fs.FS it was given, no environment, no clock, no
 // disk. A symbolic link is followed inside the tree only. Every size that a
-// pusher controls has a limit, see the constants in files.go and tree.go.
+// pusher controls has a limit, see the constants in files.go, tree.go,
+// variables.go and load.go.
 //
 // # Decisions
 //

@@ -48,6 +48,9 @@ func dotEnv(tree *files, stackFile string, to *report) *variables {
 			})
 			if wrong != nil {
 				to.problem(v.pos, "", wrong.message)
+				if vars.grown > maxGrown {
+					break
+				}
 				continue
 			}
 		}

@@ -223,3 +223,62 @@ func TestPath(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestGrowth holds the limits on what small files grow to.
+func TestGrowth(t *testing.T) {
+	env := "A0=" + strings.Repeat("x", 1000) + "\n"
+	for i := 1; i < 40; i++ {
+		env += fmt.Sprintf("A%d=${A%d}${A%d}\n", i, i-1, i-1)
+	}
+	t.Run("variables of variables", func(t *testing.T) {
+		tree := one("services: {web: {image: nginx}}")
+		tree["stacks/.env"] = &fstest.MapFile{Data: []byte(env)}
+		wantOne(t, tree, "stacks/.env:15:1: variables put more than 16 MiB into this file")
+	})
+	t.Run("defaults in defaults", func(t *testing.T) {
+		wantOne(t, one("services: {web: {image: nginx, user: \""+strings.Repeat("${A:-", 100_000)+strings.Repeat("}", 100_000)+"\"}}"),
+			"stacks/shop.yml:1:39: services.web.user: variables are nested more than 16 deep")
+	})
+	t.Run("ranges of ports", func(t *testing.T) {
+		ports := ""
+		for i := range 1000 {
+			ports += fmt.Sprintf("    - \"1-%d:1-%d\"\n", 65535-i, 65535-i)
+		}
+		got := said(load(one("services:\n  web:\n    image: nginx\n    ports:\n" + ports)))
+		if !strings.Contains(got, "stacks/shop.yml:5:7: services.web.ports.0: the file publishes more than 50000 ports: use smaller ranges") {
+			t.Errorf("got %.300s", got)
+		}
+	})
+	t.Run("thousands of mistakes", func(t *testing.T) {
+		data := []byte("services:\n  web:\n    image: nginx\n    ports: [80]\n")
+		for i := range 20_000 {
+			data = fmt.Appendf(data, "    mistake%d: x\n", i)
+		}
+		result := load(one(string(data)))
+		if n := len(result.Problems); n != maxTold+1 {
+			t.Errorf("%d problems", n)
+		}
+		last := result.Problems[len(result.Problems)-1]
+		if want := "stacks/shop.yml:105:5: and 900 more in this file"; last.String() != want {
+			t.Errorf("got %s", last)
+		}
+	})
+}
+
+// TestSecretsAreNotShown puts a password where a message would repeat it.
+func TestSecretsAreNotShown(t *testing.T) {
+	result := load(one(`services:
+  web:
+    image: nginx
+    environment:
+      DB_PASSWORD: 0123456789
+      API_TOKEN: [hunter2]
+      KEY: ${KEY:~hunter2}
+      SECRET: ${NOT_SET:?hunter}
+    labels:
+      token: true
+`))
+	if got := said(result); strings.Contains(got, "hunter2") || strings.Contains(got, "123456789") {
+		t.Error(got)
+	}
+}

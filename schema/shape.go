@@ -192,7 +192,7 @@ func got(n *node, path string) string {
 	case mapping:
 		return ", got a mapping"
 	}
-	if secretName.MatchString(path[strings.LastIndexByte(path, '.')+1:]) {
+	if isSecret(path) {
 		return ", got something else (not shown)"
 	}
 	value := n.value
@@ -207,6 +207,9 @@ func got(n *node, path string) string {
 
 // maxShown is how much of a wrong value a message repeats, in characters.
 const maxShown = 60
+
+// isSecret says of the last key of a path whether its value is not to be shown.
+func isSecret(path string) bool { return secretName.MatchString(afterDot(path)) }
 
 // secretName tells names whose values are never shown.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential`)

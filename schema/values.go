@@ -161,8 +161,10 @@ func (b *builder) pairValue(n *node, path string) string {
 		f, _ := strconv.ParseFloat(n.value, 64)
 		value = fmt.Sprint(f)
 	}
-	if value != n.value {
+	if value != n.value && !isSecret(path) {
 		b.to.warn(n.pos, path, fmt.Sprintf("the number %s becomes the text %q, as with Swarm: put it in quotes to keep it", n.value, value))
+	} else if value != n.value {
+		b.to.warn(n.pos, path, "the number becomes another text, as with Swarm: put it in quotes to keep it")
 	}
 	return value
 }

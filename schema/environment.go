@@ -1,0 +1,100 @@
+package schema
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// environment is that of the env files, in their order, and over it that of the
+// service itself, as K=V sorted by K.
+func (b *builder) environment(n *node, path string) []string {
+	env := b.envFiles(n, path)
+	if own := n.get("environment"); own != nil {
+		for _, f := range own.fields {
+			here := path + ".environment." + f.key
+			if f.key == "" || strings.ContainsAny(f.key, "=") {
+				b.to.problem(f.pos, path+".environment", "a variable's name must not be empty or have a =")
+				continue
+			}
+			if value, ok := b.variable(f.key, f.value, here); ok {
+				env[f.key] = value
+			}
+		}
+	}
+	out := make([]string, 0, len(env))
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		out = append(out, key+"="+env[key])
+	}
+	return nonEmpty(out)
+}
+
+// variable is the value of one variable of a task. One without a value has that
+// of .env, where Swarm would take it from who deploys.
+func (b *builder) variable(name string, n *node, path string) (string, bool) {
+	if n.kind == null {
+		value, set := b.vars.values[name]
+		if !set {
+			b.to.warn(n.pos, path, "has no value here nor in .env: left out")
+		}
+		return value, set
+	}
+	value := b.pairValue(n, path)
+	if placeholder.MatchString(value) {
+		b.to.partial(n.pos, path, notTemplated)
+	}
+	return value, true
+}
+
+// nonEmpty makes nil of an empty list, so that both have one hash.
+func nonEmpty(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// envFiles are the variables of a service's env files; a later file counts more.
+func (b *builder) envFiles(n *node, path string) map[string]string {
+	env := map[string]string{}
+	list := n.get("env_file")
+	if list == nil {
+		return env
+	}
+	for _, item := range list.items {
+		file, data, ok := b.readBeside(item, item.path(path+".env_file"))
+		if !ok {
+			continue
+		}
+		for _, v := range envLines(file, data, b.to) {
+			value, set := v.value, v.hasValue
+			if !set {
+				value, set = b.vars.values[v.name]
+			}
+			if !set {
+				b.to.warn(v.pos, "", v.name+" has no value here nor in .env: left out")
+				continue
+			}
+			env[v.name] = value
+			if n.get("environment").get(v.name) == nil {
+				b.out.Origins[path+".environment."+v.name] = v.pos
+			}
+		}
+	}
+	return env
+}
+
+// placeholder finds Swarm's placeholders such as {{.Task.Slot}}.
+var placeholder = regexp.MustCompile(`\{\{.*\}\}`)
+
+const notTemplated = "templates such as {{.Node.Hostname}} are not built yet; until then the text stays as it is"
+
+func (b *builder) untemplated(n *node, path string) string {
+	value := n.text()
+	if placeholder.MatchString(value) {
+		b.to.partial(n.pos, path, notTemplated)
+	}
+	return value
+}
+

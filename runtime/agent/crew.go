@@ -161,18 +161,20 @@ func (c *crew) unnamed(ctx context.Context, named map[string]bool) []string {
 	return ids
 }
 
-// left takes a forgotten task out, once nothing of it is in the executor.
+// left takes a forgotten task out, once nothing of it is in the executor, and
+// its logs with it. A task whose logs cannot be removed is tried again in the
+// next session.
 func (c *crew) left(ctx context.Context, id string) {
+	if c.logs != nil {
+		if err := c.logs.Remove(ctx, id); err != nil {
+			c.log.WarnContext(ctx, "cannot remove the logs of a forgotten task yet", "task", id, "error", err)
+			return
+		}
+	}
 	c.mu.Lock()
 	delete(c.tasks, id)
 	c.mu.Unlock()
 	c.memory.put(id, nil)
-	if c.logs == nil {
-		return
-	}
-	if err := c.logs.Remove(ctx, id); err != nil {
-		c.log.WarnContext(ctx, "the logs of a forgotten task stay", "task", id, "error", err)
-	}
 }
 
 // reportAll tells a new manager everything; it drops what it knows.

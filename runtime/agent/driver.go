@@ -62,27 +62,27 @@ func (d *driver) forget() (over bool) {
 // run leads the task until nothing is left to do in the executor, or ctx ends:
 // then the task is left as it is.
 func (d *driver) run(ctx context.Context) {
-	var under *doing // way
+	var current *doing
 	action := d.step(d.begin())
 	for !d.finished(ctx) {
 		switch {
-		case under != nil && under.do != action.Do:
-			e := under.interrupt()
-			under, action = nil, d.step(e)
+		case current != nil && current.do != action.Do:
+			e := current.interrupt()
+			current, action = nil, d.step(e)
 			continue
-		case under == nil && action.Do != task.Nothing:
-			under = d.do(ctx, action)
+		case current == nil && action.Do != task.Nothing:
+			current = d.do(ctx, action)
 		}
 		select {
-		case e := <-under.done():
-			under, action = nil, d.step(e)
+		case e := <-current.done():
+			current, action = nil, d.step(e)
 		case e := <-d.heard:
 			action = d.step(e)
 		case <-d.changed:
 			action = d.step(d.wish())
 		case <-ctx.Done():
-			if under != nil {
-				under.interrupt()
+			if current != nil {
+				current.interrupt()
 			}
 			return
 		}

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -58,6 +59,20 @@ func (n *node) remembered() (ids []string) {
 	return ids
 }
 
+// crash ends the daemon as kill -9 does: what it has not written is lost.
+func (n *node) crash() {
+	n.Helper()
+	path := filepath.Join(n.dir, "tasks.db")
+	disk, err := os.ReadFile(path)
+	if err != nil {
+		n.Fatal(err)
+	}
+	n.daemon.stop()
+	if err := os.WriteFile(path, disk, 0o600); err != nil {
+		n.Fatal(err)
+	}
+}
+
 func (n *node) rememberedAfterStop() []string {
 	n.Helper()
 	n.daemon.stop()
@@ -69,6 +84,7 @@ type logs struct {
 	mu        sync.Mutex
 	lines     map[string][]wire.LogLine
 	forgotten []string
+	broken    error                    // what Remove comes to
 	following map[string]chan struct{} // closed at the task's end
 }
 
@@ -97,8 +113,17 @@ func (l *logs) Read(ctx context.Context, id string, opts agent.LogOptions, yield
 func (l *logs) Remove(_ context.Context, id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.broken != nil {
+		return l.broken
+	}
 	l.forgotten = append(l.forgotten, id)
 	return nil
+}
+
+func (l *logs) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err
 }
 
 func (l *logs) gone() []string {

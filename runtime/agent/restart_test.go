@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,8 +12,9 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// TestRestartInEachState stops the daemon while a task is in a state, lets
-// something happen, and starts the daemon again.
+// TestRestartInEachState ends the daemon while a task is in a state, lets
+// something happen, and starts the daemon again. The daemon is stopped, killed,
+// or killed before it wrote anything of the task.
 func TestRestartInEachState(t *testing.T) {
 	slowly := executortest.Behaviour{PrepareTakes: 10 * time.Second, StartTakes: 10 * time.Second}
 	for _, tc := range []struct {
@@ -60,40 +60,49 @@ func TestRestartInEachState(t *testing.T) {
 			before: specs.StateFailed, meanwhile: (*node).forgetEverything,
 			after: specs.StateFailed, words: "task: non-zero exit (1)", starts: 1},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, c *cluster) {
-				n := c.node("n1")
-				n.engine.SetImage("web:1", tc.behaviour)
-				c.service("shop_web", web)
-				id := c.assign("shop_web", "n1", tc.desired)
-				after(tc.wait)
-				c.sees(id, tc.before)
-				n.daemon.stop()
-				if tc.meanwhile != nil {
-					tc.meanwhile(n, id)
-				}
-				n.start()
-				after(time.Minute)
-				if task := c.sees(id, tc.after); !strings.Contains(task.Seen.Err, tc.words) {
-					t.Errorf("says %q, want %q", task.Seen.Err, tc.words)
-				}
-				if got := n.engine.Starts()[id]; got != tc.starts {
-					t.Errorf("started %d times", got)
-				}
-				if tc.after == specs.StateRunning || tc.after == specs.StateReady {
-					n.holds(id)
-				} else {
-					n.holds()
-				}
+		for how, end := range map[string]func(*node){
+			"stopped": func(n *node) { n.daemon.stop() },
+			"killed":  (*node).crash,
+			"killed early": func(n *node) {
+				n.crash()
+				n.forgetEverything("")
+			},
+		} {
+			t.Run(tc.name+", "+how, func(t *testing.T) {
+				bubble(t, func(t *testing.T, c *cluster) {
+					n := c.node("n1")
+					n.engine.SetImage("web:1", tc.behaviour)
+					c.service("shop_web", web)
+					id := c.assign("shop_web", "n1", tc.desired)
+					after(tc.wait)
+					c.sees(id, tc.before)
+					end(n)
+					if tc.meanwhile != nil {
+						tc.meanwhile(n, id)
+					}
+					n.start()
+					after(time.Minute)
+					if task := c.sees(id, tc.after); !strings.Contains(task.Seen.Err, tc.words) {
+						t.Errorf("says %q, want %q", task.Seen.Err, tc.words)
+					}
+					if got := n.engine.Starts()[id]; got != tc.starts {
+						t.Errorf("started %d times", got)
+					}
+					if tc.after == specs.StateRunning || tc.after == specs.StateReady {
+						n.holds(id)
+					} else {
+						n.holds()
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
 // forgetEverything loses the node's disk.
 func (n *node) forgetEverything(string) {
 	n.Helper()
-	if err := os.Remove(filepath.Join(n.dir, "tasks.db")); err != nil {
+	if err := os.RemoveAll(n.dir); err != nil {
 		n.Fatal(err)
 	}
 }

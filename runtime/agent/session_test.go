@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -267,7 +268,11 @@ func TestForgottenTasksLeaveNothing(t *testing.T) {
 		if got := logs.gone(); len(got) != 0 {
 			t.Errorf("logs of %v are gone before their tasks", got)
 		}
+		logs.fail(errors.New("the keeper is away"))
 		c.forget(ended)
+		after(time.Second)
+		logs.fail(nil)
+		n.restart()
 		c.forget(running)
 		after(time.Second)
 		n.holds()
@@ -282,7 +287,7 @@ func TestForgottenTasksLeaveNothing(t *testing.T) {
 }
 
 // TestTheCrewFollowsTheStore changes tasks at random, with a connection that
-// breaks and a daemon that is restarted, also with an empty disk, and compares
+// breaks and a daemon that is killed, also with an empty disk, and compares
 // what the node has with what the store says.
 func TestTheCrewFollowsTheStore(t *testing.T) {
 	for seed := range uint64(12) {
@@ -347,8 +352,9 @@ func (c *cluster) disturb(random *rand.Rand, n *node, ids *[]string) {
 	case what == 18:
 		n.reconnect()
 	default:
-		n.daemon.stop()
-		if random.IntN(2) == 0 {
+		synctest.Wait()
+		n.crash()
+		if random.IntN(3) == 0 {
 			n.forgetEverything("")
 		}
 		n.start()

@@ -97,4 +97,3 @@ func (b *builder) untemplated(n *node, path string) string {
 	}
 	return value
 }
-

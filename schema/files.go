@@ -170,22 +170,23 @@ func plain(err error) error {
 // checkText finds what no stack file holds. The position is that of the first
 // byte that is wrong.
 func checkText(file string, data []byte) (specs.Problem, bool) {
-	at := bytes.IndexByte(data, 0)
-	message := "a NUL byte: this is a binary file, not text"
-	if at < 0 && !utf8.Valid(data) {
-		message = "this byte is not UTF-8: save the file as UTF-8 text"
-		for at = 0; ; {
-			r, n := utf8.DecodeRune(data[at:])
-			if r == utf8.RuneError && n <= 1 {
-				break
-			}
-			at += n
+	for at := 0; at < len(data); {
+		r, size := utf8.DecodeRune(data[at:])
+		message := ""
+		switch {
+		case r == 0:
+			message = "a NUL byte: this is a binary file, not text"
+		case r == utf8.RuneError && size == 1:
+			message = "this byte is not UTF-8: save the file as UTF-8 text"
+		case r == '\r' && !bytes.HasPrefix(data[at:], []byte("\r\n")), r == '\u0085', r == '\u2028', r == '\u2029':
+			message = fmt.Sprintf("the character %U ends a line in YAML, but in few editors: delete it", r)
 		}
+		if message != "" {
+			return specs.Problem{Position: positionAt(file, data, at), Message: message}, true
+		}
+		at += size
 	}
-	if at < 0 {
-		return specs.Problem{}, false
-	}
-	return specs.Problem{Position: positionAt(file, data, at), Message: message}, true
+	return specs.Problem{}, false
 }
 
 // positionAt turns an offset into a position. Columns count characters.

@@ -53,6 +53,7 @@ func TestHostileFiles(t *testing.T) {
 			"stacks/shop.yml:1:1: values are nested more than 10000 deep"},
 		{"a binary", "\x7fELF\x02\x01\x00\x00", "stacks/shop.yml:1:7: a NUL byte: this is a binary file, not text"},
 		{"Latin-1", "services:\n  web:\n    image: caf\xe9\n", "stacks/shop.yml:3:15: this byte is not UTF-8: save the file as UTF-8 text"},
+		{"a line that YAML alone sees", "services:\r  web:\n", "stacks/shop.yml:1:10: the character U+000D ends a line in YAML, but in few editors: delete it"},
 		{"nothing but a comment", "# nothing\n", "stacks/shop.yml: the file is empty"},
 	} {
 		t.Run(test.name, func(t *testing.T) { wantOne(t, one(test.data), test.want) })

@@ -95,4 +95,3 @@ func (n *node) drop(key string) {
 		}
 	}
 }
-

@@ -99,4 +99,3 @@ func once(said []specs.Problem) []specs.Problem {
 		return known
 	})
 }
-

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,7 +171,7 @@ func TestWhatCannotBeReadStopsTheNode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r, err := Open(Config{NodeID: "m", Store: store.New(), Memory: NewMemory(), Bootstrap: true})
+				r, err := Open(Config{NodeID: "m", Store: store.New(), Memory: NewMemory(), Bootstrap: true, Log: slog.New(slog.DiscardHandler)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -199,6 +201,55 @@ func TestWhatCannotBeReadStopsTheNode(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestASnapshotThatCannotBeReadStopsTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{Memory: NewMemory(), Bootstrap: true}
+		r := run(t, cfg)
+		r.lead(t)
+		r.write(t, ref(1))
+		voters := r.raft.GetConfiguration().Configuration()
+		r.stop()
+		sink, err := cfg.Memory.snapshots.Create(raft.SnapshotVersionMax, 3, 1, voters, 1, r.transport)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sink.Write([]byte{format + 1}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(Config{NodeID: "manager1", Store: store.New(), Memory: cfg.Memory, Log: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), "format 2 and this swarmgit reads 1") {
+			t.Errorf("got %v, want the format", err)
+		}
+	})
+}
+
+func TestBarrierIsTheLeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		if err := c.managers[0].Barrier(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := c.managers[1].Barrier(t.Context()); !errors.Is(err, ErrNotLeader) {
+			t.Errorf("a follower answers %v", err)
+		}
+	})
+}
+
+func TestAProposalWaitsNoLongerThanItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		c.cut(0)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := c.managers[0].Propose(ctx, []specs.Transaction{ref(1)}); !errors.Is(err, ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that the outcome is unknown at the deadline", err)
+		}
+		if _, err := c.managers[0].Propose(ctx, []specs.Transaction{ref(2)}); errors.Is(err, ErrOutcomeUnknown) || err == nil {
+			t.Errorf("got %v for a context that had ended before", err)
+		}
+	})
 }
 
 func TestNobodyWaitsForAClosedConsensus(t *testing.T) {

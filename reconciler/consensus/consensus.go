@@ -76,7 +76,7 @@ type Config struct {
 	NodeID    string         // this manager's name among the voters
 	Store     *store.Store   // what agreed changes are applied to, by nobody else
 	Bootstrap bool           // begin a cluster with this manager as its voter, unless there is state
-	Transport raft.Transport // to the other voters; nil is a loopback for one
+	Transport raft.Transport // to the other voters, closed with the rest; nil is a loopback for one
 	Memory    *Memory        // instead of the disk, for tests and throw-away clusters
 	Log       *slog.Logger   // nil is slog.Default()
 

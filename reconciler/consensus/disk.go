@@ -57,6 +57,15 @@ func newDiskGuard(dir string, cfg DiskConfig, log *slog.Logger) (*diskGuard, err
 	return g, nil
 }
 
+// DiskTrouble is why proposals are refused for want of space, in words; nil
+// while there is room.
+func (c *Consensus) DiskTrouble() error {
+	if c.disk == nil {
+		return nil
+	}
+	return c.disk.full()
+}
+
 // full is why proposals are refused, or nil.
 func (g *diskGuard) full() error {
 	g.mu.Lock()

@@ -23,10 +23,8 @@ func (c *Consensus) Propose(ctx context.Context, txs []specs.Transaction) ([]err
 	if err != nil || len(batches) == 0 {
 		return errs, err
 	}
-	if c.disk != nil {
-		if err := c.disk.full(); err != nil {
-			return nil, err
-		}
+	if err := c.DiskTrouble(); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -34,21 +32,16 @@ func (c *Consensus) Propose(ctx context.Context, txs []specs.Transaction) ([]err
 	if !c.begin() {
 		return nil, ErrNotLeader
 	}
-	answers, err := c.submit(batches)
-	if err != nil {
-		c.proposals.Done()
-		return nil, err
-	}
 	done := make(chan error, 1)
 	go func() {
 		defer c.proposals.Done()
-		done <- collect(batches, answers, errs)
+		done <- c.write(batches, errs)
 	}()
 	select {
 	case err := <-done:
 		return errs, err
 	case <-ctx.Done():
-		return nil, unknown(context.Cause(ctx))
+		return nil, unknown(context.Cause(ctx)) // errs is still written to
 	}
 }
 
@@ -63,19 +56,23 @@ func (c *Consensus) begin() bool {
 	return c.leading
 }
 
-// submit hands the batches to raft in order. It blocks while raft's queue is
-// full.
-func (c *Consensus) submit(batches []batch) ([]raft.ApplyFuture, error) {
+// write hands all batches to raft, in order, before it waits for the first
+// answer. It blocks while raft's queue is full.
+func (c *Consensus) write(batches []batch, errs []error) error {
 	at := c.Now()
-	answers := make([]raft.ApplyFuture, len(batches))
-	for i, b := range batches {
+	var entries [][]byte
+	for _, b := range batches {
 		data, err := b.encode(at)
 		if err != nil {
-			return nil, fmt.Errorf("encode an entry: %w", err)
+			return fmt.Errorf("encode an entry: %w", err)
 		}
-		answers[i] = c.raft.Apply(data, 0)
+		entries = append(entries, data)
 	}
-	return answers, nil
+	var answers []raft.ApplyFuture
+	for _, data := range entries {
+		answers = append(answers, c.raft.Apply(data, 0))
+	}
+	return collect(batches, answers, errs)
 }
 
 // collect waits for raft's answers and sorts them into errs.

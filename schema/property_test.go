@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
@@ -195,11 +196,35 @@ func TestVariablesAreComposes(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOfN(expression, 1, 4).Draw(t, "expressions"), rapid.SampledFrom([]string{"", " ", "/"}).Draw(t, "between"))
-		want, wantErr := template.Substitute(text, lookup)
+		want, wantErr := template.SubstituteWithOptions(text, lookup, template.WithoutLogging)
 		vars := &variables{values: values}
 		got, err := vars.substitute(text, func(string, string) {})
 		if (err != nil) != (wantErr != nil) || err == nil && got != want {
 			t.Fatalf("%q: got %q, %v; Compose has %q, %v", text, got, err, want, wantErr)
+		}
+	})
+}
+
+// TestDotEnvIsComposes compares with compose-go on lines that it reads.
+func TestDotEnvIsComposes(t *testing.T) {
+	line := rapid.Custom(func(t *rapid.T) string {
+		name := rapid.StringMatching(`[A-Z]{1,3}`).Draw(t, "name")
+		value := rapid.SampledFrom([]string{
+			"", "plain", "two words", "a=b", " padded ", "a#b", "a # comment", "'single $A'", `"double $A"`, `"a\"b"`, `"a\nb"`,
+			"$A", "${B:-none}", `"# no comment"`, "'it' # comment", "https://x/?a=b#c",
+		}).Draw(t, "value")
+		return rapid.SampledFrom([]string{"", "export "}).Draw(t, "before") + name + "=" + value
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(line, 0, 6).Draw(t, "lines"), "\n")
+		want, err := dotenv.ParseWithLookup(strings.NewReader(text), nil)
+		if err != nil {
+			t.Skip(err)
+		}
+		var to report
+		tree := &files{fsys: fstest.MapFS{".env": {Data: []byte(text)}}}
+		if diff := cmp.Diff(want, dotEnv(tree, "stack.yml", &to).values); diff != "" || len(to.problems) > 0 {
+			t.Fatalf("%q: %v (-compose +ours):\n%s", text, to.problems, diff)
 		}
 	})
 }

@@ -22,8 +22,8 @@ type Config struct {
 	Logs     Logs // nil: this node keeps no logs
 	Log      *slog.Logger
 
-	// Connect returns a client of a manager, the leader if it is known. The
-	// agent closes it with its session.
+	// Connect returns a client of a manager, the leader if it is known, with a
+	// connection of its own. The agent closes it.
 	Connect func(ctx context.Context) (*wire.Client, error)
 
 	// Describe says what the node is; the executor's Describe is a good start.

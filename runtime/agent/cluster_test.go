@@ -137,6 +137,7 @@ type node struct {
 	daemon part
 
 	connections sync.Mutex // guards what follows
+	dials       int
 	cut         bool
 	open        []*freezingConn
 }
@@ -172,6 +173,7 @@ func (n *node) dial(ctx context.Context) (net.Conn, error) {
 	freezing := &freezingConn{Conn: conn, frozen: make(chan struct{}), thawed: make(chan struct{})}
 	n.connections.Lock()
 	defer n.connections.Unlock()
+	n.dials++
 	n.open = append(n.open, freezing)
 	return freezing, nil
 }

@@ -41,9 +41,16 @@ func (s *session) answerLogs(ctx context.Context) error {
 	return streams.Wait()
 }
 
-// publish answers one request. What goes wrong is told to whoever asked.
+// publish answers one request over a connection of its own: a person who does
+// not read on fills the connection, and heartbeats must not wait behind that.
 func (s *session) publish(ctx context.Context, req wire.LogRequest) {
-	_, err := wire.PublishLogs.Call(ctx, s.client, func(send func(wire.LogBatch) error) error {
+	client, err := s.Connect(ctx)
+	if err != nil {
+		s.Log.WarnContext(ctx, "no connection for logs", "request", req.ID, "error", err)
+		return
+	}
+	defer client.Close()
+	_, err = wire.PublishLogs.Call(ctx, client, func(send func(wire.LogBatch) error) error {
 		if err := send(wire.LogBatch{RequestID: req.ID, SessionID: s.SessionID}); err != nil {
 			return err
 		}

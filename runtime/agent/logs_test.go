@@ -10,8 +10,52 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarmgit/swarmgit/runtime/agent"
+	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
+
+// endless is a log without an end.
+type endless struct{ agent.Logs }
+
+func (endless) Read(_ context.Context, id string, _ agent.LogOptions, yield func([]wire.LogLine) error) error {
+	line := wire.LogLine{TaskID: id, Text: make([]byte, 16<<10)}
+	for {
+		if err := yield([]wire.LogLine{line}); err != nil {
+			return err
+		}
+	}
+}
+
+func TestAPausedReaderOfLogsHoldsUpNothingElse(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		n.daemon.stop()
+		n.logs = endless{}
+		n.start()
+		c.service("shop_web", web)
+		synctest.Wait()
+		ctx, quit := context.WithCancel(t.Context())
+		const readers = 10
+		before := n.dials
+		for range readers {
+			go func() {
+				_ = c.dispatcher.Logs(ctx, "n1", wire.LogRequest{Tasks: []string{"t1"}}, func(wire.LogBatch) error {
+					<-ctx.Done() // a pager, and its user at lunch
+					return ctx.Err()
+				})
+			}()
+		}
+		after(5 * time.Minute)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		c.sees(id, specs.StateRunning)
+		if n.status() != specs.NodeReady || n.dials != before+readers {
+			t.Errorf("the node is %s after %d connections for %d readers", n.status(), n.dials-before, readers)
+		}
+		quit()
+		synctest.Wait()
+	})
+}
 
 func TestLogs(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {

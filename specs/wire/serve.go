@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// SendTimeout is how long a stream waits for a receiver that takes nothing.
-	// It is then cut off, rather than holding what others could use.
+	// SendTimeout is how long a stream waits for a node that takes nothing. It is
+	// then cut off, rather than holding what others could use. A person, who
+	// speaks JSON, may take any time: a pager reads no further than its user.
 	SendTimeout = 10 * time.Second
 
 	// pingAfter is how long a connection may be silent before it is asked
@@ -97,10 +98,13 @@ func (g *gate) shut() {
 	<-g.empty
 }
 
-// impatient gives every write of a stream SendTimeout to be taken.
+// impatient gives every write of a stream to a node SendTimeout to be taken.
 func impatient(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(&deadlineWriter{w, http.NewResponseController(w)}, r)
+		if r.Header.Get("Content-Type") == "application/connect+"+cborCodec.name {
+			w = &deadlineWriter{w, http.NewResponseController(w)}
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 

@@ -37,9 +37,14 @@ const (
 // serve answers mux over a pipe and returns a client of it.
 func serve(t *testing.T, mux *http.ServeMux) *wire.Client {
 	t.Helper()
+	return serveTo(t, mux, wire.NewClient)
+}
+
+func serveTo(t *testing.T, mux *http.ServeMux, newClient func(wire.Dial) *wire.Client) *wire.Client {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	pipe := wire.NewPipe()
-	client := wire.NewClient(pipe.Dial)
+	client := newClient(pipe.Dial)
 	var served sync.WaitGroup
 	served.Go(func() {
 		if err := wire.Serve(ctx, pipe, mux); err != nil {
@@ -191,6 +196,43 @@ func TestSlowReceiverIsCutOff(t *testing.T) {
 			t.Errorf("cut off after %v", took)
 		}
 	})
+}
+
+func TestPersonMayPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const messages = 20
+		mux := http.NewServeMux()
+		count.Serve(mux, func(_ context.Context, _ question, send func(answer) error) error {
+			for n := range messages {
+				if err := send(answer{N: n, Words: strings.Repeat("x", 1<<20)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		client := serveTo(t, mux, wire.NewJSONClient)
+		got := 0
+		for _, err := range count.Call(t.Context(), client, question{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got++; got == 1 {
+				time.Sleep(100 * wire.SendTimeout)
+			}
+		}
+		if got != messages {
+			t.Errorf("%d messages", got)
+		}
+	})
+}
+
+func TestTooLarge(t *testing.T) {
+	mux := http.NewServeMux()
+	ask.Serve(mux, func(context.Context, question) (answer, error) { return answer{}, nil })
+	_, err := ask.Call(t.Context(), serve(t, mux), question{Words: strings.Repeat("x", 65<<20)})
+	if wire.KindOf(err) != wire.Exhausted {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestIdleStreamIsKept(t *testing.T) {

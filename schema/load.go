@@ -127,6 +127,7 @@ func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 		return known
 	}
 	one := readStack(tree, stack, data, check)
+	one.report.settle()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.cache) >= cacheLimit {

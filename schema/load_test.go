@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -169,6 +170,24 @@ func TestLoaderRemembers(t *testing.T) {
 	if hash() != "" {
 		t.Error("a config file that went is not seen")
 	}
+}
+
+// TestLoaderSharesWhole loads a file with a mistake behind an anchor again and
+// again, from several goroutines.
+func TestLoaderSharesWhole(t *testing.T) {
+	tree := one("x-it: &it {image: nginx, user: 5, build: .}\nservices: {b: *it, a: *it, c: *it}")
+	want := "stacks/shop.yml:1:32: services.a.user: must be text, got 5: put it in quotes\n" +
+		"! stacks/shop.yml:1:35: services.a.build: ignored, as by Swarm: an image is built before it is deployed\n"
+	loader := NewLoader()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if got := said(loader.Load(context.Background(), tree, Options{})); got != want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // TestOrigins asks for the places that a plan shows.

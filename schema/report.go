@@ -43,11 +43,16 @@ func (r *report) keep(p specs.Problem) {
 
 func (r *report) full() bool { return len(r.problems) >= maxKept }
 
-// add takes what was said of one more file.
+// add takes what was said of one more file, which stays as it is.
 func (r *report) add(other report) {
-	problems, warnings := other.sorted()
-	r.problems = append(r.problems, told(problems)...)
-	r.warnings = append(r.warnings, told(warnings)...)
+	r.problems = append(r.problems, other.problems...)
+	r.warnings = append(r.warnings, other.warnings...)
+}
+
+// settle brings the report of one file into the form in which it is shared.
+func (r *report) settle() {
+	r.problems, r.warnings = r.sorted()
+	r.problems, r.warnings = told(r.problems), told(r.warnings)
 }
 
 // told cuts what was said of one file to what the user sees. Of problems, those

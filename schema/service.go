@@ -65,7 +65,11 @@ func (b *builder) image(f *field) string {
 		return ""
 	}
 	if _, err := reference.ParseAnyReference(n.value); err != nil {
-		b.to.problem(n.pos, "services."+f.key+".image", fmt.Sprintf("must be an image such as nginx:1.29, got %q: %s", n.value, strings.TrimPrefix(err.Error(), "invalid reference format: ")))
+		message := "must be an image such as nginx:1.29" + got(n, "")
+		if why, ok := strings.CutPrefix(err.Error(), reference.ErrReferenceInvalidFormat.Error()+": "); ok {
+			message += ": " + why
+		}
+		b.to.problem(n.pos, "services."+f.key+".image", message)
 	}
 	return n.value
 }

@@ -156,8 +156,7 @@ func (m *Manager) healthz(w http.ResponseWriter, _ *http.Request) {
 
 func (m *Manager) packLimit() specs.Bytes { return m.store.Snapshot().Cluster().Spec.PackLimit }
 
-// Snapshot is the newest state. A node that this leader has not heard of yet
-// reads as unknown.
+// Snapshot is the newest state.
 func (m *Manager) Snapshot() store.Snapshot { return m.store.Snapshot() }
 
 // Leader is the ID of the node that leads, "" while nobody is known to.
@@ -167,6 +166,9 @@ func (m *Manager) Leader() string {
 	}
 	return ""
 }
+
+// Heard reports whether the leader knows how the node is.
+func (m *Manager) Heard(nodeID string) bool { return m.dispatcher.Heard(nodeID) }
 
 // DiskTrouble says why nothing can be written, "" when it can.
 func (m *Manager) DiskTrouble() string {

@@ -36,7 +36,8 @@ func (m *Manager) propose(_ context.Context, snap store.Snapshot, req planReques
 		}
 	}
 	return planner.Propose(planner.Input{
-		Present: snap, Source: specs.MainSource, Wanted: req.loaded.Stacks, Warnings: warnings, Now: m.raft.Now(),
+		Present: snap, Source: specs.MainSource, Wanted: req.loaded.Stacks, Now: m.raft.Now(),
+		Mistakes: req.loaded.Refusals(true), Warnings: warnings, NewID: newID,
 		Revision: req.revision, Base: m.at(snap), Title: req.title,
 		AllowRemoval: req.allowRemoval, AcceptPartial: req.acceptPartial,
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/git"
@@ -198,7 +199,10 @@ func (p *push) Follow(ctx context.Context, out io.Writer) error {
 		return nil
 	}
 	_, err := p.m.follow(ctx, p.rev.ID, func(line string) error {
-		_, err := io.WriteString(out, git.Wrap(line, "    "))
+		if len(line) > git.Width {
+			line = strings.TrimSuffix(git.Wrap(line, "    "), "\n")
+		}
+		_, err := io.WriteString(out, line+"\n")
 		return err
 	})
 	return err

@@ -43,6 +43,7 @@ type node struct {
 	cfg     nodeConfig
 	id      string
 	lock    *os.File
+	logs    nodeLogs
 	managed *containerd.Managed // nil when somebody else's containerd is used
 	engine  *containerd.Engine
 	manager *reconciler.Manager
@@ -87,6 +88,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 // openWorker brings up the log keeper, the executor and the agent.
 func (n *node) openWorker(ctx context.Context) error {
 	var err error
+	n.logs = newNodeLogs(n.cfg.dataDir, n.cfg.log)
 	engine := containerd.Config{Socket: n.cfg.containerd, Dir: filepath.Join(n.cfg.dataDir, "executor"), Log: n.cfg.log}
 	if n.cfg.containerd == "managed" {
 		if n.managed, err = containerd.NewManaged(containerd.ManagedConfig{DataDir: n.cfg.dataDir, Log: n.cfg.log}); err != nil {
@@ -97,11 +99,12 @@ func (n *node) openWorker(ctx context.Context) error {
 		}
 		engine = n.managed.EngineConfig()
 	}
+	engine.Logs = n.logs
 	if n.engine, err = containerd.Open(ctx, engine); err != nil {
 		return err
 	}
 	n.agent = agent.New(agent.Config{
-		NodeID: n.id, Dir: filepath.Join(n.cfg.dataDir, "agent"), Executor: n.engine, Log: n.cfg.log,
+		NodeID: n.id, Dir: filepath.Join(n.cfg.dataDir, "agent"), Executor: n.engine, Logs: n.logs, Log: n.cfg.log,
 		Connect:  func(context.Context) (*wire.Client, error) { return wire.NewClient(n.pipe.Dial), nil },
 		Describe: n.describe,
 	})
@@ -130,6 +133,7 @@ func (n *node) run(ctx context.Context) error {
 	if n.managed != nil {
 		g.Go(func() error { return n.managed.Run(ctx) })
 	}
+	g.Go(func() error { return n.logs.Run(ctx) })
 	g.Go(func() error { return n.manager.Run(ctx) })
 	g.Go(func() error { return wire.Serve(ctx, n.pipe, nodes) })
 	g.Go(func() error { return n.agent.Run(ctx) })

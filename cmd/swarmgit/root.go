@@ -29,7 +29,7 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 	root.PersistentFlags().StringVar(&opt.host, "host", "", "the daemon's socket (default: $SWARMGIT_HOST, else /run/swarmgit/swarmgit.sock, or your runtime directory)")
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(
-		daemonCommand(),
+		daemonCommand(), devCommand(), demoCommand(),
 		validateCommand(opt), planCommand(opt), statusCommand(opt), waitCommand(opt), revisionsCommand(opt),
 		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), nodeCommand(opt), serviceCommand(opt), stackCommand(opt),
 		versionCommand(),

@@ -30,6 +30,9 @@ type Cluster interface {
 	Snapshot() store.Snapshot
 	// Leader is the ID of the node that leads, "" while nobody does.
 	Leader() string
+	// Heard reports whether the leader has a session with the node, or had one
+	// in this term; until then nobody knows how the node is.
+	Heard(nodeID string) bool
 	// DiskTrouble says why nothing can be written, "" when it can.
 	DiskTrouble() string
 	// Plan says what applying the request's tree or commit would do.

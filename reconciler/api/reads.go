@@ -19,7 +19,7 @@ func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
 	leader := s.Cluster.Leader()
 	for node := range snap.Nodes() {
 		reply.Nodes.Total++
-		if node.Seen.Status == specs.NodeReady {
+		if node.Seen.Status == specs.NodeReady && s.Cluster.Heard(node.ID) {
 			reply.Nodes.Ready++
 		}
 		if node.Spec.Role == specs.Manager {
@@ -66,7 +66,7 @@ func (s *Server) listNodes(_ context.Context, _ Empty) (ListNodesReply, error) {
 	snap := s.Cluster.Snapshot()
 	var reply ListNodesReply
 	for node := range snap.Nodes() {
-		reply.Nodes = append(reply.Nodes, nodeView(snap, node, s.Self, s.Cluster.Leader()))
+		reply.Nodes = append(reply.Nodes, s.nodeView(snap, node))
 	}
 	slices.SortFunc(reply.Nodes, func(a, b Node) int {
 		return cmp.Or(cmp.Compare(a.Seen.Description.Hostname, b.Seen.Description.Hostname), cmp.Compare(a.ID, b.ID))
@@ -80,7 +80,7 @@ func (s *Server) inspectNode(_ context.Context, req ByName) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	return nodeView(snap, node, s.Self, s.Cluster.Leader()), nil
+	return s.nodeView(snap, node), nil
 }
 
 func (s *Server) listServices(_ context.Context, req ListServicesRequest) (ListServicesReply, error) {

@@ -40,8 +40,11 @@ func taskView(snap store.Snapshot, task specs.Task) Task {
 	return view
 }
 
-func nodeView(snap store.Snapshot, node specs.Node, self, leader string) Node {
-	view := Node{Node: node, Self: node.ID == self, Leader: node.ID == leader}
+func (s *Server) nodeView(snap store.Snapshot, node specs.Node) Node {
+	view := Node{Node: node, Self: node.ID == s.Self, Leader: node.ID == s.Cluster.Leader()}
+	if node.Seen.Status == specs.NodeReady && !s.Cluster.Heard(node.ID) {
+		view.Seen.Status = specs.NodeUnknown
+	}
 	for task := range snap.TasksOn(node.ID) {
 		if task.State() == specs.StateRunning {
 			view.Tasks++

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+func devCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "dev [DIR]", Short: "Run a throw-away cluster that follows a working tree", Args: cobra.MaximumNArgs(1),
+		Long: `Starts a cluster of one node in this process and applies the stacks of DIR (the
+current directory by default), again whenever a file changes, committed or not.
+Ctrl-C removes the cluster with everything that ran in it.`,
+		Example: "  sudo swarmgit dev\n  sudo swarmgit dev examples/demo",
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return runDev(c, dir)
+		},
+	}
+}
+
+func runDev(c *cobra.Command, dir string) (err error) {
+	if os.Geteuid() != 0 {
+		return errors.New("dev: containers need root: sudo swarmgit dev")
+	}
+	worktree, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(worktree); err != nil || !info.IsDir() {
+		return fmt.Errorf("dev %s: not a directory", dir)
+	}
+	temp, err := os.MkdirTemp("", "swarmgit-dev-")
+	if err != nil {
+		return fmt.Errorf("dev: %w", err)
+	}
+	log := quietLog()
+	slog.SetDefault(log)
+	data := filepath.Join(temp, "data")
+	defer func() {
+		ctx := context.WithoutCancel(c.Context()) // Ctrl-C ends the cluster, not its removal
+		err = errors.Join(err, endWorker(ctx, data), os.RemoveAll(temp))
+	}()
+	n, err := openNode(c.Context(), nodeConfig{
+		dataDir: data, http: "127.0.0.1:0", socket: filepath.Join(temp, "sock"),
+		containerd: "managed", cluster: "dev", log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	g, ctx := errgroup.WithContext(c.Context())
+	g.Go(func() error { return n.run(ctx) })
+	g.Go(func() error {
+		fmt.Fprintf(c.OutOrStdout(), "a cluster follows %s; in another terminal: export SWARMGIT_HOST=%s\n", worktree, n.cfg.socket)
+		return (&follower{c: c, worktree: worktree, gitDir: filepath.Join(temp, "git"), node: n}).run(ctx)
+	})
+	if err := g.Wait(); err != nil && c.Context().Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// follower pushes what is in a working tree, through a repository of its own, so
+// that the person's is not touched.
+type follower struct {
+	c        *cobra.Command
+	worktree string
+	gitDir   string
+	node     *node
+}
+
+// lookPeriod is how often the working tree is looked at.
+const lookPeriod = 500 * time.Millisecond
+
+func (f *follower) run(ctx context.Context) error {
+	if err := f.git(ctx, "init", "--quiet", "--initial-branch=main"); err != nil {
+		return err
+	}
+	last := specs.Hash("")
+	for tick := time.NewTicker(lookPeriod); ; {
+		tree, err := f.tree(ctx)
+		if err != nil {
+			return err
+		}
+		if tree != last {
+			last = tree
+			if err := f.push(ctx); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tree stages everything and names the result.
+func (f *follower) tree(ctx context.Context) (specs.Hash, error) {
+	if err := f.git(ctx, "add", "--all", "."); err != nil {
+		return "", err
+	}
+	out, err := f.command(ctx, "write-tree").Output()
+	return specs.Hash(strings.TrimSpace(string(out))), err
+}
+
+// push commits what is staged and shows the push. A refusal is for the person
+// to mend, and the next change is another try.
+func (f *follower) push(ctx context.Context) error {
+	if err := f.git(ctx, "commit", "--quiet", "--allow-empty", "-m", "working tree at "+time.Now().Format(time.TimeOnly)); err != nil {
+		return err
+	}
+	remote, err := f.node.manager.GitURL(ctx, false)
+	if err != nil {
+		return err
+	}
+	push := f.command(ctx, "-c", "http.extraHeader=Authorization: Bearer "+remote.Token,
+		"push", "-o", "allow-removal", remote.URL, "HEAD:main")
+	push.Stdout, push.Stderr = f.c.OutOrStdout(), f.c.OutOrStdout()
+	_ = push.Run() // it has said itself what was wrong
+	return nil
+}
+
+func (f *follower) git(ctx context.Context, args ...string) error {
+	if out, err := f.command(ctx, args...).CombinedOutput(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("dev: git %s in %s: %s", args[0], f.worktree, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+func (f *follower) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir", f.gitDir, "--work-tree", f.worktree}, args...)...)
+	cmd.Dir = f.worktree
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=dev", "GIT_AUTHOR_EMAIL=dev@localhost",
+		"GIT_COMMITTER_NAME=dev", "GIT_COMMITTER_EMAIL=dev@localhost")
+	return cmd
+}

@@ -57,8 +57,7 @@ func (s *Store) Subscribe() *Feed {
 	f := &Feed{store: s, ready: make(chan struct{}, 1), touched: newTouched()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.touched.All = true
-	f.wake()
+	f.touchAll()
 	s.feeds[f] = struct{}{}
 	return f
 }
@@ -87,8 +86,8 @@ func (f *Feed) Close() {
 	delete(f.store.feeds, f)
 }
 
-// publish hands what txs touched to the feed. The store's mutex is held.
-func (f *Feed) publish(txs []specs.Transaction) {
+// touch adds what txs changed. The store's mutex is held.
+func (f *Feed) touch(txs []specs.Transaction) {
 	for _, tx := range txs {
 		for _, c := range tx {
 			f.touched.add(c)
@@ -97,6 +96,11 @@ func (f *Feed) publish(txs []specs.Transaction) {
 	if !f.touched.empty() {
 		f.wake()
 	}
+}
+
+func (f *Feed) touchAll() {
+	f.touched.All = true
+	f.wake()
 }
 
 func (f *Feed) wake() {

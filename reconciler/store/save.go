@@ -99,15 +99,7 @@ func (s *Store) Restore(dec encoding.Decoder) error {
 	if err != nil {
 		return fmt.Errorf("restore the store: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for feed := range s.feeds {
-		feed.touched.All = true
-		feed.wake()
-	}
-	s.current = restored
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.publish(restored, (*Feed).touchAll)
 	return nil
 }
 

@@ -107,16 +107,18 @@ func (s *Store) Apply(index uint64, txs []specs.Transaction) []error {
 	for i, tx := range txs {
 		errs[i] = draft.Apply(tx)
 	}
-	s.publish(draft.Snapshot, draft.done)
+	s.publish(draft.Snapshot, func(f *Feed) { f.touch(draft.done) })
 	return errs
 }
 
-func (s *Store) publish(next Snapshot, txs []specs.Transaction) {
+// publish makes next the newest state, and has tell say to each feed what has
+// changed.
+func (s *Store) publish(next Snapshot, tell func(*Feed)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = next
 	for feed := range s.feeds {
-		feed.publish(txs)
+		tell(feed)
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
@@ -40,7 +41,18 @@ func newSite(t *testing.T) *site {
 func serve(t *testing.T, repo *Repository) *site {
 	cluster := newCluster(t)
 	server := &Server{Repository: repo, Cluster: cluster}
-	return &site{t, repo, cluster, server, httptest.NewServer(server)}
+	web := httptest.NewUnstartedServer(server)
+	web.Config.ErrorLog = log.New(complaints{t}, "", 0)
+	web.Start()
+	return &site{t, repo, cluster, server, web}
+}
+
+// complaints are what net/http says of us: always a mistake of ours.
+type complaints struct{ t *testing.T }
+
+func (c complaints) Write(p []byte) (int, error) {
+	c.t.Errorf("net/http: %s", p)
+	return len(p), nil
 }
 
 func (s *site) url() string { return s.http.URL + Path }
@@ -55,6 +67,7 @@ func (s *site) clone() *clone {
 	c := &clone{s.t, s.t.TempDir()}
 	c.git("init", "-q", "-b", "main")
 	c.git("remote", "add", "swarm", s.url())
+	c.git("config", "gc.auto", "0") // in the background it outlives the test
 	return c
 }
 

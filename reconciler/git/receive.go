@@ -53,10 +53,12 @@ func (s *Server) receivePack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rc := &receive{Server: s, request: q, answer: newAnswer(w, q.can("side-band-64k"))}
+	limit := int64(s.packLimit())
+	defer readOut(r.Body, rc.answer.control, drainFactor*limit)
 	if len(q.commands) == 0 {
 		return // a client that tries its credentials before a large push
 	}
-	rc.pack = &meter{in: body, control: rc.answer.control, limit: int64(s.packLimit())}
+	rc.pack = &meter{in: body, control: rc.answer.control, limit: limit}
 	done := make(chan struct{})
 	var alive sync.WaitGroup
 	alive.Go(func() { rc.answer.keepAlive(done) })

@@ -83,10 +83,13 @@ func judgeName(ref string, refs map[string]string, main string) error {
 }
 
 func judgeBase(c command, refs map[string]string) error {
-	if c.old == refs[c.ref] {
-		return nil
+	switch {
+	case c.old != refs[c.ref]:
+		return moved(c.ref, refs[c.ref])
+	case c.new == "" && c.old == "":
+		return refuse("no such branch", "There is nothing to delete.")
 	}
-	return moved(c.ref, refs[c.ref])
+	return nil
 }
 
 func moved(ref, to string) *refusal {

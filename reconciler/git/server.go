@@ -123,6 +123,7 @@ func (s *Server) uploadPack(w http.ResponseWriter, r *http.Request) {
 	}
 	control := http.NewResponseController(w)
 	control.EnableFullDuplex()
+	defer readOut(r.Body, control, maxFetchRequest)
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 	cmd := s.uploadPackCommand(r)

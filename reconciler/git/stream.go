@@ -38,6 +38,17 @@ func (m *meter) over() bool { return m.count.Load() > m.limit }
 // drain reads what is left, because a client listens only when it has sent all.
 func (m *meter) drain() { io.Copy(io.Discard, io.LimitReader(m, drainFactor*m.limit)) }
 
+// readOut reads a full-duplex request to its end, without which net/http would
+// start to listen for the client's leaving in the middle of its next request. A
+// client that sends on and on is cut off.
+func readOut(body io.Reader, control *http.ResponseController, limit int64) {
+	control.SetReadDeadline(time.Now().Add(stallLimit))
+	defer control.SetReadDeadline(time.Time{})
+	if n, err := io.Copy(io.Discard, io.LimitReader(body, limit)); err == nil && n == limit {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // head keeps the first bytes that are written to it.
 type head struct {
 	bytes.Buffer

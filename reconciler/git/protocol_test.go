@@ -1,0 +1,198 @@
+package git
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// post sends a request as no git client would, and returns the status and body.
+func (s *site) post(route string, body []byte, header ...string) (int, string) {
+	s.t.Helper()
+	r, err := http.NewRequest("POST", s.url()+route, bytes.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+func zipped(text string) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	io.WriteString(w, text)
+	w.Close()
+	return b.Bytes()
+}
+
+func deletion(ref, old, capabilities string) string {
+	return pkt(old+" "+zeroHash+" "+ref+"\x00"+capabilities) + flush
+}
+
+func TestCompressedRequest(t *testing.T) {
+	s := newSite(t)
+	c := s.clone()
+	first := c.commit("x", "1", "first")
+	c.git("push", "-q", "swarm", "main:other")
+	status, said := s.post("/git-receive-pack", zipped(deletion("refs/heads/other", first, "report-status side-band-64k")), "Content-Encoding", "gzip")
+	if status != 200 || !strings.Contains(said, "other is deleted") || !strings.Contains(said, "ok refs/heads/other") {
+		t.Errorf("%d %q", status, said)
+	}
+	s.wantRef("refs/heads/other", "")
+	if status, _ := s.post("/git-receive-pack", []byte("not gzip"), "Content-Encoding", "gzip"); status != 400 {
+		t.Errorf("what is not gzip is answered %d", status)
+	}
+
+	// Enough branches for a fetch that git compresses.
+	var commits []string
+	for i := range 40 {
+		commits = append(commits, c.commit("x", fmt.Sprint("b", i), fmt.Sprint(i)))
+	}
+	c.git("push", "-q", "swarm", "main")
+	for i, commit := range commits {
+		s.cluster.set(fmt.Sprintf("refs/heads/b%d", i), commit)
+	}
+	if err := s.repo.Sync(t.Context(), s.cluster.Refs); err != nil {
+		t.Fatal(err)
+	}
+	other := s.clone()
+	other.git("fetch", "-q", "swarm")
+	if n := len(strings.Fields(other.git("branch", "-r"))); n != 41 {
+		t.Errorf("fetched %d branches", n)
+	}
+	other.git("-c", "protocol.version=0", "clone", "-q", s.url(), t.TempDir())
+}
+
+func TestClientWithoutSideband(t *testing.T) {
+	s := newSite(t)
+	c := s.clone()
+	first := c.commit("x", "1", "first")
+	c.git("push", "-q", "swarm", "main")
+	_, said := s.post("/git-receive-pack", []byte(deletion("refs/heads/main", first, "report-status")))
+	want := pkt("unpack ok\n") + pkt("ng refs/heads/main swarmgit: the cluster follows main\n") + flush
+	if said != want {
+		t.Errorf("answer is %q, want %q", said, want)
+	}
+}
+
+func TestRequestsThatNoClientSends(t *testing.T) {
+	s := newSite(t)
+	one := strings.Repeat("1", 40)
+	for name, c := range map[string]struct {
+		body   string
+		status int
+	}{
+		"nothing":               {"", 400},
+		"text":                  {"hello, world", 400},
+		"half a line":           {"00ff" + one, 400},
+		"a delimiter":           {"0001", 400},
+		"no commit":             {pkt("shallow me") + flush, 400},
+		"a short command":       {pkt(one+" refs/heads/main") + flush, 400},
+		"no end":                {pkt(one + " " + one + " refs/heads/main\x00report-status"), 400},
+		"too many":              {strings.Repeat(pkt("shallow "+one), maxRequestLines) + flush, 400},
+		"a probe":               {flush, 200},
+		"a name that is none":   {pkt(zeroHash+" "+one+" refs/heads/../x\x00report-status") + flush + "PACK", 200},
+		"no pack":               {pkt(zeroHash+" "+one+" refs/heads/x\x00report-status") + flush, 200},
+		"deletes what is not":   {deletion("refs/heads/x", one, "report-status"), 200},
+		"deletes nothing":       {deletion("refs/heads/x", zeroHash, "report-status"), 200},
+		"an option with escape": {pkt(zeroHash+" "+one+" refs/heads/x\x00report-status side-band-64k push-options") + flush + pkt("\x1b[31m") + flush, 200},
+	} {
+		status, said := s.post("/git-receive-pack", []byte(c.body))
+		if status != c.status {
+			t.Errorf("%s: answered %d %q, want %d", name, status, said, c.status)
+		}
+		if strings.Contains(said, "ok refs") || strings.ContainsRune(said, '\x1b') {
+			t.Errorf("%s: answered %q", name, said)
+		}
+		if n := len(s.cluster.Refs()); n != 0 {
+			t.Errorf("%s: %d refs", name, n)
+		}
+		s.wantNoLeftovers()
+	}
+	for _, route := range []string{"/", "/HEAD", "/config", "/objects/info/packs", "/info/refs", "/info/refs?service=git-receive-archive", "/../secret"} {
+		answer, err := http.Get(s.url() + route)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode/100 != 4 {
+			t.Errorf("GET %s is answered %s", route, answer.Status)
+		}
+	}
+}
+
+func TestPackBomb(t *testing.T) {
+	s := newSite(t)
+	s.server.PackLimit = oneMebibyte
+	body := pkt(zeroHash+" "+strings.Repeat("1", 40)+" refs/heads/x\x00report-status side-band-64k") + flush + strings.Repeat("\x00", 64<<20)
+	_, said := s.post("/git-receive-pack", zipped(body), "Content-Encoding", "gzip")
+	if !strings.Contains(said, "ng refs/heads/x swarmgit: pack over 1M") {
+		t.Errorf("answered %q", said)
+	}
+	s.wantNoLeftovers()
+}
+
+func FuzzReadRequest(f *testing.F) {
+	one := strings.Repeat("1", 40)
+	f.Add([]byte(pkt(one+" "+zeroHash+" refs/heads/main\x00report-status push-options") + flush + pkt("no-wait") + flush))
+	f.Add([]byte(pkt("shallow "+one) + flush))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		q, err := readRequest(bufio.NewReader(bytes.NewReader(data)))
+		if err != nil {
+			return
+		}
+		// What git is told says the same.
+		again, err := readRequest(bufio.NewReader(strings.NewReader(q.head())))
+		if err != nil || len(again.commands) != len(q.commands) || len(again.shallow) != len(q.shallow) {
+			t.Fatalf("%q became %q: %v", data, q.head(), err)
+		}
+		for i, c := range q.commands {
+			if again.commands[i] != c {
+				t.Errorf("%+v became %+v", c, again.commands[i])
+			}
+		}
+	})
+}
+
+func FuzzObjects(f *testing.F) {
+	f.Add([]byte("tree a\nauthor A <a@b> 1 +0\n\nsubject\n"))
+	f.Add([]byte("100644 a\x00" + strings.Repeat("1", 20)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if commit, err := parseCommit(zeroHash, string(data)); err == nil && strings.ContainsAny(commit.Subject+commit.Author, "\n\x1b\x00") {
+			t.Errorf("subject %q, author %q", commit.Subject, commit.Author)
+		}
+		parseTree(data)
+	})
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range [][3]string{
+		{"short", "  ", "short\n"},
+		{"  margin stays", "    ", "  margin stays\n"},
+		{strings.Repeat("x", Width), "  ", strings.Repeat("x", Width) + "\n"},
+		{strings.Repeat("x", Width-1) + " y", "  ", strings.Repeat("x", Width-1) + "\n  y\n"},
+		{"a " + strings.Repeat("x", Width+9) + " b", "  ", "a\n  " + strings.Repeat("x", Width+9) + "\n  b\n"},
+		{"", "  ", "\n"},
+		{strings.Repeat("ü", Width-2) + " y", "", strings.Repeat("ü", Width-2) + " y\n"},
+	} {
+		if got := Wrap(c[0], c[1]); got != c[2] {
+			t.Errorf("Wrap(%q, %q) is %q, want %q", c[0], c[1], got, c[2])
+		}
+	}
+}

@@ -2,10 +2,8 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -30,13 +28,11 @@ func (m *Manager) bootstrap(ctx context.Context) error {
 		return nil
 	}
 	errs, err := m.raft.Propose(ctx, txs)
+	if err == nil {
+		err = firstRefusal(errs)
+	}
 	if err != nil {
 		return fmt.Errorf("write the first rows of the cluster: %w", err)
-	}
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("write the first rows of the cluster: %w", err)
-		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/converge"
 	"github.com/swarmgit/swarmgit/reconciler/scheduler"
 	"github.com/swarmgit/swarmgit/reconciler/store"
@@ -20,16 +21,16 @@ func (m *Manager) loop(ctx context.Context) error {
 	before := store.New().Snapshot()
 	placer := scheduler.New(before)
 	agenda := make(converge.Agenda)
+	var dirty converge.Dirty // kept until it has been looked at and written
 	for {
-		alarm := m.alarm(agenda.Next())
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-feed.Wait():
-		case <-alarm:
+		case <-m.alarm(agenda.Next()):
 		}
 		after, touched := feed.Take()
-		dirty := converge.Touches(before, after, touched)
+		dirty.Add(converge.Touches(before, after, touched))
 		dirty.Add(agenda.Due(m.raft.Now()))
 		placer = follow(placer, before, after, touched)
 		before = after
@@ -39,13 +40,14 @@ func (m *Manager) loop(ctx context.Context) error {
 		result := converge.Pass(converge.Input{
 			Snapshot: after, Scheduler: placer, Dirty: dirty, Now: m.raft.Now(), NewID: newID,
 		})
-		agenda.Note(result)
 		for service, err := range result.Refused {
 			m.log.ErrorContext(ctx, "a decision would be refused: this is a bug", "service", service, "err", err)
 		}
 		if err := m.decide(ctx, result.Transactions); err != nil {
 			return err
 		}
+		agenda.Note(result)
+		dirty = converge.Dirty{}
 	}
 }
 
@@ -94,15 +96,32 @@ func row[T any](value T, ok bool) *T {
 
 // decide proposes what a pass decided and waits for all of it. A conflict needs
 // nothing more: whoever came first touched the row, so the next pass looks at
-// it. A full disk is waited out, because what runs goes on.
+// it. A full disk is waited out here: what runs goes on, and nothing that was
+// decided is worth more than that.
 func (m *Manager) decide(ctx context.Context, txs []specs.Transaction) error {
-	if len(txs) == 0 {
-		return nil
+	for len(txs) > 0 {
+		errs, err := m.raft.Propose(ctx, txs)
+		switch {
+		case errors.Is(err, consensus.ErrDiskFull):
+			select {
+			case <-time.After(diskPause):
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case err != nil:
+			return err
+		}
+		return firstRefusal(errs)
 	}
-	errs, err := m.raft.Propose(ctx, txs)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// diskPause is how often a decision tries whether the disk has room again.
+const diskPause = time.Second
+
+// firstRefusal is the first error that is no conflict.
+func firstRefusal(errs []error) error {
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, store.ErrConflict) {
 			return err

@@ -40,7 +40,7 @@ func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Che
 		return checked, nil
 	}
 	if m.Leader() != m.cfg.NodeID {
-		return nil, errors.New("this manager does not lead: push to the leader")
+		return nil, errors.New("no manager leads right now: push again in a moment")
 	}
 	checked.loaded = m.loader.Load(ctx, p.Files, schema.Options{})
 	plan, tx := m.propose(ctx, m.store.Snapshot(), planRequest{

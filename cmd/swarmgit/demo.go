@@ -77,7 +77,7 @@ func (d *demo) steps() []demoStep {
 		{"start a manager and worker with a containerd of its own", d.start},
 		{"build two small images and load them; no registry is needed", d.loadImages},
 		{"make a Git repository of a stack and push it", d.firstPush},
-		{"look at its tasks: 3/3 running", d.lookAtTasks},
+		{"look at its tasks, 3/3 running, and at what they wrote", d.lookAtTasks},
 		{"push an edit: version 1.1 and five replicas, rolled out", d.update},
 		{"push a broken file: refused, with line and column", d.pushBroken},
 		{"kill a container behind swarmgit's back: it is replaced", d.killContainer},

@@ -132,6 +132,9 @@ func (d *demo) lookAtTasks(ctx context.Context) error {
 	if _, err := d.swarmgit(ctx, "service", "ps", "shop_web"); err != nil {
 		return err
 	}
+	if _, err := d.swarmgit(ctx, "service", "logs", "shop_web"); err != nil {
+		return err
+	}
 	return d.expectRunning(ctx, 3, "demo/web:1.0")
 }
 
@@ -253,6 +256,10 @@ func sameProcesses(before, after []api.Task) error {
 }
 
 func (d *demo) removeStack(ctx context.Context) error {
+	before, err := d.running(ctx)
+	if err != nil {
+		return err
+	}
 	if _, err := d.git(ctx, "rm", "--quiet", "-r", "stacks"); err != nil {
 		return err
 	}
@@ -262,5 +269,11 @@ func (d *demo) removeStack(ctx context.Context) error {
 	if _, err := d.swarmgit(ctx, "service", "ls"); err != nil {
 		return err
 	}
+	for _, task := range before {
+		if err := syscall.Kill(task.Seen.PID, 0); !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("process %d of %s is still there", task.Seen.PID, task.Name)
+		}
+	}
+	fmt.Fprintf(d.out, "      none of the %d containers' processes is left\n", len(before))
 	return d.expectRunning(ctx, 0, "")
 }

@@ -60,7 +60,7 @@ func readHost(log *slog.Logger) (host, error) {
 	return h, nil
 }
 
-// exists reports whether a path exists on this machine.
+// pathExists reports whether a path exists on this machine.
 func pathExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

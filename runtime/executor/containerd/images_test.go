@@ -100,13 +100,15 @@ func TestPullSaysHowFarItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(tag, freshImage(t), remote.WithContext(t.Context())); err != nil {
+	if err := remote.Write(tag, largeImage(t), remote.WithContext(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	slow.on.Store(true)
 	b.removeLater(t, ref)
 	var once sync.Once
-	err = b.Prepare(t.Context(), b.task(t, specs.TaskSpec{Image: ref}), func(text string) {
+	ctx, cancel := withTimeout()
+	defer cancel()
+	err = b.Prepare(ctx, b.task(t, specs.TaskSpec{Image: ref}), func(text string) {
 		if text != "pull" && text != "pull 0%" && strings.HasPrefix(text, "pull ") {
 			once.Do(func() { close(told) })
 		}
@@ -121,7 +123,25 @@ func TestPullSaysHowFarItIs(t *testing.T) {
 	}
 }
 
-// halfway is a registry that sends half of every large blob and then waits.
+// largeImage has a layer that comes in several pieces: progress is told by the
+// MiB.
+func largeImage(t *testing.T) v1.Image {
+	t.Helper()
+	content, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]byte, 6<<20)
+	rand.Read(noise)
+	img, err := BuildImage(v1.Config{Entrypoint: []string{"/bin/program"}},
+		File{Path: "bin/program", Mode: 0o755, Content: content}, File{Path: "noise", Mode: 0o644, Content: noise})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// halfway is a registry that sends half of every layer and then waits.
 type halfway struct {
 	registry http.Handler
 	on       atomic.Bool
@@ -135,24 +155,29 @@ func (h *halfway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.registry.ServeHTTP(w, r)
 }
 
-// waiter passes on enough that a percentage shows, then waits.
+// waiter passes on half of every large write, then waits: configurations and
+// manifests are small.
 type waiter struct {
 	http.ResponseWriter
 	goOn <-chan struct{}
 	done <-chan struct{}
-	sent int
 }
 
 func (w *waiter) Write(b []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(b)
-	if w.sent += n; w.sent > 1<<19 {
-		w.ResponseWriter.(http.Flusher).Flush()
-		select {
-		case <-w.goOn:
-		case <-w.done:
-		}
+	if len(b) < 1<<20 {
+		return w.ResponseWriter.Write(b)
 	}
-	return n, err
+	n, err := w.ResponseWriter.Write(b[:len(b)/2])
+	if err != nil {
+		return n, err
+	}
+	w.ResponseWriter.(http.Flusher).Flush()
+	select {
+	case <-w.goOn:
+	case <-w.done:
+	}
+	m, err := w.ResponseWriter.Write(b[n:])
+	return n + m, err
 }
 
 // freshImage is an image that was never here before.

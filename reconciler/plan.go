@@ -78,55 +78,25 @@ func (m *Manager) workingTreeTitle(ctx context.Context, tree fs.FS, at string) s
 	if at == "" {
 		return title
 	}
-	differ, err := m.filesThatDiffer(ctx, tree, at)
+	differ, err := m.differ(ctx, tree, at)
 	if err != nil {
 		// The plan itself does not need the old tree: only its title does.
 		m.log.WarnContext(ctx, "the cluster's commit cannot be compared with a working tree", "commit", at, "err", err)
 		return title
 	}
 	verb := "differ"
-	if differ == 1 {
+	if len(differ) == 1 {
 		verb = "differs"
 	}
-	return fmt.Sprintf("%s (%s %s from %s)", title, plural(differ, "file"), verb, git.Short(at))
+	return fmt.Sprintf("%s (%s %s from %s)", title, plural(len(differ), "file"), verb, git.Short(at))
 }
 
-// filesThatDiffer counts files that are new, changed or gone in the tree.
-func (m *Manager) filesThatDiffer(ctx context.Context, tree fs.FS, commit string) (int, error) {
+func (m *Manager) differ(ctx context.Context, tree fs.FS, commit string) ([]string, error) {
 	old, err := m.repository.Files(ctx, commit)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	differ := 0
-	err = eachFile(tree, func(name string) error {
-		now, err := fs.ReadFile(tree, name)
-		if err != nil {
-			return err
-		}
-		if was, err := fs.ReadFile(old, name); err != nil || !bytes.Equal(was, now) {
-			differ++
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	err = eachFile(old, func(name string) error {
-		if _, err := fs.Stat(tree, name); err != nil {
-			differ++
-		}
-		return nil
-	})
-	return differ, err
-}
-
-func eachFile(tree fs.FS, visit func(name string) error) error {
-	return fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		return visit(name)
-	})
+	return git.Differ(old, tree)
 }
 
 // plannedRevision finds a commit that the cluster's remote has: B, or A..B which

@@ -372,7 +372,7 @@ func TestOtherBranches(t *testing.T) {
 
 func TestCredentials(t *testing.T) {
 	s := newSite(t)
-	s.http.Config.Handler = RequireToken(func(token string) bool { return token == "s3cret" }, s.server)
+	s.http.Config.Handler = requirePassword("s3cret", s.server)
 	c := s.clone()
 	c.commit("a.yml", "a", "first")
 	if said, err := c.try("push", "swarm", "main"); err == nil || len(s.cluster.Refs()) != 0 {
@@ -397,4 +397,20 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("%q is answered %s", header, answer.Status)
 		}
 	}
+}
+
+// requirePassword asks for it as who mounts the server does.
+func requirePassword(password string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, given, _ := r.BasicAuth()
+		if given == "" {
+			given = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		}
+		if given != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="swarmgit"`)
+			http.Error(w, "a password is wanted", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -21,7 +21,8 @@ const Path = "/git/main.git"
 const DefaultPackLimit = 32 * specs.Bytes(1<<20)
 
 // Server serves a repository to Git clients. Authenticating them is left to who
-// mounts it, see [RequireToken].
+// mounts it: git's credential helpers answer a 401 that asks for basic
+// authentication.
 type Server struct {
 	Repository *Repository
 	Cluster    Cluster

@@ -42,10 +42,14 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && origin.Host == r.Host
 }
 
+// token is what the request presents; "" for nothing that is understood.
 func token(r *http.Request) string {
 	if _, password, ok := r.BasicAuth(); ok {
 		return password
 	}
-	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return bearer
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return value
 }

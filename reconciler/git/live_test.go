@@ -404,7 +404,7 @@ func requirePassword(password string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, given, _ := r.BasicAuth()
 		if given == "" {
-			given = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+			_, given, _ = strings.Cut(r.Header.Get("Authorization"), "Bearer ")
 		}
 		if given != password {
 			w.Header().Set("WWW-Authenticate", `Basic realm="swarmgit"`)

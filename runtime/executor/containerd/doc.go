@@ -24,8 +24,8 @@
 // the cause is read from the task's cgroup, which lives as long. Wait returns
 // when the log keeper has all that the task wrote.
 //
-// Remove kills, and takes away process, shim, snapshot, cgroup, files, log and
-// record.
+// Remove kills, and takes away process, shim, snapshot, cgroup, files and
+// record. The log stays: it is the agent's to remove.
 //
 // # State and locks
 //

@@ -43,7 +43,8 @@ type Config struct {
 }
 
 // Logs takes what tasks write. Its pipes live in another process than the
-// daemon: they outlive it.
+// daemon: they outlive it. What was written stays when a task is removed here,
+// for people to read; the agent removes it when the task is forgotten.
 type Logs interface {
 	// Open returns the FIFOs that a task's process gets as stdout and stderr,
 	// once a reader holds them. It may be called again for the same task.
@@ -51,8 +52,6 @@ type Logs interface {
 	// Finish returns once everything that the ended task wrote is kept. It may
 	// be called again, and for a task that was never opened.
 	Finish(ctx context.Context, taskID string) error
-	// Remove forgets the task. It may be called for a task that was never opened.
-	Remove(ctx context.Context, taskID string) error
 }
 
 // Engine is an executor over one containerd.

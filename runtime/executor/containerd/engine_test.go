@@ -125,9 +125,6 @@ func leftovers(t testing.TB, e *Engine) (left []string) {
 			}
 		}
 	}
-	if p, ok := e.config.Logs.(*pipes); ok {
-		note("log", p.tasks()...)
-	}
 	return left
 }
 

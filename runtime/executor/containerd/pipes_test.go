@@ -3,7 +3,6 @@ package containerd
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"maps"
 	"os"
@@ -35,7 +34,11 @@ type output struct {
 	paths   [2]string
 }
 
-func newPipes(t testing.TB) *pipes { return &pipes{dir: t.TempDir(), kept: map[string]*output{}} }
+func newPipes(t testing.TB) *pipes {
+	p := &pipes{dir: t.TempDir(), kept: map[string]*output{}}
+	t.Cleanup(p.close)
+	return p
+}
 
 func (p *pipes) Open(_ context.Context, id string) (string, string, error) {
 	p.mu.Lock()
@@ -91,22 +94,14 @@ func (p *pipes) Finish(_ context.Context, id string) error {
 	return nil
 }
 
-func (p *pipes) Remove(ctx context.Context, id string) error {
-	o := p.of(id)
-	if o == nil {
-		return nil
+// close ends all readers.
+func (p *pipes) close() {
+	p.mu.Lock()
+	ids := slices.Collect(maps.Keys(p.kept))
+	p.mu.Unlock()
+	for _, id := range ids {
+		p.Finish(context.Background(), id)
 	}
-	err := p.Finish(ctx, id)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.kept, id)
-	return errors.Join(err, os.Remove(o.paths[0]), os.Remove(o.paths[1]))
-}
-
-func (p *pipes) tasks() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Collect(maps.Keys(p.kept))
 }
 
 // text is what the task has written so far.

@@ -16,16 +16,11 @@ import (
 
 func isGone(err error) bool { return errors.Is(err, executor.ErrNotFound) }
 
-// Remove takes away the task and its logs.
+// Remove takes away the task. Its log stays: the agent removes it when the
+// task is forgotten.
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	if err := e.discard(ctx, id); err != nil {
 		return failure(ctx, "remove task "+id, err)
-	}
-	if e.config.Logs == nil {
-		return nil
-	}
-	if err := e.config.Logs.Remove(ctx, id); err != nil {
-		return fmt.Errorf("remove the log of task %s: %w", id, err)
 	}
 	return nil
 }

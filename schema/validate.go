@@ -14,8 +14,9 @@ import (
 
 // validator checks values against compose.cue.
 type validator struct {
-	stack cue.Value
-	files int
+	context *cue.Context
+	stack   cue.Value
+	files   int
 }
 
 // maxFilesPerContext bounds what one CUE context may retain: at 44 KB per file,
@@ -28,10 +29,11 @@ func newValidator() *validator { return &validator{} }
 // and takes it out.
 func (v *validator) check(root *node, to *report) {
 	if v.files%maxFilesPerContext == 0 {
-		v.stack = definition(cuecontext.New())
+		v.context = cuecontext.New()
+		v.stack = definition(v.context)
 	}
 	v.files++
-	data := v.stack.Context().Encode(plainValue(root))
+	data := v.context.Encode(plainValue(root))
 	err := v.stack.Unify(data).Validate()
 	for _, e := range errors.Errors(err) {
 		n, shown := root.find(cuePath(e.Path()))

@@ -3,7 +3,6 @@ package schema
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -40,13 +39,6 @@ func (n *node) texts() []string {
 	for i, item := range n.items {
 		out[i] = item.value
 	}
-	return out
-}
-
-// sortedTexts are the items of a list whose order means nothing.
-func (n *node) sortedTexts() []string {
-	out := n.texts()
-	slices.Sort(out)
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	wal "github.com/hashicorp/raft-wal"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Memory is a disk in memory. Opening the same one again is a restart.
@@ -81,7 +82,7 @@ func openStable(path string) (*raftboltdb.BoltStore, error) {
 		Path:        path,
 		BoltOptions: &bbolt.Options{Timeout: lockPatience, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: another process uses it: stop the other daemon or choose another data directory", path)
 	}
 	if err != nil {

@@ -136,6 +136,11 @@ func (c *cluster) pass() bool {
 		return false
 	}
 	result := converge.Pass(c.input(dirty))
+	for id, wake := range result.Wakes {
+		if !wake.IsZero() && !wake.After(c.now) {
+			c.t.Fatalf("asked to look at %q again at once: %s is not after %s", id, wake, c.now)
+		}
+	}
 	c.agenda.Note(result)
 	for id, err := range result.Refused {
 		c.t.Fatalf("refused for %s: %v", id, err)

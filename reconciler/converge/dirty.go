@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -35,16 +36,23 @@ func (d *Dirty) service(id string) {
 	d.Services[id] = struct{}{}
 }
 
-// services are the IDs to look at, in order.
+// services are the IDs to look at, in the order of their names: a plan whose
+// new services have placeholder IDs goes the same way. What is gone has no name
+// and comes first.
 func (d Dirty) services(snap store.Snapshot) []string {
-	if !d.All {
-		return slices.Sorted(maps.Keys(d.Services))
+	names := make(map[string]string, len(d.Services))
+	for id := range d.Services {
+		svc, _ := snap.Service(id)
+		names[id] = svc.Spec.Name
 	}
-	var ids []string
-	for svc := range snap.Services() {
-		ids = append(ids, svc.ID)
+	if d.All {
+		for svc := range snap.Services() {
+			names[svc.ID] = svc.Spec.Name
+		}
 	}
-	return ids
+	return slices.SortedFunc(maps.Keys(names), func(a, b string) int {
+		return cmp.Or(cmp.Compare(names[a], names[b]), cmp.Compare(a, b))
+	})
 }
 
 // Touches says what a pass has to look at because the rows of touched differ

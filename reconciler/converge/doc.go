@@ -8,7 +8,7 @@
 //
 // # One pass
 //
-// Services are looked at in the order of their IDs. For each one, see
+// Services are looked at in the order of their names. For each one, see
 // work.step: begin a rollout if the spec changed; note tasks that ended; move
 // tasks off nodes that cannot keep them; add or take away slots; let the rollout
 // replace some; bring dead ones back; let waiting ones start; place what has no

@@ -1,6 +1,7 @@
 package converge_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -36,6 +37,22 @@ func TestLaterServicesSeeWhatEarlierOnesTook(t *testing.T) {
 	c.want("c", "1 v1 running pending")
 	if a, b := c.tasks("a")[0].Want.Node, c.tasks("b")[0].Want.Node; a == b {
 		t.Errorf("both are on %s", a)
+	}
+}
+
+// The IDs of new services are chance; a plan has other ones than the push.
+func TestServicesTakeRoomInTheOrderOfTheirNames(t *testing.T) {
+	c := newCluster(t, "n1")
+	for i, name := range []string{"c", "a", "b"} {
+		tx := c.declare(name, "v1", 1, reserve(6<<30))
+		tx[1].Service.ID, tx[1].Service.Value.ID = fmt.Sprint(i), fmt.Sprint(i)
+		c.apply(tx)
+	}
+	c.pass()
+	for task := range c.store.Snapshot().Tasks() {
+		if placed := task.Want.Node != ""; placed != (task.ServiceName == "a") {
+			t.Errorf("%s is placed: %v", task.ServiceName, placed)
+		}
 	}
 }
 

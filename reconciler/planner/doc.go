@@ -31,9 +31,7 @@
 //
 // The counts hold under any timing of the workers, with one exception: where
 // services compete for the last room of the nodes, the rollout that is faster
-// takes it, and the plan shows one outcome of the possible ones. New services
-// take part in that order by their IDs, so a push that proposes what it planned
-// calls [Propose].
+// takes it, and the plan shows one outcome of the possible ones.
 //
 // Placement, order and times are expected, not promised: they hold under the
 // plan's own latencies. See the constants in worker.go.

@@ -6,8 +6,9 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// Proven reports that the task ran for the monitor time, or did its work. What
-// becomes of it later is no matter of the rollout.
+// Proven reports that the task ran for the monitor time before it ended or was
+// told to stop, or did its work. What becomes of it later is no matter of the
+// rollout.
 func Proven(t *specs.Task, spec specs.ServiceSpec, now time.Time) bool {
 	if Done(t, spec) {
 		return true
@@ -17,6 +18,9 @@ func Proven(t *specs.Task, spec specs.ServiceSpec, now time.Time) bool {
 	}
 	if t.Seen.State.Final() {
 		now = t.Seen.Since
+	}
+	if askedToStop(t) && t.Want.Since.Before(now) {
+		now = t.Want.Since
 	}
 	return !now.Before(ProvenAt(t, spec))
 }

@@ -51,6 +51,12 @@ func ended(state specs.State, d time.Duration) specs.Task {
 	return t
 }
 
+// told is a task that somebody else asked to stop.
+func told(t specs.Task) specs.Task {
+	t.Want.Reason = "node n1 is drained"
+	return t
+}
+
 // slots makes slots 1, 2, ... with the tasks of each, oldest first.
 func slots(filled ...[]specs.Task) []Slot {
 	var all []Slot
@@ -83,6 +89,7 @@ func parallel(n uint64) specs.UpdateConfig { return specs.UpdateConfig{Paralleli
 func TestNextReplaces(t *testing.T) {
 	running, dead, pending := old(specs.StateRunning), old(specs.StateFailed), fresh(specs.StateNew)
 	pending.Want.Node = ""
+	evicted := told(ended(specs.StateShutdown, time.Second))
 	for name, test := range map[string]struct {
 		update specs.UpdateConfig
 		slots  []Slot
@@ -96,6 +103,7 @@ func TestNextReplaces(t *testing.T) {
 		"not before the delay":                    {specs.UpdateConfig{Delay: specs.Duration(10 * time.Second)}, slots(tasks{up(9 * time.Second)}, tasks{running}), nil},
 		"after the delay":                         {specs.UpdateConfig{Delay: specs.Duration(10 * time.Second)}, slots(tasks{up(10 * time.Second)}, tasks{running}), []uint64{2}},
 		"an added slot comes first":               {specs.UpdateConfig{}, slots(tasks{running}, tasks{fresh(specs.StateStarting)}), nil},
+		"not before what follows an evicted one":  {specs.UpdateConfig{}, slots(tasks{evicted, fresh(specs.StatePreparing)}, tasks{running}), nil},
 		"an added slot without a node does not":   {specs.UpdateConfig{}, slots(tasks{running}, tasks{pending}), []uint64{1}},
 		"a replaced slot without a node does":     {specs.UpdateConfig{}, slots(tasks{running}, tasks{running, pending}), nil},
 		"first what does not run":                 {specs.UpdateConfig{}, slots(tasks{running}, tasks{dead}), []uint64{2}},
@@ -114,8 +122,9 @@ func TestNextReplaces(t *testing.T) {
 var equateEmpty = cmp.Transformer("empty", func(n []uint64) []uint64 { return append([]uint64{}, n...) })
 
 func TestNextEnds(t *testing.T) {
-	evicted := ended(specs.StateFailed, time.Second)
-	evicted.Want.Reason = "node n1 is drained"
+	evicted := told(ended(specs.StateFailed, time.Second))
+	stopping := told(up(time.Minute))
+	stopping.Want.Desired, stopping.Want.Since = specs.StateShutdown, ago(56*time.Second)
 	lost := ended(specs.StateOrphaned, time.Second)
 	before := up(time.Second)
 	before.Created, before.Seen.Running = began.Add(-time.Hour), ago(time.Second)
@@ -127,20 +136,23 @@ func TestNextEnds(t *testing.T) {
 		want   specs.RolloutState
 		why    string
 	}{
-		"no slots":                        {want: specs.RolloutCompleted},
-		"all run for the monitor time":    {slots: slots(tasks{up(5 * time.Second)}, tasks{up(time.Minute)}), want: specs.RolloutCompleted},
-		"one does not yet":                {slots: slots(tasks{up(5 * time.Second)}, tasks{up(4 * time.Second)}), want: specs.RolloutUpdating},
-		"a longer monitor time":           {update: specs.UpdateConfig{Monitor: new(specs.Duration(time.Minute))}, slots: slots(tasks{up(59 * time.Second)}), want: specs.RolloutUpdating},
-		"a task from before has no proof": {slots: slots(tasks{before}), want: specs.RolloutCompleted},
-		"rejected":                        {slots: slots(tasks{ended(specs.StateRejected, 0)}), want: specs.RolloutPaused, why: "shop_web.1 rejected: no such image"},
-		"failed at once":                  {slots: slots(tasks{ended(specs.StateFailed, 0)}), want: specs.RolloutPaused, why: "shop_web.1 failed: no such image"},
-		"failed in the monitor time":      {slots: slots(tasks{ended(specs.StateFailed, 5*time.Second)}), want: specs.RolloutPaused, why: "shop_web.1 failed: no such image"},
-		"failed after it":                 {slots: slots(tasks{ended(specs.StateFailed, 6*time.Second)}), want: specs.RolloutCompleted},
-		"failed, and its successor runs":  {slots: slots(tasks{ended(specs.StateFailed, 0), up(time.Second)}), want: specs.RolloutPaused, why: "shop_web.1 failed: no such image"},
-		"completed though it shall run":   {slots: slots(tasks{ended(specs.StateComplete, time.Second)}), want: specs.RolloutPaused, why: "shop_web.1 complete: no such image"},
-		"completed as it shall":           {change: rests, slots: slots(tasks{ended(specs.StateComplete, time.Second)}), want: specs.RolloutCompleted},
-		"evicted is no failure":           {slots: slots(tasks{evicted, fresh(specs.StateNew)}), want: specs.RolloutUpdating},
-		"lost is no failure":              {slots: slots(tasks{lost, fresh(specs.StateNew)}), want: specs.RolloutUpdating},
+		"no slots":                         {want: specs.RolloutCompleted},
+		"all run for the monitor time":     {slots: slots(tasks{up(5 * time.Second)}, tasks{up(time.Minute)}), want: specs.RolloutCompleted},
+		"one does not yet":                 {slots: slots(tasks{up(5 * time.Second)}, tasks{up(4 * time.Second)}), want: specs.RolloutUpdating},
+		"a longer monitor time":            {update: specs.UpdateConfig{Monitor: new(specs.Duration(time.Minute))}, slots: slots(tasks{up(59 * time.Second)}), want: specs.RolloutUpdating},
+		"a task from before has no proof":  {slots: slots(tasks{before}), want: specs.RolloutCompleted},
+		"rejected":                         {slots: slots(tasks{ended(specs.StateRejected, 0)}), want: specs.RolloutPaused, why: "shop_web.1 rejected: no such image"},
+		"failed at once":                   {slots: slots(tasks{ended(specs.StateFailed, 0)}), want: specs.RolloutPaused, why: "shop_web.1 failed: no such image"},
+		"failed in the monitor time":       {slots: slots(tasks{ended(specs.StateFailed, 5*time.Second)}), want: specs.RolloutPaused, why: "shop_web.1 failed: no such image"},
+		"failed after it":                  {slots: slots(tasks{ended(specs.StateFailed, 6*time.Second)}), want: specs.RolloutCompleted},
+		"failed, and its successor runs":   {slots: slots(tasks{ended(specs.StateFailed, 0), up(time.Second)}), want: specs.RolloutPaused, why: "shop_web.1 failed: no such image"},
+		"completed though it shall run":    {slots: slots(tasks{ended(specs.StateComplete, time.Second)}), want: specs.RolloutPaused, why: "shop_web.1 complete: no such image"},
+		"completed as it shall":            {change: rests, slots: slots(tasks{ended(specs.StateComplete, time.Second)}), want: specs.RolloutCompleted},
+		"evicted is no failure":            {slots: slots(tasks{evicted, fresh(specs.StateNew)}), want: specs.RolloutUpdating},
+		"evicted, and its successor runs":  {slots: slots(tasks{evicted, up(time.Second)}), want: specs.RolloutUpdating},
+		"told to stop before it had proof": {slots: slots(tasks{stopping, fresh(specs.StateReady)}), want: specs.RolloutUpdating},
+		"evicted, its successor is proven": {slots: slots(tasks{evicted, up(5 * time.Second)}), want: specs.RolloutCompleted},
+		"lost is no failure":               {slots: slots(tasks{lost, fresh(specs.StateNew)}), want: specs.RolloutUpdating},
 		"a failure of the old spec is not ours": {
 			slots: slots(tasks{old(specs.StateFailed), up(time.Minute)}), want: specs.RolloutCompleted,
 		},
@@ -186,15 +198,19 @@ func TestNextEnds(t *testing.T) {
 
 func TestNextWakes(t *testing.T) {
 	running := old(specs.StateRunning)
+	evicted := told(ended(specs.StateShutdown, 50*time.Second))
+	evicted.Seen.Running, evicted.Seen.Since = ago(50*time.Second), ago(49*time.Second)
 	for name, test := range map[string]struct {
 		update specs.UpdateConfig
 		slots  []Slot
 		want   time.Duration // from now
 	}{
-		"when a task is proven":   {slots: slots(tasks{up(2 * time.Second)}), want: 3 * time.Second},
-		"when the delay is over":  {update: specs.UpdateConfig{Delay: specs.Duration(4 * time.Second)}, slots: slots(tasks{up(3 * time.Second)}, tasks{running}), want: time.Second},
-		"when patience is over":   {slots: slots(tasks{fresh(specs.StatePreparing)}), want: Patience - time.Minute},
-		"patience from this step": {slots: slots(tasks{running}), want: Patience},
+		"when a task is proven":              {slots: slots(tasks{up(2 * time.Second)}), want: 3 * time.Second},
+		"when the delay is over":             {update: specs.UpdateConfig{Delay: specs.Duration(4 * time.Second)}, slots: slots(tasks{up(3 * time.Second)}, tasks{running}), want: time.Second},
+		"when patience is over":              {slots: slots(tasks{fresh(specs.StatePreparing)}), want: Patience - time.Minute},
+		"of the successor of an evicted one": {slots: slots(tasks{evicted, up(2 * time.Second)}), want: 3 * time.Second},
+		"not for an evicted one without":     {slots: slots(tasks{evicted}), want: Patience - 45*time.Second},
+		"patience from this step":            {slots: slots(tasks{running}), want: Patience},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Next(service(test.update), test.slots, now).Wake.Sub(now); got != test.want {

@@ -38,21 +38,20 @@ func look(svc specs.Service, slots []Slot, now time.Time) *view {
 // lookAtNew judges a slot of the target spec. One whose task is older than the
 // rollout has nothing to prove.
 func (v *view) lookAtNew(slot Slot) {
-	var up time.Time // when a task of this rollout first ran
+	var up time.Time // when the task ran that proves the slot, else the newest one
 	made, failed, proven := false, false, false
 	for _, t := range slot.Tasks {
 		if t.Spec != v.svc.Rollout.Target || t.Created.Before(v.svc.Rollout.Started) {
 			continue
 		}
 		made = true
-		if up.IsZero() {
-			up = t.Seen.Running
-		}
 		if v.fails(t) && !failed {
 			failed = true
 			v.failed = append(v.failed, Describe(t))
 		}
-		proven = proven || Proven(t, v.svc.Spec, v.now)
+		if !proven {
+			up, proven = t.Seen.Running, Proven(t, v.svc.Spec, v.now)
+		}
 	}
 	if !made {
 		return
@@ -85,7 +84,7 @@ func (v *view) pace(slot Slot, up time.Time, proven bool) {
 		v.wakeAt(free)
 	}
 	watchedUntil := up.Add(monitor(update))
-	if !proven {
+	if !proven && v.now.Before(watchedUntil) { // else it was told to stop before
 		v.wakeAt(watchedUntil)
 	}
 	v.progress = latest(v.progress, free, watchedUntil)

@@ -33,7 +33,9 @@ type Config struct {
 	Version     string
 	Log         *slog.Logger
 
-	Memory *consensus.Memory // instead of the disk, for tests
+	// Memory is where Raft writes instead of the disk, for tests. Such a manager
+	// has no repository either: pushes reach it by Check, and it serves no Git.
+	Memory *consensus.Memory
 }
 
 // Manager is one manager of the cluster.
@@ -43,7 +45,7 @@ type Manager struct {
 	store      *store.Store
 	raft       *consensus.Consensus
 	dispatcher *dispatcher.Dispatcher
-	repository *git.Repository
+	repository *git.Repository // nil with Config.Memory
 	loader     *schema.Loader
 	joiner     *logs.Joiner
 	tokens     *tokens
@@ -61,8 +63,10 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster's state in %s: %w", cfg.Dir, err)
 	}
-	if m.repository, err = git.Open(ctx, filepath.Join(cfg.Dir, "git")); err != nil {
-		return nil, errors.Join(err, m.raft.Close())
+	if cfg.Memory == nil {
+		if m.repository, err = git.Open(ctx, filepath.Join(cfg.Dir, "git")); err != nil {
+			return nil, errors.Join(err, m.raft.Close())
+		}
 	}
 	m.dispatcher = dispatcher.New(dispatcher.Config{Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log})
 	m.joiner = &logs.Joiner{Nodes: m.dispatcher, Snapshot: m.store.Snapshot}
@@ -71,7 +75,9 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 
 // Close gives the manager's data back.
 func (m *Manager) Close() error {
-	m.repository.Close()
+	if m.repository != nil {
+		m.repository.Close()
+	}
 	return m.raft.Close()
 }
 
@@ -79,7 +85,9 @@ func (m *Manager) Close() error {
 func (m *Manager) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.raft.Run(ctx) })
-	g.Go(func() error { return m.repository.Run(ctx) })
+	if m.repository != nil {
+		g.Go(func() error { return m.repository.Run(ctx) })
+	}
 	g.Go(func() error { return m.lead(ctx) })
 	return g.Wait()
 }
@@ -111,12 +119,8 @@ func (m *Manager) term(ctx context.Context) error {
 	if err := m.bootstrap(ctx); err != nil {
 		return err
 	}
-	if err := m.repository.Sync(ctx, m.Refs); err != nil {
-		var missing *git.MissingError
-		if !errors.As(err, &missing) {
-			return err
-		}
-		m.log.ErrorContext(ctx, "commits are missing; what runs is not touched", "err", err)
+	if err := m.syncRepository(ctx); err != nil {
+		return err
 	}
 	m.leading.Store(true)
 	defer m.leading.Store(false)
@@ -124,6 +128,20 @@ func (m *Manager) term(ctx context.Context) error {
 	g.Go(func() error { return m.loop(ctx) })
 	g.Go(func() error { return m.dispatcher.Run(ctx) })
 	return g.Wait()
+}
+
+// syncRepository makes the local refs what the store says. Commits that are
+// missing stop nothing that runs.
+func (m *Manager) syncRepository(ctx context.Context) error {
+	if m.repository == nil {
+		return nil
+	}
+	err := m.repository.Sync(ctx, m.Refs)
+	if missing := new(git.MissingError); errors.As(err, &missing) {
+		m.log.ErrorContext(ctx, "commits are missing; what runs is not touched", "err", err)
+		return nil
+	}
+	return err
 }
 
 // RegisterNodes serves what nodes ask of a manager.

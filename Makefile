@@ -6,7 +6,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED = 0
 
-.PHONY: build demo test lint bench clean
+.PHONY: build demo test race lint bench clean
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/swarmgit ./cmd/swarmgit
@@ -21,6 +21,11 @@ demo:
 test:
 	.ci/prerequisites
 	$(GO) test -count=1 ./...
+
+# Needs a C compiler. What only starts real containers is left to "make test".
+race: export CGO_ENABLED = 1
+race:
+	$(GO) test -race -count=1 ./reconciler/... ./runtime/agent ./runtime/task ./runtime/logkeeper ./specs/... ./schema
 
 lint:
 	@unformatted=$$(gofmt -l cmd examples reconciler runtime schema specs); \

@@ -106,7 +106,7 @@ type Service struct {
 	specs.Service
 	Running int            `json:"running"`
 	Wanted  int            `json:"wanted"`
-	Task    specs.TaskSpec `json:"task_spec"` // the target's
+	Task    specs.TaskSpec `json:"task_spec"` // the target's; secrets in it are shown as keyed hashes
 }
 
 // ListServicesReply lists services by name.

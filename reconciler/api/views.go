@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/swarmgit/swarmgit/reconciler/planner"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -25,7 +26,8 @@ func count(snap store.Snapshot, svc specs.Service) (running, wanted int) {
 func serviceView(snap store.Snapshot, svc specs.Service) Service {
 	view := Service{Service: svc}
 	view.Running, view.Wanted = count(snap, svc)
-	view.Task, _ = snap.TaskSpec(svc.Spec.Task)
+	task, _ := snap.TaskSpec(svc.Spec.Task)
+	view.Task = planner.Redact(task, snap.Cluster().Key)
 	return view
 }
 

@@ -4,7 +4,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 var (
@@ -62,4 +67,28 @@ func (r redactor) hash(value string, length int) string {
 	mac.Write([]byte("swarmgit plan\x00"))
 	mac.Write([]byte(value))
 	return "(" + hex.EncodeToString(mac.Sum(nil))[:length] + ")"
+}
+
+// Redact is the spec as people may see it: what is secret in it is hidden behind
+// the same hashes that a plan shows. The spec itself stays as it is.
+func Redact(spec specs.TaskSpec, key []byte) specs.TaskSpec {
+	r := redactor{key}
+	texts := func(list []string) []string {
+		shown := slices.Clone(list)
+		for i, text := range shown {
+			shown[i] = r.hide(leaf{}, text, hashLengths[0])
+		}
+		return shown
+	}
+	spec.Command, spec.Entrypoint = texts(spec.Command), texts(spec.Entrypoint)
+	spec.Labels = maps.Clone(spec.Labels)
+	for name, value := range spec.Labels {
+		spec.Labels[name] = r.hide(leaf{}, value, hashLengths[0])
+	}
+	spec.Env = slices.Clone(spec.Env)
+	for i, entry := range spec.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		spec.Env[i] = name + "=" + r.hide(leaf{env: true, name: name}, value, hashLengths[0])
+	}
+	return spec
 }

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -92,5 +93,20 @@ func TestNamesOfFieldsThatAreNoEnvironment(t *testing.T) {
 	fields := diff(version{}, version{task: task}, nil, redactor{[]byte("k")})
 	if fields[0].New != "a" {
 		t.Errorf("a label is hidden: %+v", fields)
+	}
+}
+
+func TestRedactedSpecHoldsNoSecret(t *testing.T) {
+	spec := specs.TaskSpec{
+		Env:     []string{"API_TOKEN=s3cret", "DATABASE=postgres://ana:s3cret@db/shop", "EMPTY_PASSWORD=", "LEVEL=info"},
+		Command: []string{"serve", "--db", "postgres://ana:s3cret@db/shop"},
+		Labels:  map[string]string{"from": "https://ana:s3cret@example.com"},
+	}
+	shown := fmt.Sprint(Redact(spec, []byte("k")))
+	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "LEVEL=info") || !strings.Contains(shown, "EMPTY_PASSWORD= ") {
+		t.Errorf("shown as %s", shown)
+	}
+	if spec.Env[0] != "API_TOKEN=s3cret" || spec.Labels["from"] != "https://ana:s3cret@example.com" {
+		t.Error("the spec itself was changed")
 	}
 }

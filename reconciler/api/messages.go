@@ -9,7 +9,7 @@ import (
 )
 
 // The procedures of the control API. Each is a POST of a JSON object; streams
-// are Connect's enveloped JSON.
+// are Connect's enveloped JSON. An empty list is [], never null.
 const (
 	GetStatus      = wire.Unary[Empty, StatusReply]("/swarmgit.api/GetStatus")
 	ListNodes      = wire.Unary[Empty, ListNodesReply]("/swarmgit.api/ListNodes")

@@ -64,7 +64,7 @@ func isCurrent(snap store.Snapshot, rev specs.Revision) bool {
 
 func (s *Server) listNodes(_ context.Context, _ Empty) (ListNodesReply, error) {
 	snap := s.Cluster.Snapshot()
-	var reply ListNodesReply
+	reply := ListNodesReply{Nodes: []Node{}}
 	for node := range snap.Nodes() {
 		reply.Nodes = append(reply.Nodes, s.nodeView(snap, node))
 	}
@@ -88,7 +88,7 @@ func (s *Server) listServices(_ context.Context, req ListServicesRequest) (ListS
 	if err := stackExists(snap, req.Stack); err != nil {
 		return ListServicesReply{}, err
 	}
-	var reply ListServicesReply
+	reply := ListServicesReply{Services: []Service{}}
 	for svc := range snap.Services() {
 		if req.Stack == "" || svc.Spec.Stack == req.Stack {
 			reply.Services = append(reply.Services, serviceView(snap, svc))
@@ -141,7 +141,7 @@ func (s *Server) listTasks(_ context.Context, req ListTasksRequest) (ListTasksRe
 	if err := stackExists(snap, req.Stack); err != nil {
 		return ListTasksReply{}, err
 	}
-	var reply ListTasksReply
+	reply := ListTasksReply{Tasks: []Task{}}
 	for task := range snap.Tasks() {
 		svc, _ := snap.Service(task.ServiceID)
 		if (service == "" || task.ServiceID == service) && (node == "" || task.Want.Node == node) &&
@@ -158,7 +158,7 @@ func (s *Server) listTasks(_ context.Context, req ListTasksRequest) (ListTasksRe
 
 func (s *Server) listStacks(_ context.Context, _ Empty) (ListStacksReply, error) {
 	snap := s.Cluster.Snapshot()
-	var reply ListStacksReply
+	reply := ListStacksReply{Stacks: []Stack{}}
 	for stack := range snap.Stacks() {
 		reply.Stacks = append(reply.Stacks, Stack{StackRow: stack, Count: stackCount(snap, stack.Name)})
 	}
@@ -167,7 +167,7 @@ func (s *Server) listStacks(_ context.Context, _ Empty) (ListStacksReply, error)
 
 func (s *Server) listRevisions(_ context.Context, req ListRevisionsRequest) (ListRevisionsReply, error) {
 	snap := s.Cluster.Snapshot()
-	var reply ListRevisionsReply
+	reply := ListRevisionsReply{Revisions: []Revision{}}
 	for rev := range snap.Revisions() {
 		reply.Revisions = append(reply.Revisions, Revision{Revision: rev, Current: isCurrent(snap, rev)})
 	}

@@ -57,7 +57,7 @@ func (s *Server) nodeView(snap store.Snapshot, node specs.Node) Node {
 
 // stackCounts counts every stack's tasks, by name.
 func stackCounts(snap store.Snapshot) []StackCount {
-	var counts []StackCount
+	counts := []StackCount{}
 	for stack := range snap.Stacks() {
 		counts = append(counts, stackCount(snap, stack.Name))
 	}
@@ -92,6 +92,9 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 	lastErr := make(map[uint64]string) // by slot: how its last task ended
 	current := make(map[uint64]specs.Task)
 	for task := range snap.TasksOf(svc.ID) { // oldest first within a slot
+		if task.Want.Desired == specs.StateRemove {
+			continue // its slot is going
+		}
 		if task.Seen.Err != "" {
 			lastErr[task.Slot] = task.Seen.Err
 		}

@@ -1,0 +1,301 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+func (w *world) status() StatusReply {
+	w.t.Helper()
+	reply, err := w.server().status(w.t.Context(), Empty{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return reply
+}
+
+func TestStatusCountsWhatIsKnown(t *testing.T) {
+	w := prod(t)
+	s := w.status()
+	if s.Nodes != (NodeCounts{Ready: 2, Total: 3}) || s.Managers != 1 || s.Leader != "n1" {
+		t.Errorf("nodes %+v, managers %d, leader %q: the silent node is not known to be ready", s.Nodes, s.Managers, s.Leader)
+	}
+	want := []StackCount{{Name: "base", Running: 1, Wanted: 1, Services: 1}, {Name: "shop", Running: 3, Wanted: 4, Services: 2}}
+	if diff := cmp.Diff(want, s.Stacks); diff != "" {
+		t.Errorf("stacks (-want +got):\n%s", diff)
+	}
+	if s.Revision.Commit != commit(2) {
+		t.Errorf("the cluster is at %s, not at the refused commit after it", s.Revision.Commit)
+	}
+	w.leader, w.disk, w.silent = "", "60M free of 100G", nil
+	if s := w.status(); s.Leader != "" || s.Disk != "60M free of 100G" || s.Nodes.Ready != 3 {
+		t.Errorf("leader %q, disk %q, %d ready", s.Leader, s.Disk, s.Nodes.Ready)
+	}
+}
+
+func TestStatusBeforeTheFirstPush(t *testing.T) {
+	if s := newWorld(t).status(); s.Revision != nil || s.Degraded || len(s.Troubles) > 0 {
+		t.Errorf("an empty cluster has %+v", s)
+	}
+}
+
+// Only a healthy revision can be degraded: one that rolls out, paused or failed
+// says itself that tasks are missing.
+func TestDegraded(t *testing.T) {
+	for _, c := range []struct {
+		state   specs.RevisionState
+		running int
+		want    bool
+	}{
+		{specs.RevisionHealthy, 2, false},
+		{specs.RevisionHealthy, 1, true},
+		{specs.RevisionRollingOut, 1, false},
+		{specs.RevisionPaused, 1, false},
+		{specs.RevisionFailed, 0, false},
+	} {
+		w := newWorld(t)
+		w.apply(
+			specs.Change{Source: specs.Insert(specs.MainSource, specs.Source{Name: specs.MainSource, Branch: "main"})},
+			specs.Change{Ref: specs.Insert("refs/heads/main", specs.Ref{Name: "refs/heads/main", Commit: commit(1)})},
+		)
+		w.service("shop", "web", 2, false)
+		w.revision(1, c.state, "")
+		for i := range c.running {
+			w.task("t"+string(rune('1'+i)), "web", uint64(i+1), time.Minute, wanted("n1"), runs)
+		}
+		if got := w.status().Degraded; got != c.want {
+			t.Errorf("%s with %d of 2 tasks: degraded %v", c.state, c.running, got)
+		}
+	}
+}
+
+func TestTroubles(t *testing.T) {
+	failed := specs.TaskSeen{State: specs.StateFailed, Err: "exit status 1"}
+	type tasks func(*world)
+	for _, c := range []struct {
+		name  string
+		tasks tasks
+		want  []TaskTrouble
+	}{
+		{"all run", func(w *world) { w.task("t1", "web", 1, time.Minute, wanted("n1"), runs) }, nil},
+		{"just made: no reason yet", func(w *world) {
+			w.task("t1", "web", 1, 0, specs.TaskWant{Desired: specs.StateRunning}, specs.TaskSeen{})
+			w.task("t2", "web", 2, 0, wanted("n1"), specs.TaskSeen{State: specs.StatePreparing, Message: "pull 41%"})
+		}, nil},
+		{"fits nowhere", func(w *world) {
+			w.task("t1", "web", 1, 4*time.Minute, specs.TaskWant{Desired: specs.StateRunning, Reason: "no suitable node"}, specs.TaskSeen{})
+		}, []TaskTrouble{
+			{Stack: "shop", Task: "shop_web.1", State: specs.StatePending, Since: noon.Add(-4 * time.Minute), Reason: "no suitable node"},
+		}},
+		{"came back after a crash", func(w *world) {
+			w.task("t1", "web", 1, time.Hour, stopped("n1", ""), failed)
+			w.task("t2", "web", 1, time.Minute, wanted("n1"), runs)
+		}, nil},
+		{"about to come back: the last end is the reason", func(w *world) {
+			w.task("t1", "web", 1, time.Hour, stopped("n1", ""), failed)
+			w.task("t2", "web", 1, 3*time.Second, specs.TaskWant{Desired: specs.StateReady, Node: id("n1")}, specs.TaskSeen{State: specs.StateReady})
+		}, []TaskTrouble{
+			{Stack: "shop", Task: "shop_web.1", State: specs.StateReady, Since: noon.Add(-3 * time.Second), Reason: "exit status 1"},
+		}},
+		{"does not come back", func(w *world) {
+			w.task("t1", "web", 1, time.Hour, stopped("n1", ""), failed)
+		}, []TaskTrouble{
+			{Stack: "shop", Task: "shop_web.1", State: specs.StateFailed, Since: noon.Add(-time.Hour), Reason: "exit status 1"},
+		}},
+		{"of a service that is going", func(w *world) {
+			w.task("t1", "cron", 1, time.Hour, stopped("n1", ""), failed)
+		}, nil},
+		{"the longest first, then by name", func(w *world) {
+			pending := specs.TaskWant{Desired: specs.StateRunning, Reason: "no suitable node"}
+			w.task("t3", "web", 3, time.Minute, pending, specs.TaskSeen{})
+			w.task("t2", "web", 2, time.Hour, pending, specs.TaskSeen{})
+			w.task("t1", "web", 1, time.Minute, pending, specs.TaskSeen{})
+			w.task("t4", "api", 1, time.Minute, pending, specs.TaskSeen{})
+		}, []TaskTrouble{
+			{Stack: "shop", Task: "shop_web.2", State: specs.StatePending, Since: noon.Add(-time.Hour), Reason: "no suitable node"},
+			{Stack: "shop", Task: "shop_api.1", State: specs.StatePending, Since: noon.Add(-time.Minute), Reason: "no suitable node"},
+			{Stack: "shop", Task: "shop_web.1", State: specs.StatePending, Since: noon.Add(-time.Minute), Reason: "no suitable node"},
+			{Stack: "shop", Task: "shop_web.3", State: specs.StatePending, Since: noon.Add(-time.Minute), Reason: "no suitable node"},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.service("shop", "web", 3, false)
+			w.service("shop", "api", 1, false)
+			w.service("old", "cron", 1, true)
+			c.tasks(w)
+			if diff := cmp.Diff(c.want, w.status().Troubles); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A slot that a push took away is no trouble while its last task goes.
+func TestASlotThatIsGoingIsNoTrouble(t *testing.T) {
+	w := newWorld(t)
+	w.service("shop", "web", 1, false)
+	w.task("t1", "web", 1, time.Hour, wanted("n1"), runs)
+	gone := specs.TaskWant{Desired: specs.StateRemove, Node: id("n1"), Reason: "the service needs fewer tasks"}
+	w.task("t2", "web", 2, time.Minute, gone, specs.TaskSeen{State: specs.StateShutdown})
+	if found := w.status().Troubles; len(found) > 0 {
+		t.Errorf("got %+v", found)
+	}
+}
+
+func TestListTasksNarrows(t *testing.T) {
+	s := prod(t).server()
+	for _, c := range []struct {
+		req  ListTasksRequest
+		want string // first two letters of the IDs, or the error
+	}{
+		{ListTasksRequest{}, "t5 t6 t4 t1 t2b t2a t3"},
+		{ListTasksRequest{Service: "shop/web"}, "t1 t2b t2a t3"},
+		{ListTasksRequest{Stack: "shop"}, "t4 t1 t2b t2a t3"},
+		{ListTasksRequest{Node: "self"}, "t4 t1"},
+		{ListTasksRequest{Stack: "shop", Node: "n2"}, "t2b t2a"},
+		{ListTasksRequest{Stack: "old"}, "t6"}, // removed, and its last task is still stopping
+		{ListTasksRequest{Service: "shop_api", Node: "n2"}, ""},
+		{ListTasksRequest{Service: "nothing"}, "no such service: nothing (see: swarmgit service ls)"},
+		{ListTasksRequest{Stack: "nothing"}, "no such stack: nothing (see: swarmgit stack ls)"},
+		{ListTasksRequest{Node: "nothing"}, "no such node: nothing (see: swarmgit node ls)"},
+	} {
+		reply, err := s.listTasks(t.Context(), c.req)
+		var ids []string
+		for _, task := range reply.Tasks {
+			ids = append(ids, strings.TrimRight(task.ID, "0"))
+		}
+		got := strings.Join(ids, " ")
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.req, got, c.want)
+		}
+	}
+}
+
+func TestListRevisionsNewestFirst(t *testing.T) {
+	s := prod(t).server()
+	for limit, want := range map[int][]string{0: {commit(3), commit(2), commit(1)}, 2: {commit(3), commit(2)}, 9: {commit(3), commit(2), commit(1)}} {
+		reply, err := s.listRevisions(t.Context(), ListRevisionsRequest{Limit: limit})
+		var got []string
+		for _, rev := range reply.Revisions {
+			got = append(got, rev.Commit)
+			if rev.Current != (rev.Commit == commit(2)) {
+				t.Errorf("%s is current: %v", rev.Commit, rev.Current)
+			}
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("limit %d: got %q, %v", limit, got, err)
+		}
+	}
+}
+
+// asked is a log source that says which tasks it was asked for.
+type asked struct{ tasks []string }
+
+func (a *asked) Logs(_ context.Context, tasks []specs.Task, _ LogsRequest, _ func(LogsReply) error) error {
+	for _, task := range tasks {
+		a.tasks = append(a.tasks, strings.TrimRight(task.ID, "0"))
+	}
+	return nil
+}
+
+func TestLogsOfAServiceOrATask(t *testing.T) {
+	for name, want := range map[string][]string{
+		"shop_web":   {"t1", "t2a", "t2b", "t3"},
+		"shop/web":   {"t1", "t2a", "t2b", "t3"},
+		"shop_web.2": {"t2a", "t2b"}, // also what ran in the slot before
+		id("t2a"):    {"t2a"},
+	} {
+		s, source := prod(t).server(), &asked{}
+		s.Logs = source
+		err := s.logs(t.Context(), LogsRequest{Service: name}, nil)
+		slices.Sort(source.tasks)
+		if err != nil || !slices.Equal(source.tasks, want) {
+			t.Errorf("%s: got %q, %v", name, source.tasks, err)
+		}
+	}
+	err := prod(t).server().logs(t.Context(), LogsRequest{Service: "shop_web.9"}, nil)
+	if wire.KindOf(err) != wire.NotFound {
+		t.Errorf("a task that is not: %v", err)
+	}
+}
+
+func TestWaitEndsWithTheRevision(t *testing.T) {
+	w := prod(t)
+	w.lines = []string{"one", "two"}
+	var got []WaitReply
+	err := w.server().wait(t.Context(), WaitRequest{}, func(r WaitReply) error { got = append(got, r); return nil })
+	if err != nil || len(got) != 3 || got[0].Line != "one" || got[1].Line != "two" ||
+		got[2].Revision == nil || got[2].Revision.Commit != commit(2) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	gone := errors.New("the receiver is gone")
+	if err := w.server().wait(t.Context(), WaitRequest{}, func(WaitReply) error { return gone }); !errors.Is(err, gone) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// tape is an executor's image store that keeps what it was given.
+type tape struct{ data []byte }
+
+func (x *tape) Load(_ context.Context, archive io.Reader) ([]Image, error) {
+	var err error
+	x.data, err = io.ReadAll(archive)
+	return []Image{{Name: "web:1"}}, err
+}
+
+func (x *tape) List(context.Context) ([]Image, error) { return []Image{{Name: "web:1"}}, nil }
+
+func TestAnArchiveArrivesWhole(t *testing.T) {
+	cut := errors.New("cut off")
+	for _, c := range []struct {
+		name   string
+		chunks []string
+		end    error
+	}{
+		{"nothing", nil, nil},
+		{"chunks and an empty one", []string{"ab", "", "cdef"}, nil},
+		{"cut off", []string{"ab"}, cut},
+	} {
+		s, images := prod(t).server(), &tape{}
+		s.Images = images
+		sent := iter.Seq2[Chunk, error](func(yield func(Chunk, error) bool) {
+			for _, chunk := range c.chunks {
+				if !yield(Chunk{Data: []byte(chunk)}, nil) {
+					return
+				}
+			}
+			if c.end != nil {
+				yield(Chunk{}, c.end)
+			}
+		})
+		reply, err := s.loadImage(t.Context(), sent)
+		if string(images.data) != strings.Join(c.chunks, "") || !errors.Is(err, c.end) || len(reply.Images) != 1 {
+			t.Errorf("%s: got %q, %v", c.name, images.data, err)
+		}
+	}
+}
+
+func TestANodeWithoutImagesSaysSo(t *testing.T) {
+	s := prod(t).server()
+	if _, err := s.listImages(t.Context(), Empty{}); !errors.Is(err, errNoImages) {
+		t.Errorf("list: %v", err)
+	}
+	if _, err := s.loadImage(t.Context(), nil); !errors.Is(err, errNoImages) {
+		t.Errorf("load: %v", err)
+	}
+}

@@ -88,12 +88,23 @@ type follower struct {
 // lookPeriod is how often the working tree is looked at.
 const lookPeriod = 500 * time.Millisecond
 
+// startPeriod is how often the cluster's start is looked at.
+const startPeriod = 10 * time.Millisecond
+
 func (f *follower) run(ctx context.Context) error {
 	if err := f.git(ctx, "init", "--quiet", "--initial-branch=main"); err != nil {
 		return err
 	}
 	last := specs.Hash("")
 	for tick := time.NewTicker(lookPeriod); ; {
+		if !f.nodeReady() { // a plan would find no node
+			select {
+			case <-time.After(startPeriod):
+				continue
+			case <-ctx.Done():
+				return nil
+			}
+		}
 		tree, err := f.tree(ctx)
 		if err != nil {
 			return err
@@ -110,6 +121,11 @@ func (f *follower) run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+func (f *follower) nodeReady() bool {
+	node, ok := f.node.manager.Snapshot().Node(f.node.id)
+	return ok && node.CanTakeTasks()
 }
 
 // tree stages everything and names the result.

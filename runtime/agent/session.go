@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -44,7 +45,11 @@ func (a *Agent) sessions(ctx context.Context) {
 		}
 		if ctx.Err() == nil && !errors.Is(err, errDescriptionChanged) && (opened || err.Error() != said) {
 			said = err.Error() // a manager that stays away is told of once
-			a.Log.WarnContext(ctx, "no session with a manager; the tasks go on", "error", err)
+			level := slog.LevelWarn
+			if wire.KindOf(err) == wire.NotLeader { // it says who to ask, or will lead soon
+				level = slog.LevelInfo
+			}
+			a.Log.Log(ctx, level, "no session with a manager; the tasks go on", "error", err)
 		}
 		pause.wait(ctx)
 	}

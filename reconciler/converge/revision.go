@@ -50,7 +50,7 @@ func (p *pass) judge(rev specs.Revision, stacks []string) {
 	verdict := standing{healthy: true, progress: rev.Progress.Since}
 	for _, stack := range stacks {
 		for svc := range p.draft.ServicesOf(stack) {
-			verdict.add(p.standing(svc))
+			verdict.add(p.standing(svc, rev.Created))
 		}
 	}
 	stalledAt := verdict.progress.Add(rollout.Patience)
@@ -60,6 +60,8 @@ func (p *pass) judge(rev specs.Revision, stacks []string) {
 	case verdict.healthy:
 		p.progress(rev, specs.RevisionHealthy, "")
 	case verdict.updating: // the rollout itself has patience
+	case verdict.stuck != "":
+		p.progress(rev, specs.RevisionPaused, verdict.stuck)
 	case !p.now.Before(stalledAt):
 		p.progress(rev, specs.RevisionPaused, fmt.Sprintf("no progress for %d minutes: %s",
 			rollout.Patience/time.Minute, verdict.waitsFor))
@@ -78,6 +80,7 @@ type standing struct {
 	healthy  bool
 	updating bool      // a rollout is under way
 	paused   string    // why a rollout paused
+	stuck    string    // why one paused before the revision came, which may help it yet
 	waitsFor string    // what is not healthy, in words
 	progress time.Time // when something last got further
 	wake     time.Time // when the clock alone may make it healthy
@@ -87,6 +90,7 @@ func (s *standing) add(other standing) {
 	s.healthy = s.healthy && other.healthy
 	s.updating = s.updating || other.updating
 	s.paused = cmp.Or(s.paused, other.paused)
+	s.stuck = cmp.Or(s.stuck, other.stuck)
 	s.waitsFor = cmp.Or(s.waitsFor, other.waitsFor)
 	s.wake = earliest(s.wake, other.wake)
 	if other.progress.After(s.progress) {
@@ -94,12 +98,15 @@ func (s *standing) add(other standing) {
 	}
 }
 
-func (p *pass) standing(svc specs.Service) standing {
+// standing looks at a service for a revision that came at a time.
+func (p *pass) standing(svc specs.Service, came time.Time) standing {
 	switch {
 	case svc.Removed:
 		return p.standingOfRemoved(svc)
 	case svc.Rollout.Target != svc.Spec.Task || svc.Rollout.State == specs.RolloutUpdating:
 		return standing{updating: true, waitsFor: svc.Spec.Name + " is updating"}
+	case svc.Rollout.State == specs.RolloutPaused && svc.Rollout.Ended.Before(came):
+		return standing{stuck: svc.Rollout.Message}
 	case svc.Rollout.State == specs.RolloutPaused:
 		return standing{paused: svc.Rollout.Message}
 	}

@@ -86,6 +86,23 @@ func TestARevisionWaitsForWhatItRemoves(t *testing.T) {
 	c.wantRevisions("healthy")
 }
 
+// A neighbour that has stood still since before is no reason to stop watching
+// what this revision rolls out.
+func TestARevisionRollsOutBesideWhatIsPaused(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.push("web", "v1", 2)
+	c.push("bad", "missing", 1)
+	c.commit(1, specs.RevisionRollingOut, "shop")
+	c.live(time.Minute)
+	c.wantRevisions("paused: bad.1 rejected: missing: no such image")
+	c.push("web", "v2", 2)
+	c.commit(2, specs.RevisionRollingOut, "shop")
+	c.live(4 * time.Second)
+	c.wantRevisions("paused: bad.1 rejected: missing: no such image", "rolling-out")
+	c.live(time.Minute)
+	c.wantRevisions("paused: bad.1 rejected: missing: no such image", "paused: bad.1 rejected: missing: no such image")
+}
+
 func TestARevisionIsPausedWithItsRollout(t *testing.T) {
 	c := newCluster(t, "n1")
 	c.push("web", "missing", 2)

@@ -108,7 +108,7 @@ func (c *Client) Stop(ctx context.Context) error {
 	if err := p.ask(ctx, verbQuit, ""); err != nil {
 		return fmt.Errorf("stop the log keeper: %w", err)
 	}
-	return evict(ctx, c.Dir)
+	return awaitEnd(ctx, c.Dir, func(process) error { return nil })
 }
 
 // ask lets the keeper do something, if need be a second one when the first dies

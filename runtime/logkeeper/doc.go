@@ -27,6 +27,13 @@
 // Finish closes the keeper's writing end and reads to the end of file, so that
 // what is still on its way through the shim arrives, for drainLimit at most.
 //
+// # State
+//
+// In the keeper one goroutine, the loop, reads all pipes; it is the only one
+// that writes logs, but for the end of a task that Finish could not wait for
+// and for notices of what was dropped, so a pump and a log have a lock each: the
+// pump's is taken first. Connections come in goroutines of their own.
+//
 // # Records
 //
 // A file holds one line for each record, in the format that Kubernetes' log

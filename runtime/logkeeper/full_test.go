@@ -47,11 +47,13 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := open(t, c, "t1")
-	const lines = 20_000 // of 58 bytes as records: more than fits
+	const lines = 14_000 // of 58 bytes as records: they fit only without the ballast
 	for i := range lines {
 		k.say(k.out, fmt.Sprintf("this is line %05d\n", i)) // would block if nobody read
 	}
+	awaitEmpty(t, k.out) // the keeper has read it, and
 	k.say(k.out, "and half a ")
+	awaitEmpty(t, k.out) // tried to write it
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +84,15 @@ func TestFullDisk(t *testing.T) {
 	if last := got[len(got)-1]; last != "o:line" && last != "o:and half a line" {
 		t.Errorf("the last line is %q", last)
 	}
+}
+
+// awaitEmpty waits until the keeper has read what is in the FIFO.
+func awaitEmpty(t testing.TB, fifo *os.File) {
+	t.Helper()
+	eventually(t, func() bool {
+		waiting, err := unix.IoctlGetInt(int(fifo.Fd()), unix.TIOCINQ)
+		return err == nil && waiting == 0
+	})
 }
 
 // A task that has lines cut off by a full disk does not have them joined to

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // drainLimit bounds how long Finish waits for what is still on its way to a
@@ -16,7 +18,8 @@ const drainLimit = 2 * time.Second
 
 // keeper is what the keeper's process holds.
 type keeper struct {
-	dir string
+	dir  string
+	loop *loop
 
 	mu    sync.Mutex
 	tasks map[string]*kept
@@ -33,7 +36,11 @@ type kept struct {
 // newKeeper opens the FIFOs of every task that an earlier keeper left. One that
 // cannot be opened does not keep it from the others.
 func newKeeper(dir string) (*keeper, error) {
-	k := &keeper{dir: dir, tasks: make(map[string]*kept)}
+	loop, err := newLoop()
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{dir: dir, loop: loop, tasks: make(map[string]*kept)}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -77,9 +84,9 @@ func (k *keeper) open(id string) error {
 			return errors.Join(err, t.abandon())
 		}
 		t.pumps[s] = p
-	}
-	for _, p := range t.pumps {
-		go p.run() // ends in drain, or with the process
+		if err := k.loop.add(p); err != nil {
+			return errors.Join(err, t.abandon())
+		}
 	}
 	t.finish = sync.OnceValue(t.drain)
 	k.tasks[id] = t
@@ -91,7 +98,7 @@ func (t *kept) abandon() error {
 	var errs []error
 	for _, p := range t.pumps {
 		if p != nil {
-			errs = append(errs, p.reader.Close(), p.writer.Close())
+			errs = append(errs, unix.Close(p.writer), unix.Close(p.reader))
 		}
 	}
 	return errors.Join(errs...)

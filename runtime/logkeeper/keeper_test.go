@@ -339,18 +339,22 @@ func TestTextWaitsInThePipeForTheNextKeeper(t *testing.T) {
 	same(t, out, "o:before", "o:half a line", "o:after")
 }
 
-// awaitText waits until the text is in the log's file.
+// awaitText waits until the text is in the log's first file.
 func awaitText(t testing.TB, c *Client, id, text string) {
 	t.Helper()
-	for ctx := t.Context(); ; {
-		b, _ := os.ReadFile(filePath(filepath.Join(c.Dir, id), 1))
-		if bytes.Contains(b, []byte(text)) {
-			return
-		}
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
-			t.Fatal("the test ended before the text came")
+	eventually(t, func() bool {
+		b, err := os.ReadFile(filePath(filepath.Join(c.Dir, id), 1))
+		return err == nil && bytes.Contains(b, []byte(text))
+	})
+}
+
+// eventually waits for what another process does.
+func eventually(t testing.TB, done func() bool) {
+	t.Helper()
+	const limit = 20 * time.Second
+	for began := time.Now(); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > limit {
+			t.Fatalf("it has not happened in %v", limit)
 		}
 	}
 }

@@ -62,54 +62,68 @@ func lookUp(pid int) (process, error) {
 	if err != nil {
 		return process{}, err
 	}
-	// The name in parentheses may hold anything; the fields after it are
-	// numbered from 3, the start time is the 22nd.
+	// The name in parentheses may hold anything. The fields after it are
+	// numbered from 3, the state; the 20th is the number of threads, the 22nd
+	// the start time. A process whose first thread has ended holds its files
+	// until the others have.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	p := process{pid: pid}
 	if len(fields) < 20 {
 		return p, fmt.Errorf("read /proc/%d/stat: too short", pid)
 	}
+	if string(fields[0]) == "Z" && string(fields[17]) == "1" {
+		return p, fmt.Errorf("process %d has ended", pid)
+	}
 	_, err = fmt.Sscan(string(fields[19]), &p.start)
 	return p, err
 }
 
-// evict kills a keeper that holds the directory but does not answer, and waits
-// until it is gone. It does nothing when no keeper lives.
+func (p process) lives() bool {
+	now, err := lookUp(p.pid)
+	return err == nil && now == p
+}
+
+// holder is the process that last wrote the lock file, the zero process if none
+// did.
+func holder(file *os.File) (p process) {
+	text := make([]byte, 64)
+	n, _ := file.ReadAt(text, 0)
+	_, _ = fmt.Sscan(string(text[:n]), &p.pid, &p.start)
+	return p
+}
+
+// evict kills a keeper that holds the directory but does not answer. It does
+// nothing when no keeper lives; see awaitEnd.
 func evict(ctx context.Context, dir string) error {
+	return awaitEnd(ctx, dir, func(p process) error { return unix.Kill(p.pid, unix.SIGKILL) })
+}
+
+// awaitEnd waits until the keeper of the directory is gone with all that it
+// held. It calls end once while the keeper lives.
+func awaitEnd(ctx context.Context, dir string, end func(process) error) error {
 	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	for killed := false; ; {
+	for told := false; ; {
+		p := holder(file)
 		err := flock(file)
 		if err == nil { // closing is not enough: a child that is being started has a copy
-			return unix.Flock(int(file.Fd()), unix.LOCK_UN)
-		}
-		if !errors.Is(err, errLocked) {
+			err = unix.Flock(int(file.Fd()), unix.LOCK_UN)
+			if err != nil || !p.lives() {
+				return err
+			}
+		} else if !errors.Is(err, errLocked) {
 			return err
 		}
-		if !killed {
-			killed = kill(file) == nil
+		if !told && p.lives() {
+			told = end(p) == nil
 		}
 		select {
 		case <-time.After(10 * time.Millisecond): // the kernel tells nobody but a parent
 		case <-ctx.Done():
-			return fmt.Errorf("%w and does not answer: %w", errLocked, ctx.Err())
+			return fmt.Errorf("%w and does not end: %w", errLocked, ctx.Err())
 		}
 	}
-}
-
-// kill ends the process that the lock file names, if it still is that process.
-func kill(file *os.File) error {
-	var holder process
-	text := make([]byte, 64)
-	n, _ := file.ReadAt(text, 0)
-	if _, err := fmt.Sscan(string(text[:n]), &holder.pid, &holder.start); err != nil {
-		return err
-	}
-	if alive, err := lookUp(holder.pid); err != nil || alive != holder {
-		return fmt.Errorf("process %d is another one by now", holder.pid)
-	}
-	return unix.Kill(holder.pid, unix.SIGKILL)
 }

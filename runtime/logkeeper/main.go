@@ -52,6 +52,7 @@ func run(args []string, ready io.WriteCloser) error {
 		return fmt.Errorf("tell the daemon: %w", err)
 	}
 	_ = ready.Close()
+	go k.loop.run()
 	debug.FreeOSMemory() // what the start of a large binary used is not needed again
 	return k.serve(listener)
 }

@@ -40,7 +40,7 @@ func (w *work) scale() {
 
 // roll lets the rollout replace tasks.
 func (w *work) roll() {
-	if w.svc.Rollout.State != specs.RolloutUpdating {
+	if state := w.svc.Rollout.State; state != specs.RolloutUpdating && state != specs.RolloutPaused {
 		return
 	}
 	var slots []rollout.Slot

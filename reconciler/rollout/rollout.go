@@ -74,15 +74,21 @@ func SpecOfNewSlot(r specs.Rollout) specs.Hash {
 	return r.Target
 }
 
-// Next decides the next step of the service's rollout, which Begin returned.
+// Next decides the next step of the service's rollout, which Begin returned. A
+// paused one takes none, but is over once nothing is left of why it paused: room
+// was found for what waited, or it is not wanted any more.
 // Slots are all slots that the service shall have.
 func Next(svc specs.Service, slots []Slot, now time.Time) Decision {
 	r := svc.Rollout
-	if r.State != specs.RolloutUpdating {
+	if r.State != specs.RolloutUpdating && r.State != specs.RolloutPaused {
 		return Decision{Rollout: r}
 	}
 	v := look(svc, slots, now)
 	switch {
+	case r.State == specs.RolloutPaused && v.recovered():
+		return Decision{Rollout: complete(r, now)}
+	case r.State == specs.RolloutPaused:
+		return Decision{Rollout: r, Wake: v.wake}
 	case v.tooManyFailed():
 		return Decision{Rollout: pause(svc, v.failed[0], now)}
 	case v.finished():
@@ -101,7 +107,7 @@ func Next(svc specs.Service, slots []Slot, now time.Time) Decision {
 }
 
 func complete(r specs.Rollout, now time.Time) specs.Rollout {
-	r.State, r.Completed, r.Ended, r.Message = specs.RolloutCompleted, r.Target, now, ""
+	r.State, r.Completed, r.Ended, r.Message, r.Under = specs.RolloutCompleted, r.Target, now, "", nil
 	return r
 }
 

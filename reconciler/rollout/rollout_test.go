@@ -220,6 +220,38 @@ func TestNextWakes(t *testing.T) {
 	}
 }
 
+func TestAPausedRolloutIsOverWhenItsCauseIsGone(t *testing.T) {
+	pending := fresh(specs.StateNew)
+	pending.Want.Node = ""
+	for name, test := range map[string]struct {
+		slots []Slot
+		want  specs.RolloutState
+		wake  time.Duration
+	}{
+		"every slot is proven":       {slots: slots(tasks{up(time.Minute)}, tasks{up(5 * time.Second)}), want: specs.RolloutCompleted},
+		"one is not yet":             {slots: slots(tasks{up(time.Minute)}, tasks{up(time.Second)}), want: specs.RolloutPaused, wake: 4 * time.Second},
+		"one has no node yet":        {slots: slots(tasks{up(time.Minute)}, tasks{pending}), want: specs.RolloutPaused},
+		"one keeps its old task":     {slots: slots(tasks{up(time.Minute)}, tasks{old(specs.StateRunning)}), want: specs.RolloutPaused},
+		"one failed and runs now":    {slots: slots(tasks{ended(specs.StateFailed, 0), up(time.Minute)}), want: specs.RolloutPaused},
+		"no slot, so nothing proven": {want: specs.RolloutPaused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			svc := service(specs.UpdateConfig{})
+			svc.Rollout.State, svc.Rollout.Message, svc.Rollout.Under = specs.RolloutPaused, "why", &svc.Spec
+			next := Next(svc, test.slots, now)
+			if next.Rollout.State != test.want || len(next.Replace) > 0 {
+				t.Errorf("%s, replaces %v", next.Rollout.State, next.Replace)
+			}
+			if over := test.want == specs.RolloutCompleted; over != (next.Rollout.Message == "" && next.Rollout.Under == nil) {
+				t.Errorf("remembers %q under %v", next.Rollout.Message, next.Rollout.Under)
+			}
+			if test.wake > 0 && next.Wake.Sub(now) != test.wake || test.wake == 0 && !next.Wake.IsZero() {
+				t.Errorf("wakes at %s", next.Wake)
+			}
+		})
+	}
+}
+
 func TestNextLosesPatience(t *testing.T) {
 	pending := fresh(specs.StateNew)
 	pending.Want = specs.TaskWant{Desired: specs.StateRunning, Reason: "no suitable node"}

@@ -14,6 +14,7 @@ type view struct {
 	svc specs.Service
 	now time.Time
 
+	slots    int       // all of them
 	dirty    []Slot    // still of another spec
 	busy     []Slot    // hold a place of parallelism: a new task comes up, or just came
 	watched  []Slot    // the new task is not proven yet
@@ -24,7 +25,7 @@ type view struct {
 }
 
 func look(svc specs.Service, slots []Slot, now time.Time) *view {
-	v := &view{svc: svc, now: now, progress: svc.Rollout.Progress}
+	v := &view{svc: svc, now: now, slots: len(slots), progress: svc.Rollout.Progress}
 	for _, slot := range slots {
 		if slot.Current.Spec != svc.Rollout.Target {
 			v.dirty = append(v.dirty, slot)
@@ -113,6 +114,10 @@ func (v *view) tooManyFailed() bool {
 }
 
 func (v *view) finished() bool { return len(v.dirty)+len(v.busy)+len(v.watched) == 0 }
+
+// recovered reports that every slot of a paused rollout runs what it should. An
+// empty service proves nothing.
+func (v *view) recovered() bool { return v.slots > 0 && len(v.failed) == 0 && v.finished() }
 
 // next picks the dirty slots for the places that are free: first those that do
 // not run, because they have nothing to lose, then by number.

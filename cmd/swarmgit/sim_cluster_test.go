@@ -41,6 +41,7 @@ type simCluster struct {
 	mu      sync.Mutex
 	pipe    *wire.Pipe
 	manager *reconciler.Manager
+	excused map[string]bool // tasks that may run beside their successors
 
 	leave  func() // stops the manager
 	pushes int
@@ -52,6 +53,7 @@ type simCluster struct {
 func newSimCluster(t *testing.T, nodes ...specs.NodeDescription) *simCluster {
 	c := &simCluster{
 		T: t, log: slog.New(newSimLog(t)), memory: consensus.NewMemory(), acked: make(map[string]string),
+		excused: make(map[string]bool),
 	}
 	var rows specs.Transaction
 	for i, description := range nodes {

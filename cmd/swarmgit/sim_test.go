@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -63,12 +65,14 @@ const chapters = 5
 func (s *simStory) tell() {
 	for range chapters {
 		switch n := s.draw.IntN(100); {
-		case n < 65:
+		case n < 55:
 			s.predicted()
-		case n < 85:
+		case n < 75:
 			s.spoiled()
-		default:
+		case n < 85:
 			s.overtaken()
+		default:
+			s.struck()
 		}
 		s.wantInvariants()
 		if s.Failed() {
@@ -166,6 +170,39 @@ func (s *simStory) overtaken() {
 	time.Sleep(s.draw.upTo(10 * time.Second))
 	s.tree = s.draw.edit(s.tree)
 	s.mend(p)
+}
+
+// struck loses tasks, a node or its processes, and pushes nothing: every slot
+// comes back by itself.
+func (s *simStory) struck() {
+	n := oneOf(s.draw, s.nodes...)
+	ids := slices.Sorted(maps.Keys(n.running()))
+	switch s.draw.IntN(4) {
+	case 0: // some die
+		for _, id := range ids {
+			if s.draw.chance(50) {
+				n.engine.Kill(id, specs.Exit{Code: 137})
+			}
+		}
+	case 1: // some vanish
+		for _, id := range ids {
+			if s.draw.chance(50) {
+				n.engine.Lose(id)
+			}
+		}
+	case 2: // the machine reboots
+		n.stop()
+		n.engine.Reboot()
+		time.Sleep(s.draw.upTo(10 * time.Second))
+		n.start()
+	case 3: // it is cut off, and its tasks run on
+		s.excuse(ids...)
+		n.stop()
+		time.Sleep(s.draw.upTo(3 * time.Minute))
+		n.start()
+	}
+	time.Sleep(2 * time.Minute)
+	s.wantConverged()
 }
 
 // mend pushes the healthy tree after another push, which must have ended then.

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/snapshots"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+
+	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+)
+
+// inContainerd calls f with a client of the cluster's containerd.
+func (c *realCluster) inContainerd(t testing.TB, f func(context.Context, *client.Client) error) {
+	t.Helper()
+	managed, err := c.managed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl, err := client.New(managed.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := f(namespaces.WithNamespace(t.Context(), containerd.DefaultNamespace), cl); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// containersRunning maps the tasks that containerd runs to their processes.
+func (c *realCluster) containersRunning(t testing.TB) map[string]uint32 {
+	t.Helper()
+	running := map[string]uint32{}
+	c.inContainerd(t, func(ctx context.Context, cl *client.Client) error {
+		reply, err := cl.TaskService().List(ctx, &tasksapi.ListTasksRequest{})
+		if err != nil {
+			return err
+		}
+		for _, p := range reply.Tasks {
+			if p.Status == task.Status_RUNNING {
+				running[p.ID] = p.Pid
+			}
+		}
+		return nil
+	})
+	return running
+}
+
+// leftovers lists all that the tasks with these IDs have left anywhere: in
+// containerd, in the kernel, on disk.
+func (c *realCluster) leftovers(t testing.TB, ids []string) (found []string) {
+	t.Helper()
+	named := func(text string) bool {
+		for _, id := range ids {
+			if strings.Contains(text, id) {
+				return true
+			}
+		}
+		return false
+	}
+	note := func(kind, name string) {
+		if named(name) {
+			found = append(found, kind+" "+name)
+		}
+	}
+	c.inContainerd(t, func(ctx context.Context, cl *client.Client) error {
+		records, err := cl.ContainerService().List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			note("container", r.ID)
+		}
+		leases, err := cl.LeasesService().List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, l := range leases {
+			found = append(found, "lease "+l.ID)
+		}
+		for _, snapshotter := range []string{"overlayfs", "native"} {
+			err := cl.SnapshotService(snapshotter).Walk(ctx, func(_ context.Context, info snapshots.Info) error {
+				note("snapshot", info.Name)
+				return nil
+			})
+			if err != nil && !strings.Contains(err.Error(), "not found") {
+				return err
+			}
+		}
+		return nil
+	})
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		note("mount", strings.TrimSpace(line))
+	}
+	for _, root := range []string{"/sys/fs/cgroup", c.path("data"), "/run/swarmgit"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && named(entry.Name()) {
+				found = append(found, "path "+path)
+			}
+			return nil // what goes away while we look is not left
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range processes {
+		if text, err := os.ReadFile(path); err == nil && named(string(text)) {
+			found = append(found, "process "+strings.ReplaceAll(string(text), "\x00", " "))
+		}
+	}
+	return found
+}
+
+// TestNothingIsLeftOfARemovedStack looks for what tasks leave, after a life with
+// an update in it.
+func TestNothingIsLeftOfARemovedStack(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, shop("e2e/app:1", 2))
+	c.push(t, shop("e2e/app:2", 2))
+	var ids []string
+	var pids []int
+	for _, task := range c.tasks(t) {
+		if task.ServiceName == "shop_web" {
+			ids, pids = append(ids, task.ID), append(pids, task.Seen.PID)
+		}
+	}
+	if len(ids) < 4 || len(c.leftovers(t, ids)) == 0 {
+		t.Fatalf("the search finds nothing of %d tasks while they live", len(ids))
+	}
+	c.push(t, map[string]string{"stacks": ""})
+	c.await(t, "nothing is left", func() bool { return len(c.leftovers(t, ids)) == 0 })
+	for _, pid := range pids {
+		if pid > 0 && syscall.Kill(pid, 0) == nil {
+			t.Errorf("process %d is still there", pid)
+		}
+	}
+	if out, _, _ := c.swarmgit("service", "ls"); strings.Contains(out, "shop_") {
+		t.Errorf("service ls after the removal:\n%s", out)
+	}
+}
+
+// shop is a stack of one service that is quick to update.
+func shop(image string, replicas int) map[string]string {
+	return map[string]string{"stacks/shop/stack.yml": strings.NewReplacer("IMAGE", image, "COUNT", string(rune('0'+replicas))).Replace(`services:
+  web:
+    image: IMAGE
+    command: [count]
+    deploy:
+      replicas: COUNT
+      update_config: {monitor: 100ms, parallelism: 0}
+`)}
+}
+
+func TestContainersOutliveADaemonThatStops(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, shop("e2e/app:1", 3))
+	before := c.running(t)
+	if len(before) != 3 {
+		t.Fatalf("%d tasks run", len(before))
+	}
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if running := c.containersRunning(t); len(running) != 3 {
+		t.Errorf("%d containers run without the daemon", len(running))
+	}
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sameProcesses(before, c.running(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestContainersOutliveContainerd(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, shop("e2e/app:1", 3))
+	before := c.running(t)
+	pid := c.containerdPID(t)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	c.await(t, "another containerd runs", func() bool {
+		next := c.containerdPID(t)
+		return next != 0 && next != pid
+	})
+	// A scale-up goes through the new containerd.
+	c.push(t, shop("e2e/app:1", 4))
+	after := c.running(t)
+	if len(after) != 4 {
+		t.Fatalf("%d tasks run", len(after))
+	}
+	if err := sameProcesses(before, after[:3]); err != nil {
+		t.Error(err)
+	}
+	for _, task := range c.tasks(t) {
+		if !task.Wanted() {
+			t.Errorf("%s was replaced: %s", task.Name, task.Seen.Err)
+		}
+	}
+}
+
+// containerdPID finds the private containerd by its configuration file; 0 when
+// none runs.
+func (c *realCluster) containerdPID(t testing.TB) int {
+	t.Helper()
+	managed, err := c.managed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	configuration := filepath.Join(filepath.Dir(managed.Socket()), "containerd.toml")
+	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range processes {
+		text, err := os.ReadFile(path)
+		args := strings.Split(string(text), "\x00")
+		if err == nil && filepath.Base(args[0]) == "containerd" && strings.Contains(string(text), configuration) {
+			return atoi(t, strings.Split(path, "/")[2])
+		}
+	}
+	return 0
+}
+
+func TestOutOfMemoryIsNamed(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, map[string]string{"stacks/shop/stack.yml": `services:
+  hungry:
+    image: e2e/app:1
+    command: [eat]
+    deploy:
+      restart_policy: {condition: none}
+      resources: {limits: {memory: 16M}}
+`}, "-o", "no-wait")
+	c.await(t, "the task is out of memory", func() bool {
+		out, _, _ := c.swarmgit("service", "ps", "shop_hungry")
+		return strings.Contains(out, "Failed") && strings.Contains(out, "out of memory")
+	})
+}

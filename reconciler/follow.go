@@ -64,8 +64,10 @@ func (m *Manager) follow(ctx context.Context, id string, line func(string) error
 			return rev, wire.Errorf(wire.NotFound, "the revision was forgotten: more than %d came after it", keptRevisions)
 		}
 		now, ended := m.raft.Now(), rev.Progress.State.Ended()
+		held := false
 		for _, p := range progressOf(snap, rev, now) {
 			if last, known := told[p.service]; known && !p.news(last, ended) {
+				held = held || p.stirred(last)
 				continue
 			}
 			told[p.service] = p
@@ -78,10 +80,20 @@ func (m *Manager) follow(ctx context.Context, id string, line func(string) error
 		}
 		select {
 		case <-changed:
+		case <-afterQuiet(held):
 		case <-ctx.Done():
 			return rev, ctx.Err()
 		}
 	}
+}
+
+// afterQuiet fires when what was held back may be told: nothing else may ever
+// change, and a line that says why is then the last.
+func afterQuiet(held bool) <-chan time.Time {
+	if !held {
+		return nil
+	}
+	return time.After(quiet)
 }
 
 func each(lines []string, line func(string) error) error {
@@ -158,11 +170,11 @@ func (p progress) news(last progress, ended bool) bool {
 	if p.done != last.done || p.wanted != last.wanted || p.removed != last.removed || p.paused != last.paused {
 		return true
 	}
-	if p.left != last.left || p.doing != last.doing {
-		return ended || p.at.Sub(last.at) >= quiet
-	}
-	return false
+	return p.stirred(last) && (ended || p.at.Sub(last.at) >= quiet)
 }
+
+// stirred reports whether something goes on that was not told, counts aside.
+func (p progress) stirred(last progress) bool { return p.left != last.left || p.doing != last.doing }
 
 // barWidth is the width of a service's bar.
 const barWidth = 20

@@ -195,7 +195,7 @@ func (p progress) text(took time.Duration) string {
 	case p.done >= p.wanted:
 		return head + seconds(took)
 	}
-	return head + p.doing
+	return strings.TrimRight(head+p.doing, " ")
 }
 
 // verdict is how a revision ended and what to do next.

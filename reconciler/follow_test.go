@@ -25,6 +25,7 @@ func TestProgressText(t *testing.T) {
 			"  shop_web  ####----------------  1/5  paused: shop_web.2 rejected: no such image"},
 		{progress{service: "shop_web", done: 6, wanted: 5}, 2*time.Minute + 10*time.Second,
 			"  shop_web  ####################  6/5  2m10s"},
+		{progress{service: "shop_web", done: 1, wanted: 2}, time.Second, "  shop_web  ##########----------  1/2"},
 		{progress{service: "shop_web"}, 0, "  shop_web  ####################  0/0  0.0s"},
 		{progress{service: "old_cron", removed: true, left: 2}, time.Second, "  old_cron  removing, 2 tasks left"},
 		{progress{service: "old_cron", removed: true, left: 1}, time.Second, "  old_cron  removing, 1 task left"},
@@ -83,8 +84,9 @@ func TestFollowTellsARollout(t *testing.T) {
 		later(500 * time.Millisecond)
 		m.see(t, "t1", specs.TaskSeen{State: specs.StatePreparing, Message: "pull 41%"})
 		later(2500 * time.Millisecond)
-		m.see(t, "t1", specs.TaskSeen{State: specs.StateRunning})
-		m.write(t, specs.Change{Task: specs.Insert("t2", taskOf("t2", 2, spec, specs.StateStarting))})
+		task, _ := m.store.Snapshot().Task("t1")
+		m.write(t, specs.Change{TaskSeen: specs.Set("t1", task.SeenVersion, specs.TaskSeen{State: specs.StateRunning})},
+			specs.Change{Task: specs.Insert("t2", taskOf("t2", 2, spec, specs.StateStarting))})
 		later(4 * time.Second)
 		m.see(t, "t2", specs.TaskSeen{State: specs.StateRunning})
 		later(400 * time.Millisecond)

@@ -38,7 +38,7 @@ func (m *Manager) propose(_ context.Context, snap store.Snapshot, req planReques
 	return planner.Propose(planner.Input{
 		Present: snap, Source: specs.MainSource, Wanted: req.loaded.Stacks, Now: m.raft.Now(),
 		Mistakes: req.loaded.Refusals(true), Warnings: warnings, NewID: newID,
-		Revision: req.revision, Base: m.at(snap), Title: req.title,
+		Revision: req.revision, Base: commitOf(snap), Title: req.title,
 		AllowRemoval: req.allowRemoval, AcceptPartial: req.acceptPartial,
 	})
 }
@@ -69,7 +69,7 @@ func (m *Manager) planned(ctx context.Context, snap store.Snapshot, req api.Plan
 	if err != nil {
 		return nil, planRequest{}, wire.Errorf(wire.InvalidArgument, "read the working tree: %w", err)
 	}
-	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, m.at(snap))}, nil
+	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, commitOf(snap))}, nil
 }
 
 // workingTreeTitle says how far a working tree is from what the cluster is at.
@@ -110,7 +110,7 @@ func (m *Manager) plannedRevision(ctx context.Context, snap store.Snapshot, rev 
 	if err != nil {
 		return nil, planRequest{}, wire.Errorf(wire.NotFound, "plan %s: %w", rev, err)
 	}
-	at := m.at(snap)
+	at := commitOf(snap)
 	if ranged {
 		from, err := m.repository.Resolve(ctx, base)
 		if err != nil {

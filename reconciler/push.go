@@ -60,7 +60,7 @@ func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Che
 
 // title follows the word Plan.
 func (p *push) title() string {
-	at := p.m.at(p.m.store.Snapshot())
+	at := commitOf(p.m.store.Snapshot())
 	switch {
 	case !p.Followed && at != "":
 		return fmt.Sprintf("of %s over %s %s", p.Branch(), p.m.followed(), git.Short(at))
@@ -211,9 +211,10 @@ func (p *push) Follow(ctx context.Context, out io.Writer) error {
 // keptRevisions is how many revisions the cluster remembers.
 const keptRevisions = 200
 
-// prune forgets the oldest revisions, but none that is under way.
+// prune forgets the oldest revisions, but none that is under way and not the one
+// that the cluster is at: any number of refused pushes may have come after it.
 func prune(snap store.Snapshot) specs.Transaction {
-	count := 0
+	count, at := 0, commitOf(snap)
 	for range snap.Revisions() {
 		count++
 	}
@@ -222,7 +223,7 @@ func prune(snap store.Snapshot) specs.Transaction {
 		if count-len(tx) < keptRevisions {
 			break
 		}
-		if rev.Progress.State.Ended() {
+		if rev.Progress.State.Ended() && rev.Commit != at {
 			tx = append(tx, specs.Change{Revision: specs.Remove[specs.Revision](rev.ID, rev.ProgressVersion)})
 		}
 	}
@@ -257,8 +258,8 @@ func (m *Manager) followed() string {
 	return source.Branch
 }
 
-// at is the commit that the cluster is at, "" before the first push.
-func (m *Manager) at(snap store.Snapshot) string {
+// commitOf is the commit that the cluster is at, "" before the first push.
+func commitOf(snap store.Snapshot) string {
 	source, _ := snap.Source(specs.MainSource)
 	ref, _ := snap.Ref("refs/heads/" + source.Branch)
 	return ref.Commit

@@ -51,6 +51,7 @@ func (p *pass) judge(rev specs.Revision, stacks []string) {
 	for _, stack := range stacks {
 		for svc := range p.draft.ServicesOf(stack) {
 			verdict.add(p.standing(svc, rev.Created))
+			verdict.stopping = verdict.stopping || p.stops(svc)
 		}
 	}
 	stalledAt := verdict.progress.Add(rollout.Patience)
@@ -60,7 +61,7 @@ func (p *pass) judge(rev specs.Revision, stacks []string) {
 	case verdict.healthy:
 		p.progress(rev, specs.RevisionHealthy, "")
 	case verdict.updating: // the rollout itself has patience
-	case verdict.stuck != "":
+	case verdict.stuck != "" && !verdict.stopping:
 		p.progress(rev, specs.RevisionPaused, verdict.stuck)
 	case !p.now.Before(stalledAt):
 		p.progress(rev, specs.RevisionPaused, fmt.Sprintf("no progress for %d minutes: %s",
@@ -80,6 +81,7 @@ type standing struct {
 	healthy  bool
 	updating bool      // a rollout is under way
 	paused   string    // why a rollout paused
+	stopping bool      // tasks are, which makes room
 	stuck    string    // why one paused before the revision came, which may help it yet
 	waitsFor string    // what is not healthy, in words
 	progress time.Time // when something last got further
@@ -105,23 +107,56 @@ func (p *pass) standing(svc specs.Service, came time.Time) standing {
 		return p.standingOfRemoved(svc)
 	case svc.Rollout.Target != svc.Spec.Task || svc.Rollout.State == specs.RolloutUpdating:
 		return standing{updating: true, waitsFor: svc.Spec.Name + " is updating"}
+	case svc.Rollout.State == specs.RolloutPaused && svc.Spec.WantedReplicas() == 0:
+		return standing{healthy: true}
+	case svc.Rollout.State == specs.RolloutPaused && p.recovers(svc):
+		return standing{waitsFor: svc.Spec.Name + " is coming up"}
 	case svc.Rollout.State == specs.RolloutPaused && svc.Rollout.Ended.Before(came):
-		return standing{stuck: svc.Rollout.Message}
+		return standing{stuck: svc.Rollout.Message, waitsFor: svc.Spec.Name + " is paused"}
 	case svc.Rollout.State == specs.RolloutPaused:
 		return standing{paused: svc.Rollout.Message}
 	}
 	return p.standingOfTasks(svc)
 }
 
+// recovers reports that a paused service needs nothing but time: each slot has a
+// task of its spec on a node, and none failed.
+func (p *pass) recovers(svc specs.Service) bool {
+	coming := uint64(0)
+	for t := range p.draft.TasksOf(svc.ID) {
+		switch {
+		case t.Spec != svc.Spec.Task:
+		case t.Seen.State.Final() && t.Want.Reason == "":
+			return false
+		case t.Wanted() && t.Want.Node != "":
+			coming++
+		}
+	}
+	return coming > 0 && coming >= svc.Spec.WantedReplicas()
+}
+
 // standingOfRemoved waits for the tasks of a removed service, but not for nodes
 // that say nothing.
 func (p *pass) standingOfRemoved(svc specs.Service) standing {
 	for t := range p.draft.TasksOf(svc.ID) {
-		if !t.Ended() && !p.node(t.Want.Node).lost() {
+		if p.stopping(t) {
 			return standing{waitsFor: t.Name() + " is stopping", progress: t.Want.Since}
 		}
 	}
 	return standing{healthy: true}
+}
+
+func (p *pass) stopping(t specs.Task) bool {
+	return !t.Wanted() && !t.Ended() && !p.node(t.Want.Node).lost()
+}
+
+func (p *pass) stops(svc specs.Service) bool {
+	for t := range p.draft.TasksOf(svc.ID) {
+		if p.stopping(t) {
+			return true
+		}
+	}
+	return false
 }
 
 // standingOfTasks asks for a task in each slot that is proven and still runs.

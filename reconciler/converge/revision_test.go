@@ -103,6 +103,34 @@ func TestARevisionRollsOutBesideWhatIsPaused(t *testing.T) {
 	c.wantRevisions("paused: bad.1 rejected: missing: no such image", "paused: bad.1 rejected: missing: no such image")
 }
 
+func TestARevisionThatScalesAPausedServiceToZeroIsHealthy(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.push("web", "missing", 2)
+	c.commit(1, specs.RevisionRollingOut, "shop")
+	c.live(time.Minute)
+	c.push("web", "missing", 0)
+	c.commit(2, specs.RevisionRollingOut, "shop")
+	c.live(time.Minute)
+	c.wantRevisions("paused: web.1 rejected: missing: no such image", "healthy")
+}
+
+func TestARevisionThatMakesRoomWaitsForWhatItLetsRun(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.push("web", "v1", 1, reserve(6<<30))
+	c.live(time.Minute)
+	c.push("late", "v1", 1, reserve(6<<30))
+	c.commit(1, specs.RevisionRollingOut, "shop")
+	c.live(11 * time.Minute)
+	paused := "paused: no progress for 10 minutes: late.1 pending: no suitable node (insufficient memory on 1 node)"
+	c.wantRevisions(paused)
+	c.push("web", "v1", 0, reserve(6<<30))
+	c.commit(2, specs.RevisionRollingOut, "shop")
+	c.live(2 * time.Second)
+	c.wantRevisions(paused, "rolling-out")
+	c.live(10 * time.Second)
+	c.wantRevisions(paused, "healthy")
+}
+
 func TestARevisionIsPausedWithItsRollout(t *testing.T) {
 	c := newCluster(t, "n1")
 	c.push("web", "missing", 2)

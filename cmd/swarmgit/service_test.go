@@ -1,0 +1,78 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+func TestServicePsScreen(t *testing.T) {
+	task := func(id, name, image, node string, want specs.TaskWant, seen specs.TaskSeen) api.Task {
+		row := specs.Task{ID: id + strings.Repeat("0", 13), Want: want, Seen: seen, Created: noon.Add(-hour)}
+		return api.Task{Task: row, Name: name, State: row.State(), Image: image, Hostname: node}
+	}
+	before := func(d time.Duration) time.Time { return noon.Add(-d) }
+	tasks := []api.Task{
+		task("v61kcvsq7yqp", "shop_web.1", "registry.example/web:1.4.0", "n1",
+			specs.TaskWant{Desired: specs.StateRunning, Node: "x"},
+			specs.TaskSeen{State: specs.StateRunning, Since: before(2 * time.Minute)}),
+		task("9hm0r2b2u8fx", "shop_web.1", "registry.example/web:1.3.9", "n1",
+			specs.TaskWant{Desired: specs.StateShutdown, Node: "x", Reason: "it was replaced"},
+			specs.TaskSeen{State: specs.StateShutdown, Since: before(2 * time.Minute)}),
+		task("k0d3dqg8s0c1", "shop_web.2", "registry.example/web:1.4.0", "",
+			specs.TaskWant{Desired: specs.StateRunning, Since: before(10 * time.Second), Reason: "no suitable node (1 node drained; insufficient memory on 2 nodes)"},
+			specs.TaskSeen{}),
+		task("a0d3dqg8s0c1", "shop_web.3", "registry.example/web:1.4.0", "n2",
+			specs.TaskWant{Desired: specs.StateRunning, Node: "x"},
+			specs.TaskSeen{State: specs.StatePreparing, Since: before(3 * time.Second), Message: "pull 41%"}),
+		task("b0d3dqg8s0c1", "shop_web.3", "registry.example/web:1.4.0", "n2",
+			specs.TaskWant{Desired: specs.StateShutdown, Node: "x"},
+			specs.TaskSeen{State: specs.StateFailed, Since: before(8 * time.Second), Err: "task: non-zero exit (1)", Message: "started"}),
+		task("c0d3dqg8s0c1", "shop_web.4", "registry.example/web:1.4.0", "n2",
+			specs.TaskWant{Desired: specs.StateReady, Node: "x", Since: before(time.Second)}, specs.TaskSeen{}),
+		task("d0d3dqg8s0c1", "shop_web.5", "registry.example/web:1.4.0", "", specs.TaskWant{Desired: specs.StateRunning}, specs.TaskSeen{}),
+	}
+	var b strings.Builder
+	table(&b, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(tasks, noon))
+	want := `
+ID             NAME             IMAGE                        NODE   DESIRED STATE   CURRENT STATE                       ERROR                                                                 PORTS
+v61kcvsq7yqp   shop_web.1       registry.example/web:1.4.0   n1     Running         Running 2 minutes ago
+9hm0r2b2u8fx    \_ shop_web.1   registry.example/web:1.3.9   n1     Shutdown        Shutdown 2 minutes ago
+k0d3dqg8s0c1   shop_web.2       registry.example/web:1.4.0          Running         Pending 10 seconds ago              "no suitable node (1 node drained; insufficient memory on 2 nodes)"
+a0d3dqg8s0c1   shop_web.3       registry.example/web:1.4.0   n2     Running         Preparing 3 seconds ago, pull 41%
+b0d3dqg8s0c1    \_ shop_web.3   registry.example/web:1.4.0   n2     Shutdown        Failed 8 seconds ago                "task: non-zero exit (1)"
+c0d3dqg8s0c1   shop_web.4       registry.example/web:1.4.0   n2     Ready           Assigned 1 second ago
+d0d3dqg8s0c1   shop_web.5       registry.example/web:1.4.0          Running         New about an hour ago
+`
+	var got strings.Builder // what stands left of the end of a line is what is seen
+	for line := range strings.Lines(b.String()) {
+		got.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestNodeRow(t *testing.T) {
+	node := func(role specs.Role, availability specs.Availability, status specs.NodeStatus) specs.Node {
+		return specs.Node{ID: "p5", Spec: specs.NodeSpec{Role: role, Availability: availability},
+			Seen: specs.NodeSeen{Status: status, Description: specs.NodeDescription{Hostname: "n1", Engine: "containerd 2.4.2"}}}
+	}
+	for _, c := range []struct {
+		node api.Node
+		want string
+	}{
+		{api.Node{Node: node(specs.Manager, "", specs.NodeReady), Self: true, Leader: true}, "p5 *|n1|Ready|Active|Leader|containerd 2.4.2"},
+		{api.Node{Node: node(specs.Manager, specs.Drain, specs.NodeDown)}, "p5|n1|Down|Drain|Reachable|containerd 2.4.2"},
+		{api.Node{Node: node(specs.Worker, specs.Pause, "")}, "p5|n1|Unknown|Pause||containerd 2.4.2"},
+	} {
+		if got := strings.Join(nodeRow(c.node), "|"); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}

@@ -78,7 +78,10 @@ func (s simService) write(text *strings.Builder, name string) {
 
 // simDraw draws what a story is made of. A seed gives the same story again; how
 // goroutines take turns within it is the scheduler's.
-type simDraw struct{ *rand.Rand }
+type simDraw struct {
+	*rand.Rand
+	scarce bool // services compete for the last room
+}
 
 func (d simDraw) chance(percent int) bool { return d.IntN(100) < percent }
 
@@ -167,10 +170,19 @@ func (d simDraw) edit(present simTree) simTree {
 func (d simDraw) service() simService {
 	return simService{
 		image: simHealthy(d.IntN(simVersions)), replicas: d.IntN(6), parallelism: d.IntN(3), delay: d.IntN(3),
-		memory:     oneOf(d, "", "", "16M", "64G"),
+		memory:     d.memory(),
 		constraint: oneOf(d, "", "", "", "engine.labels.disk == ssd", "node.hostname != n1", "node.labels.zone == mars"),
 		maxPerNode: oneOf(d, 0, 0, 0, 2),
 	}
+}
+
+// memory draws a reservation that no service needs to compete for, unless the
+// nodes are to be scarce.
+func (d simDraw) memory() string {
+	if d.scarce {
+		return oneOf(d, "", "1G", "2G", "3G")
+	}
+	return oneOf(d, "", "", "16M", "64G")
 }
 
 func (d simDraw) change(s simService) simService {

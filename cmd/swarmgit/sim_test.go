@@ -51,7 +51,7 @@ type simStory struct {
 }
 
 func newSimStory(t *testing.T, seed uint64) *simStory {
-	draw := simDraw{rand.New(rand.NewPCG(seed, 0))}
+	draw := simDraw{Rand: rand.New(rand.NewPCG(seed, 0)), scarce: seed%3 == 0}
 	s := &simStory{simCluster: newSimCluster(t, draw.nodes()...), draw: draw, tree: simTree{}}
 	for image, behaviour := range draw.images() {
 		s.image(image, behaviour)
@@ -100,10 +100,12 @@ func (s *simStory) predicted() {
 	s.wantEnded(s.settle(p))
 	if happened := s.happened(before); happened != plan.Totals {
 		s.Errorf("planned %s, happened %s", plan.Totals, happened)
-		s.show(plan)
 	}
 	if s.wantConverged(); plan.Totals.Pending == 0 {
 		s.wantState(p, specs.RevisionHealthy)
+	}
+	if s.Failed() {
+		s.show(plan)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -79,12 +80,8 @@ func listenSocket(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the daemon's socket: %w", err)
 	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("another daemon answers at %s: stop it, or give another --socket", path)
-	}
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("replace the socket of a dead daemon: %w", err)
+	if err := clearSocket(path); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -94,4 +91,30 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("close %s to others: %w", path, err), l.Close())
 	}
 	return l, nil
+}
+
+// clearSocket makes room at path: nothing is there, or the socket of a daemon
+// that was killed. Only a refusal says so: one that lives may be too busy to
+// answer.
+func clearSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case os.IsNotExist(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for a daemon at %s: %w", path, err)
+	case info.Mode()&fs.ModeSocket == 0:
+		return fmt.Errorf("%s is no socket: give another --socket", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = conn.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("another daemon answers at %s: stop it, or give another --socket", path)
+	}
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("replace the socket of a dead daemon: %w", err)
+	}
+	return nil
 }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestRequireLoopback(t *testing.T) {
+	for addr, want := range map[string]string{
+		"127.0.0.1:2378":    "",
+		"127.1.2.3:0":       "",
+		"[::1]:2378":        "",
+		"localhost:2378":    "",
+		"0.0.0.0:2378":      "only loopback",
+		":2378":             "only loopback",
+		"[::]:2378":         "only loopback",
+		"10.0.0.5:2378":     "only loopback",
+		"example.com:2378":  "only loopback",
+		"localhost.evil:80": "only loopback",
+		"127.0.0.1":         "write it as HOST:PORT",
+		"":                  "write it as HOST:PORT",
+	} {
+		err := requireLoopback(addr)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v", addr, err)
+		}
+	}
+}
+
+func TestABusyPortNamesItsOwner(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		first, err := listenTCP(net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Logf("%s is not here: %v", host, err)
+			continue
+		}
+		defer first.Close()
+		comm, err := os.ReadFile("/proc/self/comm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("the port is in use by %s (pid %d): stop it, or give another --http", strings.TrimSpace(string(comm)), os.Getpid())
+		if second, err := listenTCP(first.Addr().String()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, %v", second, err)
+		}
+	}
+}
+
+func TestListenSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "sock")
+	live, err := listenSocket(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	if second, err := listenSocket(path); err == nil || !strings.Contains(err.Error(), "another daemon answers at "+path) {
+		t.Fatalf("beside a live one: %v, %v", second, err)
+	}
+	if conn, err := net.Dial("unix", path); err != nil {
+		t.Errorf("the live one was harmed: %v", err)
+	} else {
+		_ = conn.Close()
+	}
+
+	live.(*net.UnixListener).SetUnlinkOnClose(false) // as if it was killed
+	if err := live.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := listenSocket(path)
+	if err != nil {
+		t.Fatalf("after a dead one: %v", err)
+	}
+	_ = again.Close()
+}
+
+// A slip of the pen in --socket must not cost a file.
+func TestListenSocketKeepsWhatIsNoSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := listenSocket(path)
+	if err == nil {
+		_ = l.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "is no socket") {
+		t.Errorf("got %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "precious" {
+		t.Errorf("the file: %q, %v", text, err)
+	}
+}
+
+// A daemon that is too busy to accept is not dead: its socket stays its own.
+func TestABusyDaemonKeepsItsSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil { // a queue of one
+		t.Fatal(err)
+	}
+	waiting, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiting.Close()
+	if l, err := listenSocket(path); err == nil {
+		_ = l.Close()
+		t.Error("it took the socket of a live daemon")
+	}
+}

@@ -53,6 +53,7 @@ func (o *options) formatFlag(c *cobra.Command) *cobra.Command {
 func printJSON(w io.Writer, value any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false) // ">= 0" is for people too
 	return enc.Encode(value)
 }
 

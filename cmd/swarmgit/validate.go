@@ -44,7 +44,8 @@ func validate(c *cobra.Command, opt *options, dir string) error {
 		return fmt.Errorf("validate %s: not a directory: name the directory that holds stacks/", dir)
 	}
 	loaded := schema.Load(c.Context(), os.DirFS(dir), schema.Options{})
-	v := validation{Stacks: len(loaded.Stacks), Problems: loaded.Problems, Warnings: loaded.Warnings}
+	v := validation{Stacks: len(loaded.Stacks), Problems: []specs.Problem{}, Warnings: []specs.Problem{}} // no null in JSON
+	v.Problems, v.Warnings = append(v.Problems, loaded.Problems...), append(v.Warnings, loaded.Warnings...)
 	for _, s := range loaded.Stacks {
 		v.Services += len(s.Services)
 	}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+)
+
+// TestScripts are the commands that need no daemon.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
+		env.Setenv(asSwarmgit, "1")
+		env.Setenv("SWARMGIT_HOST", filepath.Join(env.WorkDir, "nobody.sock"))
+		return nil
+	}})
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Runnable() && !c.HasSubCommands() && !c.Hidden && c.Example == "" {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		if c.Short == "" && !c.Hidden {
+			t.Errorf("%s says not what it does", c.CommandPath())
+		}
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+	}
+	walk(rootCommand())
+}
+
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		root := rootCommand()
+		var script strings.Builder
+		root.SetOut(&script)
+		root.SetErr(io.Discard)
+		root.SetArgs([]string{"completion", shell})
+		if err := root.Execute(); err != nil || !strings.Contains(script.String(), "swarmgit") {
+			t.Errorf("completion %s: %v: %q", shell, err, script.String())
+		}
+	}
+}
+
+// TestCommandLine looks at one stack with every command that looks.
+func TestCommandLine(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, shop("e2e/app:1", 2))
+	commit := strings.TrimSpace(c.mustGit(t, "rev-parse", "HEAD"))
+	node := c.running(t)[0].Hostname
+	for _, look := range []struct {
+		args  string
+		code  int
+		words []string
+	}{
+		{"status", 0, []string{"1 node ready, 1 manager (can lose 0), leader " + node, "shop  2/2 tasks", commit[:7]}},
+		{"node ls", 0, []string{"ID", "HOSTNAME", "MANAGER STATUS", " * ", node, "Ready", "Active", "Leader", "containerd "}},
+		{"node inspect self", 0, []string{`"hostname": "` + node + `"`}},
+		{"node inspect nobody", 1, []string{"swarmgit: ", "nobody"}},
+		{"service ls", 0, []string{"shop_web", "replicated", "2/2", "e2e/app:1"}},
+		{"service ps shop_web", 0, []string{"shop_web.1", "shop_web.2", "Running"}},
+		{"service ps shop/web", 0, []string{"shop_web.1"}},
+		{"service ps shop_wab", 1, []string{"swarmgit: ", "shop_wab"}},
+		{"service inspect shop_web", 0, []string{`"name": "shop_web"`, `"image": "e2e/app:1"`}},
+		{"stack ls", 0, []string{"shop", "2/2", "main", commit[:7]}},
+		{"stack ps shop", 0, []string{"shop_web.1"}},
+		{"stack services shop", 0, []string{"shop_web"}},
+		{"stack ps nobody", 1, []string{"swarmgit: ", "nobody"}},
+		{"revisions", 0, []string{"REVISION", commit[:7], "healthy", "1 of 1", "ana"}},
+		{"image ls", 0, []string{"e2e/app:1", "sha256:"}},
+		{"git-url", 0, []string{"http://" + c.http + "/git/main.git"}},
+		{"git-url --with-token", 0, []string{"http://swarmgit:swarmgit-"}},
+		{"wait", 0, nil},
+		{"wait " + commit[:7], 0, nil},
+		{"wait 0000000", 1, []string{"the cluster has seen no commit 0000000"}},
+		{"plan --rev main..main", 0, []string{"NO CHANGES"}},
+		{"plan --rev nothing", 1, []string{"swarmgit: ", "nothing"}},
+	} {
+		out, errs, code := c.swarmgit(strings.Fields(look.args)...)
+		if code != look.code {
+			t.Errorf("%s exits %d, not %d: %s%s", look.args, code, look.code, out, errs)
+		}
+		wantWords(t, out+errs, look.words...)
+	}
+	for _, args := range []string{"status", "node ls", "service ls", "service ps shop_web", "stack ls", "stack ps shop", "stack services shop", "revisions", "image ls", "plan"} {
+		out, errs, code := c.swarmgit(append(strings.Fields(args), "-o", "json")...)
+		if code != 0 || !json.Valid([]byte(out)) {
+			t.Errorf("%s -o json exits %d and is no JSON: %s%s", args, code, out, errs)
+		}
+	}
+}
+
+func TestPlanExitCodes(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, shop("e2e/app:1", 2))
+	file := filepath.Join(c.path("clone"), "stacks", "shop", "stack.yml")
+	plan := func(text string, code int, words ...string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, errs, got := c.swarmgit("plan", "--detailed-exitcode")
+		if got != code {
+			t.Errorf("plan exits %d, not %d:\n%s%s", got, code, out, errs)
+		}
+		wantWords(t, out+errs, words...)
+	}
+	one := shop("e2e/app:1", 2)["stacks/shop/stack.yml"]
+	plan(one, 0, "NO CHANGES")
+	plan(shop("e2e/app:2", 3)["stacks/shop/stack.yml"], 2, "start 1   restart 2", "Apply it: git push")
+	plan(strings.Replace(one, "deploy:", "deploy:\n      placement: {constraints: [node.labels.zone == moon]}", 1), 4, "no suitable node")
+	if out, errs, code := c.swarmgit("plan", "/does/not/exist", "--detailed-exitcode"); code != 1 {
+		t.Errorf("a plan of nothing exits %d: %s%s", code, out, errs)
+	}
+	if err := os.WriteFile(file, []byte("services: {web: {image: [}}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, code := c.swarmgit("plan"); code != 1 || !strings.Contains(out, "stacks/shop/stack.yml:1:") {
+		t.Errorf("a plan of broken files exits %d:\n%s", code, out)
+	}
+}
+
+func TestLogs(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, shop("e2e/app:1", 1))
+	c.await(t, "five lines are written", func() bool {
+		out, errs, _ := c.swarmgit("service", "logs", "shop_web")
+		return strings.Contains(out, "hello from 1") && strings.Contains(errs, "line 5")
+	})
+	if _, errs, _ := c.swarmgit("service", "logs", "--tail", "2", "shop_web.1"); strings.Count(errs, "\n") != 2 {
+		t.Errorf("--tail 2:\n%s", errs)
+	}
+	if out, _, _ := c.swarmgit("service", "logs", "--since", "1ms", "shop/web"); strings.Contains(out, "hello") {
+		t.Errorf("--since 1ms:\n%s", out)
+	}
+	if out, _, _ := c.swarmgit("service", "logs", "-t", "--since", "1h", "shop/web"); !strings.HasPrefix(out, "20") || !strings.Contains(out, "hello") {
+		t.Errorf("-t --since 1h:\n%s", out)
+	}
+	follow := c.command(executable(), "service", "logs", "-f", "--tail", "1", "shop_web")
+	follow.Env = append(c.env(), "PATH="+os.Getenv("PATH"))
+	lines, err := follow.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(patience, func() { _ = follow.Process.Kill() })
+	defer timer.Stop()
+	seen := make([]byte, 0, 4096)
+	for strings.Count(string(seen), "line ") < 5 {
+		n, err := lines.Read(seen[len(seen):cap(seen)])
+		if err != nil {
+			t.Fatalf("-f ended after %q: %v", seen, err)
+		}
+		seen = seen[:len(seen)+n]
+	}
+	if err := follow.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, lines)
+	if err := follow.Wait(); err != nil {
+		t.Errorf("Ctrl-C ends -f with %v", err)
+	}
+}
+
+// TestWaitGivesUp: a rollout that cannot end in time exits 4.
+func TestWaitGivesUp(t *testing.T) {
+	c := theCluster(t)
+	files := shop("e2e/app:1", 1)
+	files["stacks/shop/stack.yml"] = strings.Replace(files["stacks/shop/stack.yml"], "deploy:", "deploy:\n      placement: {constraints: [node.labels.zone == moon]}", 1)
+	c.push(t, files, "-o", "no-wait")
+	if out, errs, code := c.swarmgit("wait", "--timeout", "300ms"); code != 4 {
+		t.Errorf("wait exits %d: %s%s", code, out, errs)
+	}
+	ps, _, _ := c.swarmgit("service", "ps", "shop_web")
+	wantWords(t, ps, "Pending", "no suitable node", "node.labels.zone")
+}
+
+// conflicting is a machine's package list in which Docker's own containerd.io is
+// installed.
+const conflicting = `Package: containerd.io
+Status: install ok installed
+Priority: optional
+Section: devel
+Maintainer: nobody <nobody@example.com>
+Architecture: amd64
+Version: 1.7.27-1
+Provides: containerd, runc
+Conflicts: containerd, runc
+Replaces: containerd, runc
+Description: another containerd
+`
+
+// TestPrerequisitesRemoveNothing runs .ci/prerequisites on a machine whose apt
+// says that a conflicting package is installed. apt only simulates.
+func TestPrerequisitesRemoveNothing(t *testing.T) {
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		t.Skip("there is no apt-get here")
+	}
+	dir := t.TempDir()
+	status := filepath.Join(dir, "status")
+	config := filepath.Join(dir, "apt.conf")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(status, conflicting)
+	write(config, `Dir::State::status "`+status+`"; APT::Get::Simulate "true"; Debug::NoLocking "true";`)
+	out, err := prerequisites(t, "APT_CONFIG="+config, "PATH="+onlyPrograms(t, "sh", "env", "id", "apt-get", "sudo", "git"))
+	if err == nil {
+		t.Errorf("it succeeds:\n%s", out)
+	}
+	wantWords(t, out, "going to install: containerd runc", "nothing was removed")
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "Remv ") || strings.HasPrefix(line, "Inst ") {
+			t.Errorf("apt would: %s", line)
+		}
+	}
+}
+
+func TestPrerequisitesThatAreThere(t *testing.T) {
+	needRoot(t)
+	out, err := prerequisites(t, "PATH="+onlyPrograms(t, "sh", "git", "containerd", "containerd-shim-runc-v2", "runc"))
+	if err != nil || !strings.Contains(out, "nothing to install") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+func prerequisites(t *testing.T, env ...string) (string, error) {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "../../.ci/prerequisites")
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// onlyPrograms is a PATH that holds these programs and no others.
+func onlyPrograms(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue // what this machine does not have, the script does not find either
+		}
+		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}

@@ -105,7 +105,10 @@ func removeCgroup(dir string) error {
 			}
 		}
 	}
-	return unix.Rmdir(dir)
+	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // containerd may remove it too
+		return err
+	}
+	return nil
 }
 
 // The kernel's bounds of a CPU quota.

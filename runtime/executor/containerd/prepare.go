@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"time"
 
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types"
@@ -58,16 +59,36 @@ func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(
 var errNoLayers = errors.New("the image's layers were removed meanwhile")
 
 // prepareAgain keeps a task that is whole and makes one that is half made anew.
+//
+// Who made it half may have been a daemon that was killed. containerd then undoes
+// the creation in its own time, says nothing of it meanwhile, and takes away files
+// of the next one with the same name: so a creation counts as refused only when
+// that time is over.
 func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *image) error {
-	_, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: task.ID})
-	if err == nil || !gone(err) {
-		return err
+	deadline := time.Now().Add(undoTime)
+	for {
+		_, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: task.ID})
+		if err == nil || !gone(err) {
+			return err
+		}
+		if err := e.discard(ctx, task.ID); err != nil {
+			return err
+		}
+		if err = e.create(ctx, task, img); err == nil || errors.Is(err, errNoLayers) || time.Now().After(deadline) {
+			return err
+		}
+		if err := sleep(ctx, undoPause); err != nil {
+			return err
+		}
 	}
-	if err := e.discard(ctx, task.ID); err != nil {
-		return err
-	}
-	return e.create(ctx, task, img)
 }
+
+// undoTime is how long containerd lets itself to undo a creation that was
+// abandoned, by its default; undoPause is between two looks.
+const (
+	undoTime  = 5 * time.Second
+	undoPause = 50 * time.Millisecond
+)
 
 // create makes everything of a task. The container's record comes first: it
 // keeps the snapshot from the garbage collector, and whatever a crash leaves is

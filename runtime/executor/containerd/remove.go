@@ -35,6 +35,11 @@ func (e *Engine) discard(ctx context.Context, id string) error {
 	if err != nil && !gone(err) {
 		return err
 	}
+	// A daemon that is killed while runc makes a process leaves one that
+	// containerd does not know.
+	if err := e.host.cgroups.kill(ctx, e.cgroup(id)); err != nil {
+		return err
+	}
 	if err := e.host.cgroups.remove(e.cgroup(id)); err != nil {
 		return err
 	}

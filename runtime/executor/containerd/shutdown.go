@@ -167,9 +167,13 @@ func (m *Managed) isShim(args []string) bool {
 // endStrays kills what is still alive in our cgroups: processes whose shim has
 // died before them.
 func (m *Managed) endStrays(ctx context.Context) error {
-	groups := findCgroups("/sys/fs/cgroup")
+	return findCgroups("/sys/fs/cgroup").kill(ctx, m.EngineConfig().CgroupParent)
+}
+
+// kill returns once no process is left in a cgroup and in those below it.
+func (c cgroups) kill(ctx context.Context, cgroup string) error {
 	for {
-		pids, err := groups.processes(m.EngineConfig().CgroupParent)
+		pids, err := c.processes(cgroup)
 		if err != nil || len(pids) == 0 {
 			return err
 		}

@@ -14,24 +14,38 @@ import (
 )
 
 // Wait tells the progress of a revision, named by its commit or the beginning
-// of it, or of the newest one, until it has ended. A revision that is overtaken
-// hands over to the one that overtook it.
+// of it, or of the newest one, until it has ended. A revision that another
+// followed before it was healthy hands over to that one: what runs is its.
 func (m *Manager) Wait(ctx context.Context, rev string, line func(string) error) (specs.Revision, error) {
 	found, err := findRevision(m.store.Snapshot(), rev)
 	if err != nil {
 		return specs.Revision{}, err
 	}
-	for {
+	for followed := false; ; followed = true { // a followed one has said that it was overtaken
+		if newest, err := findRevision(m.store.Snapshot(), ""); err == nil && overtaken(found, newest) {
+			if !followed {
+				if err := line(fmt.Sprintf("superseded: %s came after %s", git.Short(newest.Commit), git.Short(found.Commit))); err != nil {
+					return found, err
+				}
+			}
+			found = newest
+		}
 		ended, err := m.follow(ctx, found.ID, line)
 		if err != nil || ended.Progress.State != specs.RevisionSuperseded {
 			return ended, err
 		}
-		next, err := findRevision(m.store.Snapshot(), "")
-		if err != nil || next.ID == ended.ID {
-			return ended, err
-		}
-		found = next
+		found = ended
 	}
+}
+
+// overtaken reports that nothing will become of rev any more, because of the
+// newest revision.
+func overtaken(rev, newest specs.Revision) bool {
+	switch rev.Progress.State {
+	case specs.RevisionPaused, specs.RevisionSuperseded:
+		return rev.ID < newest.ID
+	}
+	return false
 }
 
 // findRevision is the newest revision of a commit whose hash begins with rev;
@@ -57,13 +71,16 @@ func findRevision(snap store.Snapshot, rev string) (specs.Revision, error) {
 // until the revision has ended.
 func (m *Manager) follow(ctx context.Context, id string, line func(string) error) (specs.Revision, error) {
 	told := make(map[string]progress)
-	for {
+	for first := true; ; first = false {
 		snap, changed := m.store.Watch()
 		rev, ok := snap.Revision(id)
 		if !ok {
 			return rev, wire.Errorf(wire.NotFound, "the revision was forgotten: more than %d came after it", keptRevisions)
 		}
 		now, ended := m.raft.Now(), rev.Progress.State.Ended()
+		if first && ended { // what runs now says nothing of it
+			return rev, each(verdict(snap, rev, false), line)
+		}
 		held := false
 		for _, p := range progressOf(snap, rev, now) {
 			if last, known := told[p.service]; known && !p.news(last, ended) {
@@ -76,7 +93,7 @@ func (m *Manager) follow(ctx context.Context, id string, line func(string) error
 			}
 		}
 		if ended {
-			return rev, each(verdict(snap, rev, now), line)
+			return rev, each(verdict(snap, rev, causeTold(told)), line)
 		}
 		select {
 		case <-changed:
@@ -198,37 +215,54 @@ func (p progress) text(took time.Duration) string {
 	return strings.TrimRight(head+p.doing, " ")
 }
 
-// verdict is how a revision ended and what to do next.
-func verdict(snap store.Snapshot, rev specs.Revision, now time.Time) []string {
+// causeTold reports whether somebody has read why a rollout does not go on.
+func causeTold(told map[string]progress) bool {
+	for _, p := range told {
+		if p.paused != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict is how a revision ended and what to do next; why it paused is left
+// out if that was told.
+func verdict(snap store.Snapshot, rev specs.Revision, causeTold bool) []string {
 	short := git.Short(rev.Commit)
 	switch rev.Progress.State {
 	case specs.RevisionHealthy:
 		return []string{fmt.Sprintf("healthy: %s after %s", short, seconds(rev.Progress.Since.Sub(rev.Created)))}
 	case specs.RevisionPaused:
-		fresh, old := stillRunning(snap, rev)
-		return []string{
+		var lines []string
+		if !causeTold {
+			lines = append(lines, "  "+rev.Progress.Reason)
+		}
+		fresh, old := stillRunning(snap)
+		return append(lines,
 			fmt.Sprintf("paused: %s. Still running: %d new, %d old tasks.", short, fresh, old),
 			"Fix it with another push.",
 			"(git says ok because the commit is in; `swarmgit wait` exits 3)",
-		}
+		)
 	case specs.RevisionSuperseded:
 		return []string{fmt.Sprintf("superseded: another push came after %s", short)}
 	}
-	return []string{fmt.Sprintf("%s: %s %s", rev.Progress.State, short, rev.Progress.Reason)}
+	return []string{strings.TrimSpace(fmt.Sprintf("%s: %s %s", rev.Progress.State, short, rev.Progress.Reason))}
 }
 
-// stillRunning counts what runs of the stacks that the revision changed.
-func stillRunning(snap store.Snapshot, rev specs.Revision) (fresh, old int) {
-	for _, stack := range rev.Changed {
-		for svc := range snap.ServicesOf(stack) {
-			for task := range snap.TasksOf(svc.ID) {
-				switch {
-				case task.State() != specs.StateRunning:
-				case task.Spec == svc.Spec.Task:
-					fresh++
-				default:
-					old++
-				}
+// stillRunning counts the tasks that go on running of the services whose rollout
+// paused: those of the new spec and those of older ones.
+func stillRunning(snap store.Snapshot) (fresh, old int) {
+	for svc := range snap.Services() {
+		if svc.Rollout.State != specs.RolloutPaused {
+			continue
+		}
+		for task := range snap.TasksOf(svc.ID) {
+			switch {
+			case !task.Wanted() || task.State() != specs.StateRunning:
+			case task.Spec == svc.Spec.Task:
+				fresh++
+			default:
+				old++
 			}
 		}
 	}

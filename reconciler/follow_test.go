@@ -44,7 +44,7 @@ func TestVerdict(t *testing.T) {
 		want   string
 	}{
 		{specs.RevisionHealthy, "", "healthy: 0000001 after 8.4s"},
-		{specs.RevisionPaused, "", "paused: 0000001. Still running: 0 new, 0 old tasks.\nFix it with another push.\n" +
+		{specs.RevisionPaused, "shop_web.2 rejected", "  shop_web.2 rejected\npaused: 0000001. Still running: 0 new, 0 old tasks.\nFix it with another push.\n" +
 			"(git says ok because the commit is in; `swarmgit wait` exits 3)"},
 		{specs.RevisionSuperseded, "", "superseded: another push came after 0000001"},
 		{specs.RevisionFailed, "shop_web ends again and again", "failed: 0000001 shop_web ends again and again"},
@@ -53,7 +53,7 @@ func TestVerdict(t *testing.T) {
 		rev := specs.Revision{Commit: commit(1), Created: at, Progress: specs.RevisionProgress{
 			State: c.state, Reason: c.reason, Since: at.Add(8400 * time.Millisecond),
 		}}
-		if got := strings.Join(verdict(store.New().Snapshot(), rev, at), "\n"); got != c.want {
+		if got := strings.Join(verdict(store.New().Snapshot(), rev, false), "\n"); got != c.want {
 			t.Errorf("%s: got %q", c.state, got)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/schema"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // Config is what a manager needs of the process that runs it.
@@ -50,12 +52,14 @@ type Manager struct {
 	joiner     *logs.Joiner
 	tokens     *tokens
 	leading    atomic.Bool
+	ready      chan struct{} // closed when this manager leads for the first time
+	started    sync.Once
 }
 
 // New opens the manager's data; Close gives it back. Nothing is decided until
 // Run runs.
 func New(ctx context.Context, cfg Config) (*Manager, error) {
-	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens()}
+	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens(), ready: make(chan struct{})}
 	var err error
 	m.raft, err = consensus.Open(consensus.Config{
 		Dir: filepath.Join(cfg.Dir, "raft"), NodeID: cfg.NodeID, Store: m.store, Bootstrap: true, Memory: cfg.Memory, Log: cfg.Log,
@@ -69,7 +73,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 		}
 	}
 	m.dispatcher = dispatcher.New(dispatcher.Config{Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log})
-	m.joiner = &logs.Joiner{Nodes: m.dispatcher, Snapshot: m.store.Snapshot}
+	m.joiner = &logs.Joiner{Nodes: m.dispatcher, Watch: m.store.Watch}
 	return m, nil
 }
 
@@ -99,7 +103,7 @@ func (m *Manager) lead(ctx context.Context) error {
 	for {
 		term, err := m.raft.Leading(ctx)
 		if err != nil {
-			return ctx.Err()
+			return ctx.Err() // nil when closed
 		}
 		if err := m.term(term); err != nil && term.Err() == nil {
 			m.log.ErrorContext(ctx, "a term of leadership ended early and begins again", "err", err)
@@ -119,10 +123,9 @@ func (m *Manager) term(ctx context.Context) error {
 	if err := m.bootstrap(ctx); err != nil {
 		return err
 	}
-	if err := m.syncRepository(ctx); err != nil {
-		return err
-	}
+	m.syncRepository(ctx)
 	m.leading.Store(true)
+	m.started.Do(func() { close(m.ready) })
 	defer m.leading.Store(false)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.loop(ctx) })
@@ -130,18 +133,15 @@ func (m *Manager) term(ctx context.Context) error {
 	return g.Wait()
 }
 
-// syncRepository makes the local refs what the store says. Commits that are
-// missing stop nothing that runs.
-func (m *Manager) syncRepository(ctx context.Context) error {
+// syncRepository makes the local refs what the store says. A repository that
+// cannot be mended stops pushes, and nothing that runs.
+func (m *Manager) syncRepository(ctx context.Context) {
 	if m.repository == nil {
-		return nil
+		return
 	}
-	err := m.repository.Sync(ctx, m.Refs)
-	if missing := new(git.MissingError); errors.As(err, &missing) {
-		m.log.ErrorContext(ctx, "commits are missing; what runs is not touched", "err", err)
-		return nil
+	if err := m.repository.Sync(ctx, m.Refs); err != nil {
+		m.log.ErrorContext(ctx, "the repository is not what the cluster says; what runs goes on", "err", err)
 	}
-	return err
 }
 
 // RegisterNodes serves what nodes ask of a manager.
@@ -162,6 +162,24 @@ func (m *Manager) api() *api.Server {
 	return &api.Server{
 		Cluster: m, Logs: m, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
+}
+
+// readyPatience is how long a person waits for a manager that is starting.
+const readyPatience = 10 * time.Second
+
+// Ready waits until the store holds what was committed before this manager
+// started: until its first term.
+func (m *Manager) Ready(ctx context.Context) error {
+	select {
+	case <-m.ready:
+		return nil
+	case <-time.After(readyPatience):
+	case <-ctx.Done():
+	}
+	if trouble := m.DiskTrouble(); trouble != "" {
+		return wire.Errorf(wire.Unavailable, "the manager does not lead yet: %s", trouble)
+	}
+	return wire.Errorf(wire.Unavailable, "the manager is still reading its data: ask again in a moment, or see the daemon's log")
 }
 
 func (m *Manager) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -197,14 +215,19 @@ func (m *Manager) DiskTrouble() string {
 }
 
 // Logs joins the logs of tasks, wherever they run.
-func (m *Manager) Logs(ctx context.Context, tasks []specs.Task, req api.LogsRequest, send func(api.LogsReply) error) error {
-	return m.joiner.Join(ctx, tasks, logs.Request{Follow: req.Follow, Tail: req.Tail, Since: req.Since}, func(b logs.Batch) error {
+func (m *Manager) Logs(ctx context.Context, pick func(store.Snapshot) []specs.Task, req api.LogsRequest, send func(api.LogsReply) error) error {
+	wanted := logs.Request{Follow: req.Follow, Tail: req.Tail, Since: req.Since}
+	deliver := func(b logs.Batch) error {
 		reply := api.LogsReply{Err: b.Err, Lines: make([]api.LogLine, len(b.Lines))}
 		for i, line := range b.Lines {
 			reply.Lines[i] = api.LogLine(line)
 		}
 		return send(reply)
-	})
+	}
+	if req.Follow {
+		return m.joiner.Follow(ctx, pick, wanted, deliver)
+	}
+	return m.joiner.Join(ctx, pick(m.store.Snapshot()), wanted, deliver)
 }
 
 // newID draws the ID of a new object.

@@ -152,6 +152,9 @@ func (p *push) Commit(ctx context.Context) error {
 // transaction is all that the push changes, as the cluster is in snap.
 func (p *push) transaction(snap store.Snapshot) (specs.Transaction, error) {
 	ref, _ := snap.Ref(p.Ref)
+	if ref.Commit != p.Old && ref.Commit == "" {
+		return nil, fmt.Errorf("%w: %s was deleted meanwhile: git fetch, then push again", git.ErrConflict, p.Branch())
+	}
 	if ref.Commit != p.Old {
 		return nil, fmt.Errorf("%w: %s is at %s: git fetch, then push again", git.ErrConflict, p.Branch(), git.Short(ref.Commit))
 	}
@@ -198,13 +201,17 @@ func (p *push) Follow(ctx context.Context, out io.Writer) error {
 	if !p.Followed || p.New == "" {
 		return nil
 	}
-	_, err := p.m.follow(ctx, p.rev.ID, func(line string) error {
+	tell := func(line string) error {
 		if len(line) > git.Width {
 			line = strings.TrimSuffix(git.Wrap(line, "    "), "\n")
 		}
 		_, err := io.WriteString(out, line+"\n")
 		return err
-	})
+	}
+	_, err := p.m.follow(ctx, p.rev.ID, tell)
+	if ctx.Err() != nil { // the client is gone, or this daemon stops
+		return tell("not watched any more; the rollout goes on: swarmgit wait " + git.Short(p.New))
+	}
 	return err
 }
 

@@ -6,13 +6,16 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/git"
+	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -81,14 +84,24 @@ func (m *Manager) GitURL(ctx context.Context, withToken bool) (api.GitURLReply, 
 		return api.GitURLReply{URL: "http://" + m.cfg.HTTP + git.Path, Token: m.tokens.mint(m.raft.Now())}, nil
 	}
 	token := "swarmgit-" + strings.ToLower(rand.Text())
-	cluster := m.store.Snapshot().Cluster()
-	cluster.Spec.Tokens = append(cluster.Spec.Tokens[:len(cluster.Spec.Tokens):len(cluster.Spec.Tokens)], hashToken(token))
-	errs, err := m.raft.Propose(ctx, []specs.Transaction{{{Cluster: &cluster}}})
-	if err == nil {
-		err = errs[0]
-	}
-	if err != nil {
+	if err := m.keepToken(ctx, hashToken(token)); err != nil {
 		return api.GitURLReply{}, fmt.Errorf("make a token: %w", err)
 	}
 	return api.GitURLReply{URL: "http://swarmgit:" + token + "@" + m.cfg.HTTP + git.Path, Token: token}, nil
+}
+
+// keepToken writes a lasting token down. It looks again when somebody else
+// changed the cluster's row at the same time.
+func (m *Manager) keepToken(ctx context.Context, hash specs.Hash) error {
+	for {
+		cluster := m.store.Snapshot().Cluster()
+		cluster.Spec.Tokens = append(slices.Clone(cluster.Spec.Tokens), hash)
+		errs, err := m.raft.Propose(ctx, []specs.Transaction{{{Cluster: &cluster}}})
+		if err == nil {
+			err = errs[0]
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
 }

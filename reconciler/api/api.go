@@ -26,6 +26,9 @@ import (
 
 // Cluster is the manager as the API needs it.
 type Cluster interface {
+	// Ready returns once this manager has read its data, or says why that
+	// takes long. Nothing else is asked before.
+	Ready(ctx context.Context) error
 	// Snapshot is the newest state.
 	Snapshot() store.Snapshot
 	// Leader is the ID of the node that leads, "" while nobody does.
@@ -45,7 +48,9 @@ type Cluster interface {
 
 // LogSource reads the logs of tasks, wherever they run.
 type LogSource interface {
-	Logs(ctx context.Context, tasks []specs.Task, req LogsRequest, send func(LogsReply) error) error
+	// Logs sends the logs of the tasks that pick finds; when following, also of
+	// those that it finds later.
+	Logs(ctx context.Context, pick func(store.Snapshot) []specs.Task, req LogsRequest, send func(LogsReply) error) error
 }
 
 // Images are what the node's executor can do with images.
@@ -66,15 +71,15 @@ type Server struct {
 
 // Register serves what may be asked over HTTP.
 func (s *Server) Register(mux *http.ServeMux) {
-	GetStatus.Serve(mux, s.status)
-	ListNodes.Serve(mux, s.listNodes)
-	InspectNode.Serve(mux, s.inspectNode)
-	ListServices.Serve(mux, s.listServices)
-	InspectService.Serve(mux, s.inspectService)
-	ListTasks.Serve(mux, s.listTasks)
-	ListStacks.Serve(mux, s.listStacks)
-	ListRevisions.Serve(mux, s.listRevisions)
-	Plan.Serve(mux, s.plan)
+	GetStatus.Serve(mux, ready(s, s.status))
+	ListNodes.Serve(mux, ready(s, s.listNodes))
+	InspectNode.Serve(mux, ready(s, s.inspectNode))
+	ListServices.Serve(mux, ready(s, s.listServices))
+	InspectService.Serve(mux, ready(s, s.inspectService))
+	ListTasks.Serve(mux, ready(s, s.listTasks))
+	ListStacks.Serve(mux, ready(s, s.listStacks))
+	ListRevisions.Serve(mux, ready(s, s.listRevisions))
+	Plan.Serve(mux, ready(s, s.plan))
 	Wait.Serve(mux, s.wait)
 	Logs.Serve(mux, s.logs)
 	LoadImage.Serve(mux, s.loadImage)
@@ -85,9 +90,20 @@ func (s *Server) Register(mux *http.ServeMux) {
 // it.
 func (s *Server) RegisterLocal(mux *http.ServeMux) {
 	s.Register(mux)
-	GitURL.Serve(mux, func(ctx context.Context, req GitURLRequest) (GitURLReply, error) {
+	GitURL.Serve(mux, ready(s, func(ctx context.Context, req GitURLRequest) (GitURLReply, error) {
 		return s.Cluster.GitURL(ctx, req.WithToken)
-	})
+	}))
+}
+
+// ready answers once the manager can: before, its store holds the past.
+func ready[Req, Res any](s *Server, answer func(context.Context, Req) (Res, error)) func(context.Context, Req) (Res, error) {
+	return func(ctx context.Context, req Req) (Res, error) {
+		if err := s.Cluster.Ready(ctx); err != nil {
+			var none Res
+			return none, err
+		}
+		return answer(ctx, req)
+	}
 }
 
 func (s *Server) plan(ctx context.Context, req PlanRequest) (PlanReply, error) {
@@ -96,6 +112,9 @@ func (s *Server) plan(ctx context.Context, req PlanRequest) (PlanReply, error) {
 }
 
 func (s *Server) wait(ctx context.Context, req WaitRequest, send func(WaitReply) error) error {
+	if err := s.Cluster.Ready(ctx); err != nil {
+		return err
+	}
 	rev, err := s.Cluster.Wait(ctx, req.Rev, func(line string) error { return send(WaitReply{Line: line}) })
 	if err != nil {
 		return err

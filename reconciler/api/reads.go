@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -180,26 +181,35 @@ func (s *Server) listRevisions(_ context.Context, req ListRevisionsRequest) (Lis
 
 // logs reads the tasks that a service has, or the one task that is named.
 func (s *Server) logs(ctx context.Context, req LogsRequest, send func(LogsReply) error) error {
-	tasks, err := s.logTasks(s.Cluster.Snapshot(), req.Service)
+	if err := s.Cluster.Ready(ctx); err != nil {
+		return err
+	}
+	pick, err := pickTasks(s.Cluster.Snapshot(), req.Service)
 	if err != nil {
 		return err
 	}
-	return s.Logs.Logs(ctx, tasks, req, send)
+	return s.Logs.Logs(ctx, pick, req, send)
 }
 
-func (s *Server) logTasks(snap store.Snapshot, name string) ([]specs.Task, error) {
+// pickTasks finds the tasks of a service, or those of the name or ID of a task.
+func pickTasks(snap store.Snapshot, name string) (func(store.Snapshot) []specs.Task, error) {
 	svc, err := findService(snap, name)
 	if err == nil {
-		return slices.Collect(snap.TasksOf(svc.ID)), nil
+		return func(snap store.Snapshot) []specs.Task { return slices.Collect(snap.TasksOf(svc.ID)) }, nil
 	}
-	var tasks []specs.Task
-	for task := range snap.Tasks() {
-		if task.ID == name || task.Name() == name {
-			tasks = append(tasks, task)
+	task, taskErr := find("task", name, snap.Tasks(), func(t specs.Task) string { return t.ID })
+	name = strings.Replace(name, "/", "_", 1)
+	pick := func(snap store.Snapshot) []specs.Task {
+		var tasks []specs.Task
+		for t := range snap.Tasks() {
+			if taskErr == nil && t.ID == task.ID || taskErr != nil && t.Name() == name {
+				tasks = append(tasks, t)
+			}
 		}
+		return tasks
 	}
-	if len(tasks) == 0 {
-		return nil, err
+	if len(pick(snap)) == 0 {
+		return nil, wire.Errorf(wire.NotFound, "no such service or task: %s (see: swarmgit service ls, swarmgit service ps SERVICE)", name)
 	}
-	return tasks, nil
+	return pick, nil
 }

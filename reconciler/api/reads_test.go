@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -204,10 +205,13 @@ func TestListRevisionsNewestFirst(t *testing.T) {
 }
 
 // asked is a log source that says which tasks it was asked for.
-type asked struct{ tasks []string }
+type asked struct {
+	snap  store.Snapshot
+	tasks []string
+}
 
-func (a *asked) Logs(_ context.Context, tasks []specs.Task, _ LogsRequest, _ func(LogsReply) error) error {
-	for _, task := range tasks {
+func (a *asked) Logs(_ context.Context, pick func(store.Snapshot) []specs.Task, _ LogsRequest, _ func(LogsReply) error) error {
+	for _, task := range pick(a.snap) {
 		a.tasks = append(a.tasks, strings.TrimRight(task.ID, "0"))
 	}
 	return nil
@@ -215,12 +219,15 @@ func (a *asked) Logs(_ context.Context, tasks []specs.Task, _ LogsRequest, _ fun
 
 func TestLogsOfAServiceOrATask(t *testing.T) {
 	for name, want := range map[string][]string{
-		"shop_web":   {"t1", "t2a", "t2b", "t3"},
-		"shop/web":   {"t1", "t2a", "t2b", "t3"},
-		"shop_web.2": {"t2a", "t2b"}, // also what ran in the slot before
-		id("t2a"):    {"t2a"},
+		"shop_web":    {"t1", "t2a", "t2b", "t3"},
+		"shop/web":    {"t1", "t2a", "t2b", "t3"},
+		"shop_web.2":  {"t2a", "t2b"}, // also what ran in the slot before
+		"shop/web.2":  {"t2a", "t2b"},
+		id("t2a"):     {"t2a"},
+		id("t2a")[:8]: {"t2a"},
 	} {
-		s, source := prod(t).server(), &asked{}
+		s := prod(t).server()
+		source := &asked{snap: s.Cluster.Snapshot()}
 		s.Logs = source
 		err := s.logs(t.Context(), LogsRequest{Service: name}, nil)
 		slices.Sort(source.tasks)

@@ -154,10 +154,11 @@ func (w *world) server() *Server {
 	return &Server{Cluster: w, Self: id("n1"), Version: "v0.1.0", Now: func() time.Time { return noon }}
 }
 
-func (w *world) Snapshot() store.Snapshot { return w.store.Snapshot() }
-func (w *world) Leader() string           { return w.leader }
-func (w *world) Heard(node string) bool   { return !w.silent[node] }
-func (w *world) DiskTrouble() string      { return w.disk }
+func (w *world) Snapshot() store.Snapshot    { return w.store.Snapshot() }
+func (w *world) Ready(context.Context) error { return nil }
+func (w *world) Leader() string              { return w.leader }
+func (w *world) Heard(node string) bool      { return !w.silent[node] }
+func (w *world) DiskTrouble() string         { return w.disk }
 
 func (w *world) Plan(_ context.Context, req PlanRequest) (planner.Plan, error) {
 	return planner.Plan{Format: planner.Format, Title: "of " + req.Rev, Verdict: planner.NoChanges}, nil

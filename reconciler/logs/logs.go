@@ -27,8 +27,8 @@ type Nodes interface {
 
 // Joiner joins the streams of nodes.
 type Joiner struct {
-	Nodes    Nodes
-	Snapshot func() store.Snapshot
+	Nodes Nodes
+	Watch func() (store.Snapshot, <-chan struct{}) // the newest state, and when there is a newer one
 }
 
 // Request says which lines are wanted.
@@ -65,15 +65,13 @@ func (j *Joiner) Join(ctx context.Context, tasks []specs.Task, req Request, send
 			byNode[t.Want.Node] = append(byNode[t.Want.Node], t.ID)
 		}
 	}
-	var sending sync.Mutex
+	send = oneAtATime(send)
 	deliver := func(b Batch) error {
-		sending.Lock()
-		defer sending.Unlock()
-		if err := send(b); err != nil {
+		err := send(b)
+		if err != nil {
 			cancel(err)
-			return err
 		}
-		return nil
+		return err
 	}
 	var all sync.WaitGroup
 	for _, node := range slices.Sorted(maps.Keys(byNode)) {
@@ -88,6 +86,51 @@ func (j *Joiner) Join(ctx context.Context, tasks []specs.Task, req Request, send
 		return err
 	}
 	return nil
+}
+
+// Follow is Join of the tasks that pick finds, and goes on with those that it
+// finds later, from their first line, until ctx ends or send fails. pick is asked
+// again whenever the cluster changed.
+func (j *Joiner) Follow(ctx context.Context, pick func(store.Snapshot) []specs.Task, req Request, send func(Batch) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	send = oneAtATime(send)
+	known := make(map[string]struct{})
+	var joins sync.WaitGroup
+	defer joins.Wait()
+	for {
+		snap, changed := j.Watch()
+		var fresh []specs.Task
+		for _, task := range pick(snap) {
+			if _, old := known[task.ID]; !old && task.Want.Node != "" {
+				known[task.ID] = struct{}{}
+				fresh = append(fresh, task)
+			}
+		}
+		if len(fresh) > 0 {
+			now := req
+			joins.Go(func() {
+				if err := j.Join(ctx, fresh, now, send); err != nil {
+					cancel(err)
+				}
+			})
+			req.Tail, req.Since = -1, time.Time{}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func oneAtATime(send func(Batch) error) func(Batch) error {
+	var sending sync.Mutex
+	return func(b Batch) error {
+		sending.Lock()
+		defer sending.Unlock()
+		return send(b)
+	}
 }
 
 // read sends what one node has. A node that fails is told in the stream.
@@ -115,6 +158,7 @@ func tasksOf(req wire.LogRequest, names map[string]string) string {
 }
 
 func (j *Joiner) hostname(node string) string {
-	row, _ := j.Snapshot().Node(node)
+	snap, _ := j.Watch()
+	row, _ := snap.Node(node)
 	return cmp.Or(row.Seen.Description.Hostname, node)
 }

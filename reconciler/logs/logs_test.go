@@ -78,7 +78,7 @@ func joiner(t *testing.T, nodes map[string]agent) (*Joiner, *agents) {
 		t.Fatal(errs[0])
 	}
 	a := &agents{t: t, nodes: nodes, asked: make(map[string]wire.LogRequest)}
-	return &Joiner{Nodes: a, Snapshot: st.Snapshot}, a
+	return &Joiner{Nodes: a, Watch: st.Watch}, a
 }
 
 // join collects what a person would see; send may end the stream.
@@ -216,6 +216,42 @@ func TestSendIsNeverCalledTwiceAtOnce(t *testing.T) {
 		})
 		if err != nil || len(got) != 40 || most != 1 {
 			t.Errorf("%d lines, %d at once, %v", len(got), most, err)
+		}
+	})
+}
+
+// Following goes on with tasks that come later, from their first line.
+func TestFollowTakesUpNewTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := store.New()
+		a := &agents{t: t, asked: make(map[string]wire.LogRequest), nodes: map[string]agent{
+			"n1": {batches: []wire.LogBatch{lines("t1", "old")}, follows: true},
+			"n2": {batches: []wire.LogBatch{lines("t2", "new")}, follows: true},
+		}}
+		j := &Joiner{Nodes: a, Watch: st.Watch}
+		tasks := []specs.Task{task("t1", 1, "n1"), task("t2", 1, "")}
+		var seen []string
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			pick := func(store.Snapshot) []specs.Task { return tasks }
+			ended <- j.Follow(ctx, pick, Request{Follow: true, Tail: 5}, func(b Batch) error {
+				for _, line := range b.Lines {
+					seen = append(seen, string(line.Text))
+				}
+				return nil
+			})
+		}()
+		time.Sleep(2 * time.Second)
+		tasks = []specs.Task{task("t1", 1, "n1"), task("t2", 1, "n2")}
+		st.Apply(1, nil)
+		time.Sleep(2 * time.Second)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) || !slices.Equal(seen, []string{"old", "new"}) {
+			t.Errorf("%q, %v", seen, err)
+		}
+		if a.asked["n1"].Tail != 5 || a.asked["n2"].Tail != -1 {
+			t.Errorf("asked %+v", a.asked)
 		}
 	})
 }

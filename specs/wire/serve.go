@@ -46,13 +46,31 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 			}
 		}),
 	}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	closed := make(chan struct{})
+	defer context.AfterFunc(ctx, func() {
+		defer close(closed)
+		closeSoon(server)
+	})()
 	err := server.Serve(l)
 	handlers.shut()
 	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
+		<-closed
 		return nil
 	}
 	return err
+}
+
+// lastWords is how long answers under way may take to reach the other side once
+// the server stops.
+const lastWords = time.Second
+
+// closeSoon closes every connection, those that answer after their answer.
+func closeSoon(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // what is left had its time
+	}
 }
 
 // watchful notices that the other side is gone without a word.

@@ -50,7 +50,6 @@ type StatusReply struct {
 	Stacks    []StackCount  `json:"stacks"`
 	Troubles  []TaskTrouble `json:"troubles,omitempty"` // worst first
 	Disk      string        `json:"disk,omitempty"`     // why writes are refused, when they are
-	DiskFree  specs.Bytes   `json:"disk_free,omitempty"`
 	Timestamp time.Time     `json:"timestamp"`
 }
 
@@ -71,7 +70,8 @@ type StackCount struct {
 // TaskTrouble is a wanted task that is not running, and why.
 type TaskTrouble struct {
 	Stack  string      `json:"stack"`
-	Task   string      `json:"task"` // shop_web.3
+	Task   string      `json:"task"`             // shop_web.3
+	Others int         `json:"others,omitempty"` // tasks of the service in the same trouble
 	State  specs.State `json:"state"`
 	Since  time.Time   `json:"since,omitzero"`
 	Reason string      `json:"reason"`

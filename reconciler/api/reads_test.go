@@ -107,7 +107,7 @@ func TestTroubles(t *testing.T) {
 			w.task("t1", "web", 1, time.Hour, stopped("n1", ""), failed)
 			w.task("t2", "web", 1, 3*time.Second, specs.TaskWant{Desired: specs.StateReady, Node: id("n1")}, specs.TaskSeen{State: specs.StateReady})
 		}, []TaskTrouble{
-			{Stack: "shop", Task: "shop_web.1", State: specs.StateReady, Since: noon.Add(-3 * time.Second), Reason: "exit status 1"},
+			{Stack: "shop", Task: "shop_web.1", State: specs.StateReady, Since: noon.Add(-3 * time.Second), Reason: "the task before it: exit status 1"},
 		}},
 		{"does not come back", func(w *world) {
 			w.task("t1", "web", 1, time.Hour, stopped("n1", ""), failed)
@@ -117,17 +117,15 @@ func TestTroubles(t *testing.T) {
 		{"of a service that is going", func(w *world) {
 			w.task("t1", "cron", 1, time.Hour, stopped("n1", ""), failed)
 		}, nil},
-		{"the longest first, then by name", func(w *world) {
+		{"the longest first, then by name; those alike are one", func(w *world) {
 			pending := specs.TaskWant{Desired: specs.StateRunning, Reason: "no suitable node"}
 			w.task("t3", "web", 3, time.Minute, pending, specs.TaskSeen{})
 			w.task("t2", "web", 2, time.Hour, pending, specs.TaskSeen{})
 			w.task("t1", "web", 1, time.Minute, pending, specs.TaskSeen{})
 			w.task("t4", "api", 1, time.Minute, pending, specs.TaskSeen{})
 		}, []TaskTrouble{
-			{Stack: "shop", Task: "shop_web.2", State: specs.StatePending, Since: noon.Add(-time.Hour), Reason: "no suitable node"},
+			{Stack: "shop", Task: "shop_web.1", Others: 2, State: specs.StatePending, Since: noon.Add(-time.Hour), Reason: "no suitable node"},
 			{Stack: "shop", Task: "shop_api.1", State: specs.StatePending, Since: noon.Add(-time.Minute), Reason: "no suitable node"},
-			{Stack: "shop", Task: "shop_web.1", State: specs.StatePending, Since: noon.Add(-time.Minute), Reason: "no suitable node"},
-			{Stack: "shop", Task: "shop_web.3", State: specs.StatePending, Since: noon.Add(-time.Minute), Reason: "no suitable node"},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

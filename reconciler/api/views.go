@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -100,12 +101,30 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 		}
 		current[task.Slot] = task
 	}
-	var found []TaskTrouble
-	for slot, task := range current {
-		reason := cmp.Or(task.Want.Reason, lastErr[slot])
-		if task.State() != specs.StateRunning && reason != "" {
-			found = append(found, trouble(svc, task, reason))
+	alike := make(map[TaskTrouble]*TaskTrouble) // by state and reason
+	for _, slot := range slices.Sorted(maps.Keys(current)) {
+		task := current[slot]
+		reason := cmp.Or(task.Want.Reason, task.Seen.Err)
+		if reason == "" && lastErr[slot] != "" {
+			reason = "the task before it: " + lastErr[slot]
 		}
+		if task.State() == specs.StateRunning || reason == "" {
+			continue
+		}
+		key := TaskTrouble{State: task.State(), Reason: reason}
+		if first, ok := alike[key]; ok {
+			first.Others++
+			if since := latest(task); since.Before(first.Since) {
+				first.Since = since
+			}
+			continue
+		}
+		t := trouble(svc, task, reason)
+		alike[key] = &t
+	}
+	var found []TaskTrouble
+	for _, t := range alike {
+		found = append(found, *t)
 	}
 	return found
 }

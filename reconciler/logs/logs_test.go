@@ -229,12 +229,18 @@ func TestFollowTakesUpNewTasks(t *testing.T) {
 			"n2": {batches: []wire.LogBatch{lines("t2", "new")}, follows: true},
 		}}
 		j := &Joiner{Nodes: a, Watch: st.Watch}
-		tasks := []specs.Task{task("t1", 1, "n1"), task("t2", 1, "")}
+		before := []specs.Task{task("t1", 1, "n1"), task("t2", 1, "")}
+		after := []specs.Task{task("t1", 1, "n1"), task("t2", 1, "n2")}
 		var seen []string
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			pick := func(store.Snapshot) []specs.Task { return tasks }
+			pick := func(snap store.Snapshot) []specs.Task {
+				if snap.Index() == 0 {
+					return before
+				}
+				return after
+			}
 			ended <- j.Follow(ctx, pick, Request{Follow: true, Tail: 5}, func(b Batch) error {
 				for _, line := range b.Lines {
 					seen = append(seen, string(line.Text))
@@ -243,7 +249,6 @@ func TestFollowTakesUpNewTasks(t *testing.T) {
 			})
 		}()
 		time.Sleep(2 * time.Second)
-		tasks = []specs.Task{task("t1", 1, "n1"), task("t2", 1, "n2")}
 		st.Apply(1, nil)
 		time.Sleep(2 * time.Second)
 		cancel()

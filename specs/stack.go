@@ -54,7 +54,8 @@ const (
 	RevisionSuperseded RevisionState = "superseded"
 )
 
-// Ended reports that the revision changes no more by itself.
+// Ended reports that nothing is under way for the revision any more. A paused one
+// that no other followed turns healthy if what it waited for comes all the same.
 func (s RevisionState) Ended() bool {
 	return s != RevisionRollingOut && s != RevisionAwaiting
 }

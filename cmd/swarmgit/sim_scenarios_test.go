@@ -171,6 +171,33 @@ func TestTheFirstFailurePausesUntilAnotherPush(t *testing.T) {
 	})
 }
 
+// Whatever is pushed beside a paused service, it is not forgotten.
+func TestAPausedServiceIsToldUntilItIsMended(t *testing.T) {
+	scenario(t, 1, func(c *simCluster) {
+		bad := simService{image: simMissing, replicas: 4, parallelism: 1}
+		tree := web(simService{image: simHealthy(1), replicas: 4, parallelism: 1})
+		c.roll(tree, specs.RevisionHealthy)
+		tree["shop"]["web"] = bad
+		c.roll(tree, specs.RevisionPaused)
+		for range 2 {
+			rev := c.roll(tree, specs.RevisionPaused)
+			if !strings.HasPrefix(rev.Progress.Reason, "shop_web stays paused: shop_web.") {
+				t.Errorf("the same tree again is paused by %q", rev.Progress.Reason)
+			}
+		}
+		tree["other"] = map[string]simService{"db": {image: simHealthy(2), replicas: 1}}
+		rev := c.roll(tree, specs.RevisionPaused)
+		c.wantImages("other_db", map[string]int{simHealthy(2): 1})
+		c.wantImages("shop_web", map[string]int{simHealthy(1): 3})
+		if !strings.HasPrefix(rev.Progress.Reason, "shop_web stays paused: ") {
+			t.Errorf("another stack's revision is paused by %q", rev.Progress.Reason)
+		}
+		bad.image = simHealthy(1)
+		tree["shop"]["web"] = bad
+		c.roll(tree, specs.RevisionHealthy)
+	})
+}
+
 func TestAFailureThatIsToldToContinueStopsNothing(t *testing.T) {
 	scenario(t, 2, func(c *simCluster) {
 		s := simService{image: simHealthy(1), replicas: 3, parallelism: 1, action: ", failure_action: continue"}

@@ -35,6 +35,8 @@ type cluster struct {
 	index  uint64
 	ids    int
 	check  func() // after every change
+
+	arrived bool // the image that was missing
 }
 
 func newCluster(t testing.TB, nodes ...string) *cluster {
@@ -257,7 +259,7 @@ func (c *cluster) fare(t specs.Task, image string) (specs.TaskSeen, bool) {
 		return to(specs.StatePreparing)
 	case seen.State == specs.StatePreparing && image == "slow":
 		return seen, false
-	case seen.State == specs.StatePreparing && image == "missing":
+	case seen.State == specs.StatePreparing && image == "missing" && !c.arrived:
 		return fail(specs.StateRejected, "missing: no such image")
 	case seen.State == specs.StatePreparing:
 		return to(specs.StateReady)

@@ -24,8 +24,8 @@ func (w *work) history() int {
 		return keep
 	}
 	keep = max(keep, restart.Attempts(w.svc.Spec.Restart))
-	if w.svc.Rollout.State == specs.RolloutUpdating {
-		keep = max(keep, 1) // the rollout counts failures by their rows
+	if state := w.svc.Rollout.State; state == specs.RolloutUpdating || state == specs.RolloutPaused {
+		keep = max(keep, 1) // the rollout and a plan over it know failures by their rows
 	}
 	return keep
 }

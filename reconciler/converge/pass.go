@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -40,6 +41,7 @@ type Result struct {
 func Pass(in Input) Result {
 	p := &pass{
 		draft:     in.Snapshot.Draft(in.Snapshot.Index() + 1),
+		stacks:    in.Snapshot.Stacks(),
 		scheduler: in.Scheduler.Clone(),
 		now:       in.Now,
 		newID:     in.NewID,
@@ -59,6 +61,7 @@ func Pass(in Input) Result {
 // was decided for earlier ones.
 type pass struct {
 	draft     *store.Draft
+	stacks    iter.Seq[specs.StackRow] // which no pass changes
 	scheduler *scheduler.State
 	now       time.Time
 	newID     func() string

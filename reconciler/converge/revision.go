@@ -3,6 +3,7 @@ package converge
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -11,8 +12,9 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// judgeRevisions moves revisions that are rolling out: the newest of a source
-// becomes healthy or paused by what its services do, older ones are superseded.
+// judgeRevisions moves revisions: the newest of a source becomes healthy or
+// paused by what its services do, older ones that roll out are superseded. A
+// paused one that nothing followed becomes healthy once all is mended.
 func (p *pass) judgeRevisions() {
 	bySource := make(map[string][]specs.Revision)
 	for rev := range p.draft.Revisions() {
@@ -36,7 +38,7 @@ func (p *pass) judgeSource(revisions []specs.Revision) {
 		switch state := rev.Progress.State; {
 		case state == specs.RevisionRollingOut && i < newest:
 			p.progress(rev, specs.RevisionSuperseded, "")
-		case state == specs.RevisionRollingOut:
+		case state == specs.RevisionRollingOut, state == specs.RevisionPaused && i == newest:
 			slices.Sort(stacks)
 			p.judge(rev, slices.Compact(stacks))
 		case state != specs.RevisionSuperseded:
@@ -45,30 +47,58 @@ func (p *pass) judgeSource(revisions []specs.Revision) {
 	}
 }
 
-// judge decides about one revision by the services of the stacks.
+// judge decides about one revision by the services of the stacks, and by what
+// stands still of the rest of its source.
 func (p *pass) judge(rev specs.Revision, stacks []string) {
 	verdict := standing{healthy: true, progress: rev.Progress.Since}
 	for _, stack := range stacks {
 		for svc := range p.draft.ServicesOf(stack) {
 			verdict.add(p.standing(svc, rev.Created))
-			verdict.stopping = verdict.stopping || p.stops(svc)
 		}
+	}
+	for svc := range p.unfinished(rev.Source, stacks) {
+		verdict.add(p.standing(svc, rev.Created))
 	}
 	stalledAt := verdict.progress.Add(rollout.Patience)
 	switch {
-	case verdict.paused != "":
-		p.progress(rev, specs.RevisionPaused, verdict.paused)
 	case verdict.healthy:
 		p.progress(rev, specs.RevisionHealthy, "")
+	case rev.Progress.State == specs.RevisionPaused:
+		p.wakeRevisions(verdict.wake)
+	case verdict.paused != "":
+		p.progress(rev, specs.RevisionPaused, verdict.paused)
 	case verdict.updating: // the rollout itself has patience
-	case verdict.stuck != "" && !verdict.stopping:
+	case verdict.stuck != "" && verdict.waitsFor == "":
 		p.progress(rev, specs.RevisionPaused, verdict.stuck)
 	case !p.now.Before(stalledAt):
 		p.progress(rev, specs.RevisionPaused, fmt.Sprintf("no progress for %d minutes: %s",
 			rollout.Patience/time.Minute, verdict.waitsFor))
 	default:
-		p.result.Wakes[revisionsKey] = earliest(p.result.Wakes[revisionsKey], verdict.wake, stalledAt)
+		p.wakeRevisions(verdict.wake)
+		p.wakeRevisions(stalledAt)
 	}
+}
+
+// unfinished yields the services of a source, except of the stacks, whose rollout
+// is under way or paused: an earlier revision's, which this one does not mend.
+func (p *pass) unfinished(source string, except []string) iter.Seq[specs.Service] {
+	return func(yield func(specs.Service) bool) {
+		for stack := range p.stacks {
+			if stack.Source != source || slices.Contains(except, stack.Name) {
+				continue
+			}
+			for svc := range p.draft.ServicesOf(stack.Name) {
+				state := svc.Rollout.State
+				if (state == specs.RolloutUpdating || state == specs.RolloutPaused) && !yield(svc) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p *pass) wakeRevisions(at time.Time) {
+	p.result.Wakes[revisionsKey] = earliest(p.result.Wakes[revisionsKey], at)
 }
 
 func (p *pass) progress(rev specs.Revision, state specs.RevisionState, reason string) {
@@ -81,9 +111,8 @@ type standing struct {
 	healthy  bool
 	updating bool      // a rollout is under way
 	paused   string    // why a rollout paused
-	stopping bool      // tasks are, which makes room
-	stuck    string    // why one paused before the revision came, which may help it yet
-	waitsFor string    // what is not healthy, in words
+	stuck    string    // which one paused before the revision came, and why
+	waitsFor string    // what is under way, in words
 	progress time.Time // when something last got further
 	wake     time.Time // when the clock alone may make it healthy
 }
@@ -102,21 +131,33 @@ func (s *standing) add(other standing) {
 
 // standing looks at a service for a revision that came at a time.
 func (p *pass) standing(svc specs.Service, came time.Time) standing {
-	switch {
-	case svc.Removed:
-		return p.standingOfRemoved(svc)
-	case svc.Rollout.Target != svc.Spec.Task || svc.Rollout.State == specs.RolloutUpdating:
+	stopping, stops := p.stopping(svc)
+	switch paused := svc.Rollout.State == specs.RolloutPaused; {
+	case !svc.Removed && (svc.Rollout.Target != svc.Spec.Task || svc.Rollout.State == specs.RolloutUpdating):
 		return standing{updating: true, waitsFor: svc.Spec.Name + " is updating"}
-	case svc.Rollout.State == specs.RolloutPaused && svc.Spec.WantedReplicas() == 0:
-		return standing{healthy: true}
-	case svc.Rollout.State == specs.RolloutPaused && p.recovers(svc):
-		return standing{waitsFor: svc.Spec.Name + " is coming up"}
-	case svc.Rollout.State == specs.RolloutPaused && svc.Rollout.Ended.Before(came):
-		return standing{stuck: svc.Rollout.Message, waitsFor: svc.Spec.Name + " is paused"}
-	case svc.Rollout.State == specs.RolloutPaused:
+	case paused && svc.Spec.WantedReplicas() > 0 && !svc.Rollout.Ended.Before(came) && !p.recovers(svc):
 		return standing{paused: svc.Rollout.Message}
+	case stops: // which may make room
+		return standing{waitsFor: stopping.Name() + " is stopping", progress: stopping.Want.Since}
+	case svc.Removed, paused && svc.Spec.WantedReplicas() == 0:
+		return standing{healthy: true}
+	case paused && p.recovers(svc):
+		return standing{waitsFor: svc.Spec.Name + " is coming up"}
+	case paused:
+		return standing{stuck: svc.Spec.Name + " stays paused: " + svc.Rollout.Message}
 	}
 	return p.standingOfTasks(svc)
+}
+
+// stopping finds a task that was told to stop and has not, but not of a node that
+// says nothing.
+func (p *pass) stopping(svc specs.Service) (specs.Task, bool) {
+	for t := range p.draft.TasksOf(svc.ID) {
+		if !t.Wanted() && !t.Ended() && !p.node(t.Want.Node).lost() {
+			return t, true
+		}
+	}
+	return specs.Task{}, false
 }
 
 // recovers reports that a paused service needs nothing but time: each slot has a
@@ -133,30 +174,6 @@ func (p *pass) recovers(svc specs.Service) bool {
 		}
 	}
 	return coming > 0 && coming >= svc.Spec.WantedReplicas()
-}
-
-// standingOfRemoved waits for the tasks of a removed service, but not for nodes
-// that say nothing.
-func (p *pass) standingOfRemoved(svc specs.Service) standing {
-	for t := range p.draft.TasksOf(svc.ID) {
-		if p.stopping(t) {
-			return standing{waitsFor: t.Name() + " is stopping", progress: t.Want.Since}
-		}
-	}
-	return standing{healthy: true}
-}
-
-func (p *pass) stopping(t specs.Task) bool {
-	return !t.Wanted() && !t.Ended() && !p.node(t.Want.Node).lost()
-}
-
-func (p *pass) stops(svc specs.Service) bool {
-	for t := range p.draft.TasksOf(svc.ID) {
-		if p.stopping(t) {
-			return true
-		}
-	}
-	return false
 }
 
 // standingOfTasks asks for a task in each slot that is proven and still runs.

@@ -75,8 +75,9 @@ func SpecOfNewSlot(r specs.Rollout) specs.Hash {
 }
 
 // Next decides the next step of the service's rollout, which Begin returned. A
-// paused one takes none, but is over once nothing is left of why it paused: room
-// was found for what waited, or it is not wanted any more.
+// paused one takes none, but is over once nothing is left of why it paused: every
+// slot runs a proven task of the target, because room was found, an image came,
+// or what failed is not wanted any more.
 // Slots are all slots that the service shall have.
 func Next(svc specs.Service, slots []Slot, now time.Time) Decision {
 	r := svc.Rollout

@@ -232,7 +232,8 @@ func TestAPausedRolloutIsOverWhenItsCauseIsGone(t *testing.T) {
 		"one is not yet":             {slots: slots(tasks{up(time.Minute)}, tasks{up(time.Second)}), want: specs.RolloutPaused, wake: 4 * time.Second},
 		"one has no node yet":        {slots: slots(tasks{up(time.Minute)}, tasks{pending}), want: specs.RolloutPaused},
 		"one keeps its old task":     {slots: slots(tasks{up(time.Minute)}, tasks{old(specs.StateRunning)}), want: specs.RolloutPaused},
-		"one failed and runs now":    {slots: slots(tasks{ended(specs.StateFailed, 0), up(time.Minute)}), want: specs.RolloutPaused},
+		"one failed and runs now":    {slots: slots(tasks{ended(specs.StateFailed, 0), up(time.Minute)}), want: specs.RolloutCompleted},
+		"one failed and just runs":   {slots: slots(tasks{ended(specs.StateFailed, 0), up(time.Second)}), want: specs.RolloutPaused, wake: 4 * time.Second},
 		"no slot, so nothing proven": {want: specs.RolloutPaused},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ type view struct {
 	dirty    []Slot    // still of another spec
 	busy     []Slot    // hold a place of parallelism: a new task comes up, or just came
 	watched  []Slot    // the new task is not proven yet
+	unproven int       // slots of the target that do not run a proven task now
 	made     int       // slots that got a task of this rollout
 	failed   []string  // slots whose new task failed, each in words
 	progress time.Time // when a slot last got further
@@ -32,6 +33,7 @@ func look(svc specs.Service, slots []Slot, now time.Time) *view {
 			continue
 		}
 		v.lookAtNew(slot)
+		v.lookAtCurrent(slot)
 	}
 	return v
 }
@@ -115,9 +117,19 @@ func (v *view) tooManyFailed() bool {
 
 func (v *view) finished() bool { return len(v.dirty)+len(v.busy)+len(v.watched) == 0 }
 
-// recovered reports that every slot of a paused rollout runs what it should. An
-// empty service proves nothing.
-func (v *view) recovered() bool { return v.slots > 0 && len(v.failed) == 0 && v.finished() }
+// recovered reports that every slot of a paused rollout runs what it should,
+// whatever failed there before. An empty service proves nothing.
+func (v *view) recovered() bool { return v.slots > 0 && len(v.dirty)+v.unproven == 0 }
+
+// lookAtCurrent counts a slot of the target spec that does not run a proven task.
+func (v *view) lookAtCurrent(slot Slot) {
+	if t := slot.Current; !Done(t, v.svc.Spec) && (runs(slot) == 0 || !Proven(t, v.svc.Spec, v.now)) {
+		v.unproven++
+		if runs(slot) == 1 {
+			v.wakeAt(ProvenAt(t, v.svc.Spec))
+		}
+	}
+}
 
 // next picks the dirty slots for the places that are free: first those that do
 // not run, because they have nothing to lose, then by number.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +20,13 @@ func planCommand(opt *options) *cobra.Command {
 or a commit that the cluster's remote has, would change and do: what starts, restarts
 and stops, where, in what order, and which line of which file is the cause.
 
+--allow-removal and --accept-partial plan as "git push -o allow-removal" and
+"git push -o accept-partial" would.
+
 Exit status: 0, or 1 for an error or a refusal. With --detailed-exitcode:
-0 nothing to do, 2 changes, 3 refused, 4 something cannot be placed, 1 error.`,
-		Example: "  swarmgit plan\n  swarmgit plan --rev review/debug\n  swarmgit plan -o json --detailed-exitcode",
+0 nothing to do, 2 changes, 3 refused by a rule such as the one against large
+removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
+		Example: "  swarmgit plan\n  swarmgit plan --allow-removal\n  swarmgit plan --rev review/debug\n  swarmgit plan -o json --detailed-exitcode",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
@@ -34,7 +39,7 @@ Exit status: 0, or 1 for an error or a refusal. With --detailed-exitcode:
 			if err != nil {
 				return err
 			}
-			if err := opt.print(c.OutOrStdout(), plan, func(w io.Writer) { printPlan(w, plan) }); err != nil {
+			if err := opt.print(c.OutOrStdout(), plan, func(w io.Writer) { printPlan(w, plan, req) }); err != nil {
 				return err
 			}
 			if code := plan.ExitCode(detailed); code != 0 {
@@ -65,11 +70,31 @@ func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (p
 	return reply.Plan, err
 }
 
-func printPlan(w io.Writer, plan planner.Plan) {
+func printPlan(w io.Writer, plan planner.Plan, req api.PlanRequest) {
 	_ = plan.Text(w, planner.TextOptions{Width: 80, Color: colored(w)})
 	switch plan.Verdict {
 	case planner.NoChanges, planner.Refused:
 	default:
-		fmt.Fprintln(w, "\nApply it: git push")
+		fmt.Fprintln(w, "\nApply it: "+pushCommand(req))
 	}
+}
+
+// pushCommand is the push that does what was planned. The remote's name is the
+// one that every help text gives to it.
+func pushCommand(req api.PlanRequest) string {
+	words := "git push"
+	if req.AcceptPartial {
+		words += " -o accept-partial"
+	}
+	if req.AllowRemoval {
+		words += " -o allow-removal"
+	}
+	rev := "HEAD"
+	if req.Rev != "" {
+		rev = req.Rev
+		if _, to, isRange := strings.Cut(rev, ".."); isRange {
+			rev = to
+		}
+	}
+	return words + " swarm " + rev + ":main"
 }

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -78,9 +79,14 @@ func addFile(archive *zip.Writer, dir, name string) error {
 
 // treeFiles lists files with slashes, relative to dir.
 func treeFiles(ctx context.Context, dir string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate").Output()
+	listing := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+	listing.Env = append(os.Environ(), "LC_ALL=C") // its words decide below
+	out, err := listing.Output()
 	if err == nil {
 		return strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 }), nil
+	}
+	if err := outsideOfGit(err); err != nil {
+		return nil, err
 	}
 	var names []string
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -97,4 +103,24 @@ func treeFiles(ctx context.Context, dir string) ([]string, error) {
 		return err
 	})
 	return names, err
+}
+
+// outsideOfGit is nil when git failed because it has nothing to say of the
+// directory. Any other failure must not send what .gitignore holds back.
+func outsideOfGit(err error) error {
+	var exit *exec.ExitError
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil
+	case !errors.As(err, &exit):
+		return fmt.Errorf("git ls-files: %w", err)
+	}
+	words := strings.TrimSpace(string(exit.Stderr))
+	switch {
+	case strings.Contains(words, "not a git repository"):
+		return nil
+	case strings.Contains(words, "dubious ownership"):
+		return fmt.Errorf("git ls-files: %s", words) // it names the command that helps
+	}
+	return fmt.Errorf("git ls-files: %s: which files belong to the repository is not known without it", words)
 }

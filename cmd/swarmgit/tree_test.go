@@ -156,3 +156,22 @@ func TestZipTreeOfNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestZipTreeOfSomebodyElsesRepository: where Git does not say what is ignored,
+// nothing is sent.
+func TestZipTreeOfSomebodyElsesRepository(t *testing.T) {
+	dir := t.TempDir()
+	inGit(t, dir, "init", "-q")
+	put(t, dir, ".gitignore", "secret\n")
+	put(t, dir, "secret", "key")
+	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+	if _, err := zipTree(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "dubious ownership") ||
+		!strings.Contains(err.Error(), "git config --global --add safe.directory") {
+		t.Errorf("somebody else's: %v", err)
+	}
+	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "0")
+	put(t, dir, ".git/config", "[broken")
+	if _, err := zipTree(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "git ls-files: fatal: bad config") {
+		t.Errorf("broken: %v", err)
+	}
+}

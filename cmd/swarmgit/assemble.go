@@ -127,7 +127,8 @@ func (n *node) run(ctx context.Context) error {
 	n.manager.RegisterNodes(nodes)
 	n.manager.RegisterPeople(people)
 	n.manager.RegisterLocal(local)
-	guarded := api.Guard(people, []string{"127.0.0.1", "localhost", "::1"}, n.manager.Authorized)
+	own, _, _ := net.SplitHostPort(n.people.Addr().String()) // a listener's address is well formed
+	guarded := api.Guard(people, []string{"127.0.0.1", "localhost", "::1", own}, n.manager.Authorized)
 
 	g, ctx := errgroup.WithContext(ctx)
 	if n.managed != nil {
@@ -173,16 +174,25 @@ func (n *node) takeDataDir() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the data directory: %w", err)
-	}
-	n.lock = lock
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return fmt.Errorf("the data directory %s is in use by another daemon: stop that one, or give another --data-dir", dir)
+	var err error
+	if n.lock, err = lockDataDir(dir); err != nil {
+		return err
 	}
 	n.id, err = nodeID(filepath.Join(dir, "node-id"))
 	return err
+}
+
+// lockDataDir keeps others out of the directory until the file is closed.
+func lockDataDir(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the data directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close() // nothing was written
+		return nil, fmt.Errorf("the data directory %s is in use by another daemon: stop that one, or give another --data-dir", dir)
+	}
+	return lock, nil
 }
 
 // nodeID is the identity of the node in this data directory.

@@ -53,6 +53,7 @@ and touches nothing that is not its.`,
 	f.StringArrayVar(&opt.labels, "label", nil, "engine label key=value, for constraints on engine.labels.key; may be repeated")
 	f.StringVar(&opt.name, "name", "swarmgit", "name of the cluster, when this daemon makes it")
 	f.BoolVar(&opt.debug, "debug", false, "log every small step")
+	c.AddCommand(daemonEndCommand())
 	return c
 }
 

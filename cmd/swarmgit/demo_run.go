@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
-	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -175,22 +174,6 @@ func endDemo(ctx context.Context, dir string) error {
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove the demo's directory: %w", err)
-	}
-	return nil
-}
-
-// endWorker ends what outlives a daemon: containers, the private containerd and
-// the log keeper.
-func endWorker(ctx context.Context, dataDir string) error {
-	managed, err := containerd.NewManaged(containerd.ManagedConfig{DataDir: dataDir, Log: quietLog()})
-	if err != nil {
-		return err
-	}
-	if err := managed.Shutdown(ctx); err != nil {
-		return fmt.Errorf("end the private containerd: %w", err)
-	}
-	if err := newNodeLogs(dataDir, quietLog()).Stop(ctx); err != nil {
-		return fmt.Errorf("end the log keeper: %w", err)
 	}
 	return nil
 }

@@ -77,8 +77,8 @@ func listeningInode(port int) string {
 // listenSocket opens the daemon's own socket, which only its user can use. The
 // socket of a daemon that was killed is replaced, that of a live one is not.
 func listenSocket(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of the daemon's socket: %w", err)
+	if err := socketDir(filepath.Dir(path)); err != nil {
+		return nil, err
 	}
 	if err := clearSocket(path); err != nil {
 		return nil, err
@@ -91,6 +91,21 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("close %s to others: %w", path, err), l.Close())
 	}
 	return l, nil
+}
+
+// socketDir makes the default runtime directory. One that a person named has to
+// be there: a slip in it is not worth a new directory.
+func socketDir(dir string) error {
+	if dir == runtimeDir() {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make the directory of the daemon's socket: %w", err)
+		}
+		return nil
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("--socket: there is no directory %s: make it, or name another place", dir)
+	}
+	return nil
 }
 
 // clearSocket makes room at path: nothing is there, or the socket of a daemon

@@ -183,7 +183,7 @@ func TestWaitGivesUp(t *testing.T) {
 	if out, errs, code := c.swarmgit("wait", "--timeout", "300ms"); code != 4 {
 		t.Errorf("wait exits %d: %s%s", code, out, errs)
 	}
-	ps, _, _ := c.swarmgit("service", "ps", "shop_web")
+	ps, _, _ := c.swarmgit("service", "ps", "--no-trunc", "shop_web")
 	wantWords(t, ps, "Pending", "no suitable node", "node.labels.zone")
 }
 

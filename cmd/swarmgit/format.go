@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // table writes rows under a header, in Docker's manner: upper-case names, three
@@ -15,9 +17,64 @@ func table(w io.Writer, header string, rows [][]string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(tw, header)
 	for _, row := range rows {
-		fmt.Fprintln(tw, strings.Join(row, "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = oneLine(cell)
+		}
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
 	}
 	_ = tw.Flush() // an error of w is seen by nobody who could still be told
+}
+
+// oneLine is text of somebody's with a space for all that would break a row or
+// speak to the terminal: tabs, ends of lines, escapes.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// shorten cuts text to at most width characters, and shows that it did.
+func shorten(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width-3]) + "..."
+	}
+	return text
+}
+
+// wrapped breaks text between words into lines of at most 80 columns. The first
+// begins with lead, and the others with as many spaces.
+func wrapped(lead, text string) string {
+	const width = 80
+	var b strings.Builder
+	b.WriteString(lead)
+	column := len(lead)
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i > 0 && column+1+n > width:
+			b.WriteString("\n" + strings.Repeat(" ", len(lead)))
+			column = len(lead)
+		case i > 0:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
+}
+
+// size is a number of bytes in the words of Docker's tables: "805kB", "12.3MB".
+func size(n int64) string {
+	value, units := float64(n), []string{"B", "kB", "MB", "GB", "TB", "PB"}
+	for value >= 999.5 && len(units) > 1 {
+		value, units = value/1000, units[1:]
+	}
+	return fmt.Sprintf("%.3g%s", value, units[0])
 }
 
 // shortID is an ID as tables show it.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
 )
 
 const (
@@ -90,6 +92,59 @@ func TestParseSince(t *testing.T) {
 	for _, text := range []string{"yesterday", "10", "12:00", "2026-13-01"} {
 		if got, err := parseSince(text, now); err == nil || !strings.HasPrefix(err.Error(), "--since "+text+": neither") {
 			t.Errorf("%q: got %s, %v", text, got, err)
+		}
+	}
+}
+
+func TestWhatUsersWriteStaysInItsRow(t *testing.T) {
+	var b strings.Builder
+	table(&b, "BY\tMESSAGE", [][]string{{"ana", "a\tb\nc\x1b[31m\u202e"}, {"ü", "ok"}})
+	want := "BY    MESSAGE\nana   a b c [31m \nü     ok\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	for text, want := range map[string]string{"": "", "äöüäöü": "äöüäöü", "äöüäöüä": "äöü..."} {
+		if got := shorten(text, 6); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestWrapped(t *testing.T) {
+	word := strings.Repeat("w", 38)
+	long := strings.Repeat("l", 90)
+	for text, want := range map[string]string{
+		"":                               "! ",
+		word + " " + word:                "! " + word + " " + word,
+		word + " " + word + " x " + long: "! " + word + " " + word + "\n  x\n  " + long,
+	} {
+		if got := wrapped("! ", text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{0: "0B", 999: "999B", 1000: "1kB", 804_900: "805kB", 999_600: "1MB", 12_345_678: "12.3MB", 5e9: "5GB"} {
+		if got := size(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestThePushThatWasPlanned(t *testing.T) {
+	for want, req := range map[string]api.PlanRequest{
+		"git push swarm HEAD:main":                                    {},
+		"git push -o allow-removal swarm HEAD:main":                   {AllowRemoval: true},
+		"git push -o accept-partial -o allow-removal swarm HEAD:main": {AllowRemoval: true, AcceptPartial: true},
+		"git push swarm review/debug:main":                            {Rev: "review/debug"},
+		"git push swarm 7bd31c2:main":                                 {Rev: "5a0e117..7bd31c2"},
+	} {
+		if got := pushCommand(req); got != want {
+			t.Errorf("%+v: got %s, want %s", req, got, want)
 		}
 	}
 }

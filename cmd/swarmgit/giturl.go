@@ -27,6 +27,9 @@ With --with-token the URL holds a lasting token: for machines that cannot ask
 the daemon. Whoever has it can push.`,
 		Example: "  swarmgit git-url --add swarm\n  git push swarm main\n  git clone $(swarmgit git-url --with-token) stacks",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if withToken && c.Flags().Changed("add") {
+				return errors.New("git-url: --add with --with-token would leave the token in .git/config: --add alone needs none, its helper asks the daemon")
+			}
 			client, err := opt.connect()
 			if err != nil {
 				return err
@@ -99,26 +102,33 @@ func git(c *cobra.Command, args ...string) error {
 // gitCredentialCommand is Git's side of --add: see gitcredentials(7).
 func gitCredentialCommand(opt *options) *cobra.Command {
 	return &cobra.Command{
-		Use: "git-credential get|store|erase", Short: "Answer Git's questions for a password", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: "git-credential get|store|erase", Short: "Answer Git's questions for a password", Hidden: true, Args: oneArg,
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[0] != "get" {
 				return nil // a token is made anew each time: nothing to store
 			}
 			for lines := bufio.NewScanner(c.InOrStdin()); lines.Scan() && lines.Text() != ""; {
 			}
-			client, err := opt.connect()
+			token, err := askToken(c, opt)
 			if err != nil {
-				return err
+				fmt.Fprintln(c.OutOrStdout(), "quit=1") // Git would ask the person for a password, who has none
+				return fmt.Errorf("git-credential: no token for this push: %w", err)
 			}
-			reply, err := api.GitURL.Call(c.Context(), client, api.GitURLRequest{})
-			if err != nil {
-				return err
-			}
-			if reply.Token == "" {
-				return errors.New("git-credential: the daemon gave no token")
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "username=swarmgit\npassword=%s\n", reply.Token)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "username=swarmgit\npassword=%s\n", token)
 			return err
 		},
 	}
+}
+
+// askToken gets a token that lasts for one push.
+func askToken(c *cobra.Command, opt *options) (string, error) {
+	client, err := opt.connect()
+	if err != nil {
+		return "", err
+	}
+	reply, err := api.GitURL.Call(c.Context(), client, api.GitURLRequest{})
+	if err == nil && reply.Token == "" {
+		err = errors.New("the daemon gave none")
+	}
+	return reply.Token, err
 }

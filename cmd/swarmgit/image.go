@@ -85,7 +85,7 @@ func imageList(c *cobra.Command, opt *options) error {
 	return opt.print(c.OutOrStdout(), reply.Images, func(w io.Writer) {
 		var rows [][]string
 		for _, image := range reply.Images {
-			rows = append(rows, []string{image.Name, image.Digest, image.Size.String()})
+			rows = append(rows, []string{image.Name, image.Digest, size(int64(image.Size))})
 		}
 		table(w, "NAME\tDIGEST\tSIZE", rows)
 	})

@@ -15,7 +15,7 @@ func serviceLogsCommand(opt *options) *cobra.Command {
 	var since string
 	var timestamps bool
 	c := &cobra.Command{
-		Use: "logs SERVICE|TASK", Short: "Show what the tasks of a service, or one task, wrote", Args: cobra.ExactArgs(1),
+		Use: "logs SERVICE|TASK", Short: "Show what the tasks of a service, or one task, wrote", Args: oneArg,
 		Example: "  swarmgit service logs shop_web\n  swarmgit service logs -f --tail 20 shop_web.1\n  swarmgit service logs --since 10m shop/web",
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error

@@ -19,7 +19,7 @@ func nodeCommand(opt *options) *cobra.Command {
 			RunE:    func(c *cobra.Command, _ []string) error { return nodeList(c, opt) },
 		}),
 		&cobra.Command{
-			Use: "inspect NODE", Short: "Show all that is known of a node, as JSON", Args: cobra.ExactArgs(1),
+			Use: "inspect NODE", Short: "Show all that is known of a node, as JSON", Args: oneArg,
 			Example: "  swarmgit node inspect self",
 			RunE:    func(c *cobra.Command, args []string) error { return nodeInspect(c, opt, args[0]) },
 		},

@@ -23,10 +23,13 @@ func rootCommand() *cobra.Command {
 
 Push stack files (the Compose format) to the cluster's own remote; the push
 shows the plan and the rollout. Everything else here looks, previews and waits.`,
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.PersistentFlags().StringVar(&opt.host, "host", "", "the daemon's socket (default: $SWARMGIT_HOST, else /run/swarmgit/swarmgit.sock, or your runtime directory)")
+	root.SetVersionTemplate("swarmgit {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(
 		daemonCommand(), devCommand(), demoCommand(),

@@ -19,15 +19,15 @@ func serviceCommand(opt *options) *cobra.Command {
 			Example: "  swarmgit service ls",
 			RunE:    func(c *cobra.Command, _ []string) error { return serviceList(c, opt, "") },
 		}),
-		opt.formatFlag(&cobra.Command{
-			Use: "ps SERVICE", Short: "Tell the story of a service's tasks", Args: cobra.ExactArgs(1),
+		taskTable(opt, &cobra.Command{
+			Use: "ps SERVICE", Short: "Tell the story of a service's tasks", Args: oneArg,
 			Example: "  swarmgit service ps shop_web\n  swarmgit service ps shop/web",
 			RunE: func(c *cobra.Command, args []string) error {
 				return taskList(c, opt, api.ListTasksRequest{Service: args[0]})
 			},
 		}),
 		&cobra.Command{
-			Use: "inspect SERVICE", Short: "Show all that is known of a service, as JSON", Args: cobra.ExactArgs(1),
+			Use: "inspect SERVICE", Short: "Show all that is known of a service, as JSON", Args: oneArg,
 			Example: "  swarmgit service inspect shop_web",
 			RunE:    func(c *cobra.Command, args []string) error { return serviceInspect(c, opt, args[0]) },
 		},
@@ -68,6 +68,12 @@ func serviceInspect(c *cobra.Command, opt *options, name string) error {
 	return printJSON(c.OutOrStdout(), service)
 }
 
+// taskTable adds the flags of a command that calls taskList.
+func taskTable(opt *options, c *cobra.Command) *cobra.Command {
+	c.Flags().Bool("no-trunc", false, "show IDs and errors in full")
+	return opt.formatFlag(c)
+}
+
 func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
 	client, err := opt.connect()
 	if err != nil {
@@ -78,13 +84,15 @@ func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
 		return err
 	}
 	return opt.print(c.OutOrStdout(), reply.Tasks, func(w io.Writer) {
-		table(w, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(reply.Tasks, time.Now()))
+		whole, _ := c.Flags().GetBool("no-trunc") // taskTable has added it
+		table(w, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(reply.Tasks, time.Now(), whole))
 	})
 }
 
 // taskRows shows the newest task of each slot by its name and what was in the
-// slot before it as a branch below.
-func taskRows(tasks []api.Task, now time.Time) [][]string {
+// slot before it as a branch below. Long cells are cut unless they are wanted
+// whole.
+func taskRows(tasks []api.Task, now time.Time, whole bool) [][]string {
 	var rows [][]string
 	above := ""
 	for _, t := range tasks {
@@ -93,8 +101,15 @@ func taskRows(tasks []api.Task, now time.Time) [][]string {
 			name = ` \_ ` + name
 		}
 		above = t.Name
+		id, reason := t.ID, taskError(t)
+		if !whole {
+			id, reason = shortID(id), shorten(reason, shownError)
+		}
+		if reason != "" {
+			reason = `"` + reason + `"`
+		}
 		rows = append(rows, []string{
-			shortID(t.ID), name, t.Image, t.Hostname, title(t.Want.Desired), currentState(t, now), taskError(t), "",
+			id, name, t.Image, t.Hostname, title(t.Want.Desired), currentState(t, now), reason, "",
 		})
 	}
 	return rows
@@ -117,14 +132,14 @@ func currentState(t api.Task, now time.Time) string {
 	return text
 }
 
-// taskError is why a task waits, ended or is being stopped, in quotes.
+// shownError is how many characters of an error fit beside the rest of a row.
+const shownError = 60
+
+// taskError is why a task waits, ended or is being stopped.
 func taskError(t api.Task) string {
 	words := t.Seen.Err
 	if words == "" && t.State != specs.StateRunning && t.State != specs.StateShutdown {
 		words = t.Want.Reason
 	}
-	if words == "" {
-		return ""
-	}
-	return `"` + words + `"`
+	return words
 }

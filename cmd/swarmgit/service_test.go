@@ -38,12 +38,12 @@ func TestServicePsScreen(t *testing.T) {
 		task("d0d3dqg8s0c1", "shop_web.5", "registry.example/web:1.4.0", "", specs.TaskWant{Desired: specs.StateRunning}, specs.TaskSeen{}),
 	}
 	var b strings.Builder
-	table(&b, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(tasks, noon))
+	table(&b, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(tasks, noon, false))
 	want := `
-ID             NAME             IMAGE                        NODE   DESIRED STATE   CURRENT STATE                       ERROR                                                                 PORTS
+ID             NAME             IMAGE                        NODE   DESIRED STATE   CURRENT STATE                       ERROR                                                            PORTS
 v61kcvsq7yqp   shop_web.1       registry.example/web:1.4.0   n1     Running         Running 2 minutes ago
 9hm0r2b2u8fx    \_ shop_web.1   registry.example/web:1.3.9   n1     Shutdown        Shutdown 2 minutes ago
-k0d3dqg8s0c1   shop_web.2       registry.example/web:1.4.0          Running         Pending 10 seconds ago              "no suitable node (1 node drained; insufficient memory on 2 nodes)"
+k0d3dqg8s0c1   shop_web.2       registry.example/web:1.4.0          Running         Pending 10 seconds ago              "no suitable node (1 node drained; insufficient memory on ..."
 a0d3dqg8s0c1   shop_web.3       registry.example/web:1.4.0   n2     Running         Preparing 3 seconds ago, pull 41%
 b0d3dqg8s0c1    \_ shop_web.3   registry.example/web:1.4.0   n2     Shutdown        Failed 8 seconds ago                "task: non-zero exit (1)"
 c0d3dqg8s0c1   shop_web.4       registry.example/web:1.4.0   n2     Ready           Assigned 1 second ago

@@ -16,15 +16,15 @@ func stackCommand(opt *options) *cobra.Command {
 			Example: "  swarmgit stack ls",
 			RunE:    func(c *cobra.Command, _ []string) error { return stackList(c, opt) },
 		}),
-		opt.formatFlag(&cobra.Command{
-			Use: "ps STACK", Short: "Tell the story of a stack's tasks", Args: cobra.ExactArgs(1),
+		taskTable(opt, &cobra.Command{
+			Use: "ps STACK", Short: "Tell the story of a stack's tasks", Args: oneArg,
 			Example: "  swarmgit stack ps shop",
 			RunE: func(c *cobra.Command, args []string) error {
 				return taskList(c, opt, api.ListTasksRequest{Stack: args[0]})
 			},
 		}),
 		opt.formatFlag(&cobra.Command{
-			Use: "services STACK", Short: "List the services of a stack", Args: cobra.ExactArgs(1),
+			Use: "services STACK", Short: "List the services of a stack", Args: oneArg,
 			Example: "  swarmgit stack services shop",
 			RunE:    func(c *cobra.Command, args []string) error { return serviceList(c, opt, args[0]) },
 		}),

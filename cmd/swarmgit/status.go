@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,19 +36,47 @@ const shownTroubles = 10
 func printStatus(w io.Writer, s api.StatusReply) {
 	fmt.Fprintln(w, clusterLine(s))
 	if s.Disk != "" {
-		fmt.Fprintln(w, "! writes are refused: "+s.Disk)
+		fmt.Fprintln(w, wrapped("! ", "writes are refused: "+s.Disk))
 	}
-	for i, t := range s.Troubles {
-		if i == shownTroubles {
-			fmt.Fprintf(w, "! and %d more: swarmgit stack ps STACK\n", len(s.Troubles)-i)
-			break
-		}
-		fmt.Fprintf(w, "! %s %s for %s: %s\n", t.Task, t.State, span(s.Timestamp.Sub(t.Since)), t.Reason)
+	for _, t := range s.Troubles[:min(len(s.Troubles), shownTroubles)] {
+		fmt.Fprintln(w, wrapped("! ", troubleLine(t, s.Timestamp)))
+	}
+	if len(s.Troubles) > shownTroubles {
+		rest := s.Troubles[shownTroubles:]
+		fmt.Fprintf(w, "! and %d more: swarmgit service ps %s\n", countTasks(rest), serviceOf(rest[0].Task))
 	}
 	fmt.Fprintln(w, revisionLine(s))
 	if len(s.Stacks) > 0 {
 		fmt.Fprintln(w, stackLines(s.Stacks))
 	}
+}
+
+func troubleLine(t api.TaskTrouble, now time.Time) string {
+	who := t.Task
+	if t.Others > 0 {
+		who += " and " + plural(t.Others, "other")
+	}
+	line := fmt.Sprintf("%s %s for %s", who, t.State, span(now.Sub(t.Since)))
+	if t.Reason != "" {
+		line += ": " + oneLine(t.Reason)
+	}
+	return line
+}
+
+func countTasks(troubles []api.TaskTrouble) int {
+	n := len(troubles)
+	for _, t := range troubles {
+		n += t.Others
+	}
+	return n
+}
+
+// serviceOf is shop_web of shop_web.3.
+func serviceOf(task string) string {
+	if i := strings.LastIndexByte(task, '.'); i >= 0 {
+		return task[:i]
+	}
+	return task
 }
 
 func clusterLine(s api.StatusReply) string {
@@ -72,7 +101,7 @@ func revisionLine(s api.StatusReply) string {
 		line += ", degraded"
 	}
 	if r.Progress.State != specs.RevisionHealthy && r.Progress.Reason != "" {
-		line += "\n  " + r.Progress.Reason
+		line += "\n" + wrapped("  ", oneLine(r.Progress.Reason))
 	}
 	return line
 }

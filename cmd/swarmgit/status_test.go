@@ -52,7 +52,8 @@ main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
 			s.Troubles = []api.TaskTrouble{trouble("edge_proxy.3", 4)}
 		}, `
 prod: 4 of 5 nodes ready, 3 managers (can lose 1), leader n1
-! edge_proxy.3 pending for 4 minutes: no suitable node (host port 443 is taken on n3)
+! edge_proxy.3 pending for 4 minutes: no suitable node (host port 443 is taken
+  on n3)
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours, degraded
   shop  16/16 tasks    edge  6/7 tasks    base  24/24 tasks
 `},
@@ -64,10 +65,11 @@ main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours, degraded
 			for i := range s.Troubles {
 				s.Troubles[i].Reason = "no suitable node"
 			}
+			s.Troubles[1].Others, s.Troubles[11].Others = 1, 7
 		}, `
 prod: 5 nodes ready, 3 managers (can lose 1), leader n1
 ! edge_proxy.1 pending for about an hour: no suitable node
-! edge_proxy.2 pending for 59 minutes: no suitable node
+! edge_proxy.2 and 1 other pending for 59 minutes: no suitable node
 ! edge_proxy.3 pending for 58 minutes: no suitable node
 ! edge_proxy.4 pending for 57 minutes: no suitable node
 ! edge_proxy.5 pending for 56 minutes: no suitable node
@@ -76,7 +78,7 @@ prod: 5 nodes ready, 3 managers (can lose 1), leader n1
 ! edge_proxy.8 pending for 53 minutes: no suitable node
 ! edge_proxy.9 pending for 52 minutes: no suitable node
 ! edge_proxy.10 pending for 51 minutes: no suitable node
-! and 2 more: swarmgit stack ps STACK
+! and 9 more: swarmgit service ps edge_proxy
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours, degraded
 `},
 		{"a full disk and nobody leads", func(s *api.StatusReply) {

@@ -18,7 +18,7 @@ func validateCommand(opt *options) *cobra.Command {
 all mistakes at once, each with file, line and column.
 
 Exit status: 0 when a push would be accepted, 1 when it would be refused.`,
-		Example: "  swarmgit validate\n  swarmgit validate examples/one-file",
+		Example: "  swarmgit validate\n  swarmgit validate examples/demo",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
@@ -38,7 +38,9 @@ type validation struct {
 }
 
 func validate(c *cobra.Command, opt *options, dir string) error {
-	if info, err := os.Stat(dir); err != nil {
+	if info, err := os.Stat(dir); os.IsNotExist(err) {
+		return fmt.Errorf("validate %s: no such directory", dir)
+	} else if err != nil {
 		return fmt.Errorf("validate %s: %w", dir, err)
 	} else if !info.IsDir() {
 		return fmt.Errorf("validate %s: not a directory: name the directory that holds stacks/", dir)

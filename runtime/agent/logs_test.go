@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/swarmgit/swarmgit/runtime/agent"
+	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -100,5 +101,47 @@ func TestLogs(t *testing.T) {
 			t.Errorf("got %v, %v", got, err)
 		}
 		synctest.Wait() // the node reads no more, or the bubble would not end
+	})
+}
+
+// TestLogsOutliveTheirTask reads what an ended task wrote, as people do who ask
+// why it ended, for as long as the cluster remembers the task.
+func TestLogsOutliveTheirTask(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		kept := newLogs()
+		n.daemon.stop()
+		n.logs = kept
+		n.engine.SetImage("web:1", executortest.Exits(time.Second, 1))
+		n.start()
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		kept.write(id, "no such table: carts")
+		read := func() (lines []string) {
+			t.Helper()
+			req := wire.LogRequest{Tasks: []string{id}, Tail: -1}
+			if err := c.dispatcher.Logs(t.Context(), "n1", req, func(b wire.LogBatch) error {
+				for _, l := range b.Lines {
+					lines = append(lines, string(l.Text))
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+			return lines
+		}
+		after(time.Hour)
+		c.sees(id, specs.StateFailed)
+		n.holds()
+		n.restart()
+		after(time.Second)
+		if diff := cmp.Diff([]string{"no such table: carts"}, read()); diff != "" {
+			t.Error(diff)
+		}
+		c.forget(id)
+		after(time.Second)
+		if left := read(); len(left) > 0 {
+			t.Errorf("left of a forgotten task: %q", left)
+		}
 	})
 }

@@ -110,12 +110,19 @@ func (l *logs) Read(ctx context.Context, id string, opts agent.LogOptions, yield
 	}
 }
 
+func (l *logs) write(id, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines[id] = append(l.lines[id], wire.LogLine{TaskID: id, Text: []byte(text)})
+}
+
 func (l *logs) Remove(_ context.Context, id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken != nil {
 		return l.broken
 	}
+	delete(l.lines, id)
 	l.forgotten = append(l.forgotten, id)
 	return nil
 }

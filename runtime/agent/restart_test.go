@@ -181,7 +181,9 @@ func TestEngineAway(t *testing.T) {
 		if task := c.sees(late, specs.StatePreparing); !strings.Contains(task.Seen.Message, "the engine is away") {
 			t.Errorf("says %q", task.Seen.Message)
 		}
-		c.sees(running, specs.StateRunning)
+		if task := c.sees(running, specs.StateRunning); !strings.Contains(task.Seen.Message, "the engine") {
+			t.Errorf("says %q of a running task", task.Seen.Message)
+		}
 		n.restart() // the daemon waits for the engine
 		after(time.Minute)
 		c.sees(running, specs.StateRunning)
@@ -191,6 +193,31 @@ func TestEngineAway(t *testing.T) {
 			t.Errorf("still says %q", task.Seen.Message)
 		}
 		c.sees(late, specs.StateRunning)
+		n.startedOnce()
+	})
+}
+
+// TestEngineComesBack leaves the daemon alone: what it said of the engine is not
+// true any more.
+func TestEngineComesBack(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		c.sees(id, specs.StateRunning)
+		n.engine.SetDown(true)
+		after(time.Minute)
+		if task := c.sees(id, specs.StateRunning); !strings.Contains(task.Seen.Message, "the engine") {
+			t.Errorf("says %q", task.Seen.Message)
+		}
+		n.engine.SetDown(false)
+		after(time.Minute)
+		if task := c.sees(id, specs.StateRunning); task.Seen.Message != "" {
+			t.Errorf("still says %q", task.Seen.Message)
+		}
+		n.engine.Kill(id, specs.Exit{Code: 4})
+		after(time.Minute)
+		c.sees(id, specs.StateFailed)
 		n.startedOnce()
 	})
 }

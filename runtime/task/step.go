@@ -110,6 +110,8 @@ func (l *Life) ended(e Ended, now time.Time) {
 	}
 	switch {
 	case l.again(e.Failure):
+		// A wait says nothing until it ends; that the engine is back, only a look says.
+		l.Lost = e.Kind == Temporary
 	case e.Kind == Missing:
 		l.vanished(now)
 	case e.Kind != Succeeded:

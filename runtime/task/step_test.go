@@ -97,7 +97,7 @@ func TestStep(t *testing.T) {
 		{name: "start fails", life: at(specs.StateStarting, running), event: task.Started{Failure: final}, state: specs.StateFailed, do: task.Remove, words: "no such image"},
 		{name: "no answer to start", life: at(specs.StateStarting, running), event: task.Started{Failure: temporary}, state: specs.StateStarting, do: task.Look, delay: time.Second, words: "the engine is away"},
 		{name: "nothing to start", life: at(specs.StateStarting, running), event: task.Started{Failure: missing}, state: specs.StateFailed, do: task.Remove, words: "behind swarmgit's back"},
-		{name: "engine away while it runs", life: at(running, running), event: task.Ended{Failure: temporary}, state: running, do: task.Wait, delay: time.Second, words: "the engine is away"},
+		{name: "engine away while it runs", life: at(running, running), event: task.Ended{Failure: temporary}, state: running, do: task.Look, delay: time.Second, words: "the engine is away"},
 		{name: "removed behind our back", life: at(running, running), event: task.Ended{Failure: missing}, state: specs.StateFailed, do: task.Remove, words: "behind swarmgit's back"},
 
 		// Looking.

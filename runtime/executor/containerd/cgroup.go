@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,6 +79,31 @@ func (c cgroups) dirs(cgroup string) []string {
 	return dirs
 }
 
+// clear removes a cgroup with all that lives in it. What a killed daemon left half
+// made may go on for a moment and join the cgroup while it is removed; when it
+// does not end in undoTime the error is temporary.
+func (c cgroups) clear(ctx context.Context, cgroup string) error {
+	patience, cancel := context.WithTimeout(ctx, undoTime)
+	defer cancel()
+	for {
+		err := c.kill(patience, cgroup)
+		if err == nil {
+			err = c.remove(cgroup)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case patience.Err() != nil:
+			return temporary(fmt.Sprintf("what runs in cgroup %s does not end", cgroup))
+		case !errors.Is(err, unix.EBUSY):
+			return err
+		}
+		if sleep(patience, undoPause) != nil {
+			continue // to say why
+		}
+	}
+}
+
 // remove removes a cgroup that holds no process, and those below it.
 func (c cgroups) remove(cgroup string) error {
 	var errs []error
@@ -86,7 +112,7 @@ func (c cgroups) remove(cgroup string) error {
 			errs = append(errs, fmt.Errorf("remove cgroup %s: %w", root, err))
 		}
 	}
-	return errors.Join(errs...)
+	return first(errs)
 }
 
 // removeCgroup removes directories only: a cgroup's files go with it.

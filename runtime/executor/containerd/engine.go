@@ -69,8 +69,11 @@ type Engine struct {
 
 var _ executor.Executor = (*Engine)(nil)
 
+// openTimeout is how long Open waits for a containerd that is just starting.
+const openTimeout = 10 * time.Second
+
 // Open connects to containerd and learns what it can do. It waits for an engine
-// that is just starting until ctx ends.
+// that has made its socket and does not answer yet, for openTimeout at most.
 func Open(ctx context.Context, config Config) (*Engine, error) {
 	config = config.withDefaults()
 	if err := os.MkdirAll(filepath.Join(config.Dir, "tasks"), 0o700); err != nil {
@@ -112,8 +115,8 @@ func (c Config) withDefaults() Config {
 
 // learn asks containerd and the machine what they can do.
 func (e *Engine) learn(ctx context.Context) error {
-	if ok, err := e.client.IsServing(ctx); err != nil || !ok {
-		return fmt.Errorf("containerd at %s does not answer: %w", e.config.Socket, errors.Join(err, ctx.Err()))
+	if err := e.answers(ctx); err != nil {
+		return err
 	}
 	if e.config.Snapshotter == "" {
 		name, err := e.chooseSnapshotter(ctx)
@@ -128,6 +131,24 @@ func (e *Engine) learn(ctx context.Context) error {
 	}
 	e.host = host
 	return e.clearScratch()
+}
+
+// answers returns nil once containerd serves.
+func (e *Engine) answers(ctx context.Context) error {
+	nobody := fmt.Errorf("no containerd answers at %s: start it, or use --containerd managed", e.config.Socket)
+	if !pathExists(e.config.Socket) {
+		return nobody
+	}
+	patience, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	ok, err := e.client.IsServing(patience)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil || !ok:
+		return nobody
+	}
+	return nil
 }
 
 // snapshotters are those we can use, best first.

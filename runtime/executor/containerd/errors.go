@@ -14,6 +14,16 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/executor"
 )
 
+// temporary is an ErrTemporary in words of its own.
+type temporary string
+
+func (t temporary) Error() string        { return string(t) }
+func (t temporary) Is(target error) bool { return target == executor.ErrTemporary }
+
+// errAway says all there is to say when the engine does not answer: what was
+// tried then does not matter.
+const errAway = temporary("containerd is away")
+
 // failure is err as people and the agent want it: what was tried, the cause
 // without the engine's noise, ErrTemporary when the engine is away, and the
 // context's own error when that has ended.
@@ -21,12 +31,33 @@ func failure(ctx context.Context, tried string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", tried, ctx.Err())
+	case errors.Is(err, errAway), away(err):
+		return errAway
 	case errors.Is(err, executor.ErrTemporary), errors.Is(err, executor.ErrNotFound):
 		return fmt.Errorf("%s: %w", tried, err)
-	case away(err):
-		return fmt.Errorf("%s: containerd is away: %s: %w", tried, clean(err), executor.ErrTemporary)
 	}
 	return fmt.Errorf("%s: %s", tried, clean(err))
+}
+
+// failureNow is failure for somebody who waits for the answer and is the one to
+// try again.
+func failureNow(ctx context.Context, tried string, err error) error {
+	err = failure(ctx, tried, err)
+	if errors.Is(err, errAway) {
+		return fmt.Errorf("%s: %w: try again in a moment (a private one is started again by the daemon)", tried, errAway)
+	}
+	return err
+}
+
+// first is errors of one cause in one line; nil if there are none.
+func first(errs []error) error {
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return fmt.Errorf("%w; and %d more", errs[0], len(errs)-1)
 }
 
 // noise is what containerd and runc say around the one thing that people need.
@@ -39,7 +70,13 @@ var noise = []string{
 	"runc start failed: ",
 	"unable to start container process: ",
 	"error during container init: ",
+	"failed to extract layer: ",
+	"failed to do request: ",
 }
+
+// shimKilled is how containerd says that the process between it and a container
+// has died.
+const shimKilled = "ttrpc: closed"
 
 // clean strips the noise from an engine's error.
 func clean(err error) string {
@@ -47,6 +84,10 @@ func clean(err error) string {
 	if s, ok := status.FromError(err); ok {
 		text = s.Message()
 	}
+	if strings.HasSuffix(strings.TrimSuffix(text, ": unknown"), shimKilled) {
+		return "its container's shim was killed"
+	}
+	text = strings.ReplaceAll(text, "\n", "; ")
 	for _, part := range noise {
 		text = strings.ReplaceAll(text, part, "")
 	}

@@ -56,7 +56,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 		return specs.Exit{}, fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
 	}
 	if err != nil {
-		return specs.Exit{}, failure(ctx, "wait for task "+id, err)
+		return specs.Exit{}, failure(ctx, "task", err)
 	}
 	if e.config.Logs != nil {
 		if err := e.config.Logs.Finish(ctx, id); err != nil {

@@ -24,9 +24,10 @@ type Image struct {
 // Load takes images from a tar stream, as written by `docker save` or in the OCI
 // layout, and unpacks them, so that the first start need not.
 func (e *Engine) Load(ctx context.Context, r io.Reader) ([]Image, error) {
-	imported, err := e.client.Import(ctx, r, client.WithImageRefTranslator(fullName))
+	source := &archive{from: r}
+	imported, err := e.client.Import(ctx, source, client.WithImageRefTranslator(fullName))
 	if err != nil {
-		return nil, fmt.Errorf("%w (an archive of docker save or an OCI layout is expected)", failure(ctx, "load images", err))
+		return nil, loadFailure(ctx, source, err)
 	}
 	if len(imported) == 0 {
 		return nil, errors.New("load images: the archive names no image: save it by its name and tag")
@@ -34,11 +35,44 @@ func (e *Engine) Load(ctx context.Context, r io.Reader) ([]Image, error) {
 	var loaded []Image
 	for _, img := range imported {
 		if _, err := e.inspect(ctx, img); err != nil {
-			return nil, failure(ctx, "unpack image "+img.Name, err)
+			return nil, failureNow(ctx, "unpack image "+img.Name, err)
 		}
 		loaded = append(loaded, e.described(ctx, img))
 	}
 	return loaded, nil
+}
+
+// archive notes how a stream ended.
+type archive struct {
+	from io.Reader
+	size int64 // bytes
+	err  error
+}
+
+func (a *archive) Read(p []byte) (int, error) {
+	n, err := a.from.Read(p)
+	a.size += int64(n)
+	a.err = err
+	return n, err
+}
+
+// smallestArchive is one block of a tar archive, in bytes.
+const smallestArchive = 512
+
+// loadFailure says what is wrong with an archive.
+func loadFailure(ctx context.Context, a *archive, err error) error {
+	ended := errors.Is(a.err, io.EOF)
+	broken := a.err != nil && !ended
+	switch {
+	case ctx.Err() != nil, away(err):
+	case broken:
+		return fmt.Errorf("load images: read the archive: %w", a.err)
+	case ended && a.size >= smallestArchive && (strings.HasSuffix(err.Error(), "EOF") || gone(err)):
+		return fmt.Errorf("load images: the archive is cut short after %d bytes: save it again", a.size)
+	default:
+		return fmt.Errorf("%w (an archive of docker save or an OCI layout is expected)", failure(ctx, "load images", err))
+	}
+	return failureNow(ctx, "load images", err)
 }
 
 // fullName is the name that an OCI layout gives an image, empty if it gives only
@@ -58,7 +92,7 @@ func fullName(ref string) string {
 func (e *Engine) Images(ctx context.Context) ([]Image, error) {
 	list, err := e.client.ImageService().List(ctx)
 	if err != nil {
-		return nil, failure(ctx, "list images", err)
+		return nil, failureNow(ctx, "list images", err)
 	}
 	all := make([]Image, 0, len(list))
 	for _, img := range list {
@@ -88,7 +122,7 @@ func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
 		return fmt.Errorf("image %s: no such image on this node", ref)
 	}
 	if err != nil {
-		return failure(ctx, "remove image "+ref, err)
+		return failureNow(ctx, "remove image "+ref, err)
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func (m *Managed) LogPath() string { return filepath.Join(m.config.DataDir, "con
 // once it answers.
 func (m *Managed) Start(ctx context.Context) error {
 	if os.Geteuid() != 0 {
-		return errors.New("a private containerd needs root: run the daemon as root, or use --executor process")
+		return errors.New("a private containerd needs root: run the daemon as root")
 	}
 	adopted, err := findProcess(m.isOurs)
 	if err != nil {

@@ -43,14 +43,6 @@ func quiet(ctx context.Context) context.Context {
 	return log.WithLogger(ctx, logrus.NewEntry(logger))
 }
 
-// pullFailure says why an image that is not here cannot be had.
-func pullFailure(ctx context.Context, ref string, err error) error {
-	if ctx.Err() == nil && gone(err) {
-		return fmt.Errorf("image %s: no such image, neither on this node nor in its registry", ref)
-	}
-	return failure(ctx, fmt.Sprintf("image %s: no such image on this node, and it cannot be pulled", ref), err)
-}
-
 // resolver finds registries as Docker does: HTTPS, but plain HTTP on loopback.
 func resolver() remotes.Resolver {
 	return docker.NewResolver(docker.ResolverOptions{

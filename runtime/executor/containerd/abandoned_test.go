@@ -1,0 +1,105 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// TestKilledDuringPrepare abandons the making of a task at many moments, as a
+// daemon does that is killed: containerd sees its calls end. The next daemon
+// makes the task all the same.
+func TestKilledDuringPrepare(t *testing.T) {
+	b := newBench(t)
+	for i := range 12 {
+		task := b.task(t, specs.TaskSpec{Command: []string{"sleep"}})
+		ctx, kill := context.WithTimeout(t.Context(), time.Duration(i)*8*time.Millisecond)
+		abandoned := b.Prepare(ctx, task, nil)
+		kill()
+		next := openEngine(t, b.pipes)
+		if err := next.Prepare(t.Context(), task, nil); err != nil {
+			t.Fatalf("after %d ms (%v): %v", 8*i, abandoned, err)
+		}
+		if _, err := next.Start(t.Context(), task.ID); err != nil {
+			t.Errorf("start after %d ms (%v): %v", 8*i, abandoned, err)
+		}
+	}
+}
+
+// TestStrayInTheCgroup has a process in the cgroup of a half made task that
+// containerd does not know, as an abandoned runc leaves it.
+func TestStrayInTheCgroup(t *testing.T) {
+	b := newBench(t)
+	task := b.task(t, specs.TaskSpec{Command: []string{"sleep"}})
+	if err := b.Prepare(t.Context(), task, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.discardProcess(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	stray := exec.Command("sleep", "1000")
+	if err := stray.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stray.Wait() }()
+	joined := 0
+	for _, parent := range b.host.cgroups.dirs(b.config.CgroupParent) {
+		dir := filepath.Join(parent, task.ID)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(stray.Process.Pid)), 0) == nil {
+			joined++
+		}
+	}
+	if joined == 0 {
+		t.Fatal(errors.Join(errors.New("the stray process joins no cgroup"), stray.Process.Kill(), <-ended))
+	}
+	if err := b.Prepare(t.Context(), task, nil); err != nil {
+		t.Errorf("prepare beside a stray process: %v", err)
+	}
+	var exit *exec.ExitError
+	if err := <-ended; !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("the stray process ended with %v", err)
+	}
+}
+
+// TestBusyCgroupIsNotFinal cannot remove a cgroup, whose place here takes a
+// mount point: nothing is wrong with the task.
+func TestBusyCgroupIsNotFinal(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	root := t.TempDir()
+	dir := filepath.Join(root, "swarmgit", "task")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("none", dir, "tmpfs", 0, ""); err != nil {
+		t.Skipf("mount: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		err := cgroups{root: root, unified: true}.clear(t.Context(), "/swarmgit/task")
+		if !errors.Is(err, executor.ErrTemporary) || strings.Contains(err.Error(), "\n") || time.Since(begun) != undoTime {
+			t.Errorf("after %s: %v", time.Since(begun), err)
+		}
+	})
+}

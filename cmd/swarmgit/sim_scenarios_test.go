@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarmgit/swarmgit/reconciler/planner"
 	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -180,6 +181,9 @@ func TestAPausedServiceIsToldUntilItIsMended(t *testing.T) {
 		tree["shop"]["web"] = bad
 		c.roll(tree, specs.RevisionPaused)
 		for range 2 {
+			if p := c.plan(tree.files()); p.Totals != (planner.Totals{Untouched: 3}) || len(p.Paused) != 1 || p.Paused[0].Old != 3 {
+				t.Errorf("planned %s, paused %+v", p.Totals, p.Paused)
+			}
 			rev := c.roll(tree, specs.RevisionPaused)
 			if !strings.HasPrefix(rev.Progress.Reason, "shop_web stays paused: shop_web.") {
 				t.Errorf("the same tree again is paused by %q", rev.Progress.Reason)

@@ -8,7 +8,8 @@
 //     proposes them together with its ref and its revision as ONE transaction.
 //   - [Make] applies the same changes to a copy of the memory, steps the
 //     cluster's own converge pass over it with a worker that is always healthy,
-//     until nothing is left to do, and tells what happened: the [Plan].
+//     until nothing is left to do, and tells what happened: the [Plan]. Only
+//     what failed in a rollout that stays paused does not start.
 //
 // Nothing here knows how a rollout goes or where a task fits. What the plan says
 // is what converge does, because it is converge that does it.

@@ -13,6 +13,7 @@ import (
 // ending is how a simulation ended, compared with how it began.
 type ending struct {
 	services map[string]*serviceEnding // by ID
+	paused   []Standstill              // by name
 	took     time.Duration             // until the last task got further
 	beyond   int                       // slots that the simulation did not come to
 }
@@ -22,6 +23,7 @@ type serviceEnding struct {
 	totals  Totals
 	gap     bool
 	took    time.Duration
+	resumes string       // why a rollout was paused that went on
 	placed  []specs.Task // that started or restarted, in the order in which they were made
 	pending []Waiting
 }
@@ -36,15 +38,42 @@ func (s *simulation) end(present store.Snapshot, began time.Time) ending {
 		if _, known := e.services[svc.ID]; !known {
 			e.services[svc.ID] = s.compare(present, svc.ID)
 		}
+		e.pause(present, s.snap, svc)
 		if s.steps >= maxSteps {
 			e.beyond += unsettled(s.snap, svc)
 		}
 	}
+	slices.SortFunc(e.paused, func(a, b Standstill) int { return cmp.Compare(a.Service, b.Service) })
 	for id, at := range s.last {
 		e.services[id].took = at.Sub(began)
 		e.took = max(e.took, at.Sub(began))
 	}
 	return e
+}
+
+// pause notes what became of a service that was paused before.
+func (e *ending) pause(before, after store.Snapshot, svc specs.Service) {
+	was, _ := before.Service(svc.ID)
+	switch {
+	case was.Rollout.State != specs.RolloutPaused || svc.Removed:
+	case !svc.Rollout.Started.Equal(was.Rollout.Started):
+		e.services[svc.ID].resumes = was.Rollout.Message
+	case svc.Rollout.State == specs.RolloutPaused && svc.Spec.WantedReplicas() > 0:
+		e.paused = append(e.paused, standstill(after, svc))
+	}
+}
+
+func standstill(snap store.Snapshot, svc specs.Service) Standstill {
+	s := Standstill{Service: svc.Spec.Name, Reason: svc.Rollout.Message, Wanted: svc.Spec.WantedReplicas()}
+	for t := range snap.TasksOf(svc.ID) {
+		if t.Wanted() && t.Seen.State == specs.StateRunning {
+			s.Running++
+			if t.Spec != svc.Spec.Task {
+				s.Old++
+			}
+		}
+	}
+	return s
 }
 
 // slotEnding is one slot before and after.

@@ -73,6 +73,7 @@ func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 	e.Totals = seen.totals
 	e.Gap = seen.gap
 	e.Pending = seen.pending
+	e.Resumes = seen.resumes
 	e.Expected = m.placements(seen.placed)
 	if e.Action == Remove {
 		e.Wanted = 0

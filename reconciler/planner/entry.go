@@ -29,6 +29,9 @@ func (e Entry) text(pg *page, names int) {
 		}
 		pg.field(printable(f.Name), value, where(f.At))
 	}
+	if e.Resumes != "" {
+		pg.field("paused by", printable(e.Resumes), "")
+	}
 	if text := e.expected(); text != "" {
 		pg.field("expected", text, "")
 	}
@@ -56,6 +59,9 @@ func (e Entry) headline() string {
 	case Same:
 		return "unchanged; " + e.moves()
 	}
+	if e.Resumes != "" && !e.Totals.settledBesidesPending() {
+		return "resumes: " + e.moves()
+	}
 	if e.Totals.Restart > 0 {
 		return "in place; " + e.moves()
 	}
@@ -66,14 +72,21 @@ func (e Entry) headline() string {
 }
 
 func (e Entry) rolling() string {
-	if e.Totals.Restart == 0 {
+	switch {
+	case e.Totals.Restart == 0 && e.Resumes != "":
+		return "resumes: " + e.moves() + ", nothing to restart"
+	case e.Totals.Restart == 0:
 		return "changed, nothing to restart; " + e.moves()
 	}
 	pace := fmt.Sprintf("%d at a time", e.Parallelism)
 	if e.Parallelism == 0 || e.Parallelism >= e.Wanted && e.Wanted > 1 {
 		pace = "all at once"
 	}
-	return "rolling restart, " + pace + ", " + string(e.Order) + e.estimate()
+	head := "rolling restart, "
+	if e.Resumes != "" {
+		head = "resumes: " + head
+	}
+	return head + pace + ", " + string(e.Order) + e.estimate()
 }
 
 func (e Entry) estimate() string {

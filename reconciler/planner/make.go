@@ -53,6 +53,7 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	}
 	p.Services = m.entries()
 	p.Moved = m.moved(p.Services)
+	p.Paused = m.end.paused
 	for _, svc := range m.end.services {
 		p.Totals = p.Totals.Add(svc.totals)
 	}
@@ -70,10 +71,15 @@ func Propose(in Input) (Plan, specs.Transaction) {
 // invalid is the plan of files with mistakes. A stack that could not be read is
 // not one that is wanted no more, so nothing is said of what would happen.
 func (in Input) invalid() Plan {
-	return Plan{
+	p := Plan{
 		Format: Format, Title: in.Title, Revision: in.Revision, Base: in.Base, Verdict: Refused, Invalid: true,
-		Refusals: sortedProblems(in.Mistakes), Warnings: sortedProblems(in.Warnings),
+		Refusals: in.Mistakes, Warnings: in.Warnings,
 	}
+	if !in.AcceptPartial {
+		p.Warnings, p.Refusals = refusePartial(p.Warnings, slices.Clone(p.Refusals))
+	}
+	p.Refusals, p.Warnings = sortedProblems(p.Refusals), sortedProblems(p.Warnings)
+	return p
 }
 
 // changedStacks are the stacks whose rows the transaction writes.
@@ -88,24 +94,24 @@ func changedStacks(tx specs.Transaction) []string {
 	return names
 }
 
-// verdict judges what the plan says of the services that change. What was under
-// way before is not this plan's doing.
+// verdict judges what the plan says of the services that change, and of those
+// that stay paused. What else was under way before is not this plan's doing.
 func (p Plan) verdict(changes bool) Verdict {
 	switch {
 	case len(p.Refusals) > 0:
 		return Refused
 	case !changes:
 		return NoChanges
-	case len(p.Warnings) > 0 || slices.ContainsFunc(p.Services, Entry.risky):
+	case len(p.Warnings)+len(p.Paused) > 0 || slices.ContainsFunc(p.Services, Entry.risky):
 		return NeedsAttention
 	}
 	return Safe
 }
 
 // risky reports that something stops before its replacement runs, goes for
-// good, or cannot run.
+// good, cannot run, or goes on after a pause.
 func (e Entry) risky() bool {
-	return e.Action == Remove || e.Gap || e.Totals.Stop > 0 || e.Totals.Pending > 0
+	return e.Resumes != "" || e.Action == Remove || e.Gap || e.Totals.Stop > 0 || e.Totals.Pending > 0
 }
 
 // refusePartial turns warnings of keys that are not built yet, and whose absence

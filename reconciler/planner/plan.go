@@ -12,7 +12,8 @@ const Format = 1
 type Verdict string
 
 // The verdicts. A plan that is safe stops nothing before its replacement runs,
-// removes nothing and warns of nothing.
+// removes nothing, warns of nothing, and is beside nothing that is paused. No
+// changes is what is asked, not how the cluster is: see Plan.Paused.
 const (
 	NoChanges      Verdict = "NO CHANGES"
 	Safe           Verdict = "SAFE"
@@ -35,6 +36,7 @@ type Plan struct {
 
 	Services []Entry         `json:"services,omitempty"` // that change: restarts, in place, new, removed
 	Moved    []Entry         `json:"moved,omitempty"`    // that do not change and are touched all the same
+	Paused   []Standstill    `json:"paused,omitempty"`   // services that are paused and stay so
 	Refusals []specs.Problem `json:"refusals,omitempty"`
 	Invalid  bool            `json:"invalid,omitempty"` // the refusals are mistakes in files: nothing was planned
 	Warnings []specs.Problem `json:"warnings,omitempty"`
@@ -83,9 +85,20 @@ type Entry struct {
 	Gap         bool           `json:"gap,omitempty"`         // a running task stops before its replacement runs
 	Estimate    specs.Duration `json:"estimate,omitempty"`    // until its last task runs
 	RenamedFrom string         `json:"renamed_from,omitempty"`
+	Resumes     string         `json:"resumes,omitempty"` // why the rollout was paused that goes on
 
 	Expected []Placement `json:"expected,omitempty"` // new tasks in their order
 	Pending  []Waiting   `json:"pending,omitempty"`
+}
+
+// Standstill is a service whose rollout is paused and which the plan does not
+// resume. What failed there is not expected to run.
+type Standstill struct {
+	Service string `json:"service"`
+	Reason  string `json:"reason"`  // why it paused
+	Wanted  uint64 `json:"wanted"`  // replicas
+	Running int    `json:"running"` // of them, at the end
+	Old     int    `json:"old"`     // of those, of another spec than the service's
 }
 
 // Field is one field of a service's spec that differs. A secret value is a short
@@ -112,10 +125,16 @@ type Waiting struct {
 	Reason string   `json:"reason"`
 }
 
-// ExitCode is the code with which `swarmgit plan` ends. A detailed one tells
-// what the plan says: 0 nothing to do, 2 changes, 3 refused, 4 something cannot
-// be placed, 1 mistakes in the files; 1 before 3 before 4 before 2. Else it is
-// 0, or 1 for a refusal.
+// ExitCode is the code with which `swarmgit plan` ends. A plain one is 0, or 1
+// for a refusal of any kind. A detailed one tells what the plan says, the first
+// of these that holds:
+//
+//	1  mistakes in the files: nothing was planned
+//	3  refused by a rule, although the files can be read: a key that is not
+//	   built yet, a stack of another source, a removal too large to be meant
+//	4  something cannot be placed
+//	0  nothing to change
+//	2  changes
 func (p Plan) ExitCode(detailed bool) int {
 	switch {
 	case p.Invalid || p.Verdict == Refused && !detailed:

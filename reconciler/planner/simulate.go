@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/converge"
+	"github.com/swarmgit/swarmgit/reconciler/rollout"
 	"github.com/swarmgit/swarmgit/reconciler/scheduler"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -16,7 +17,8 @@ import (
 // what a plan may cost a manager, some seconds of one core at worst.
 const maxSteps = 50_000
 
-// simulation is a cluster whose tasks are all healthy. Time stands still while
+// simulation is a cluster whose tasks are all healthy, but for those that failed
+// in a rollout which is still paused. Time stands still while
 // there is something to decide, and then jumps to the next thing that happens.
 type simulation struct {
 	snap      store.Snapshot
@@ -174,6 +176,9 @@ func (s *simulation) apply(txs ...specs.Transaction) {
 	for _, id := range slices.Sorted(maps.Keys(touched.Tasks)) {
 		s.follow(before, id)
 	}
+	for id := range touched.Services {
+		s.resume(before, id)
+	}
 	s.dirty.Add(converge.Touches(before, s.snap, touched))
 }
 
@@ -218,15 +223,50 @@ func (s *simulation) follow(before store.Snapshot, id string) {
 	}
 }
 
+// resume expects of the tasks of a service that is not paused any more what it
+// did not before.
+func (s *simulation) resume(before store.Snapshot, serviceID string) {
+	was, _ := before.Service(serviceID)
+	is, _ := s.snap.Service(serviceID)
+	if was.Rollout.State != specs.RolloutPaused || is.Rollout.State == specs.RolloutPaused {
+		return
+	}
+	for task := range s.snap.TasksOf(serviceID) {
+		s.expect(task)
+	}
+}
+
 // expect plans the next step of the task's worker.
 func (s *simulation) expect(task specs.Task) {
 	node, _ := s.snap.Node(task.Want.Node)
 	next, takes, ok := step(task, node)
-	if !ok {
+	if !ok || next == specs.StateRunning && s.hopeless(task) {
 		s.agenda.cancel(task.ID)
 		return
 	}
 	s.agenda.set(event{
 		at: s.now.Add(takes), service: task.ServiceName, slot: task.Slot, node: task.Want.Node, task: task.ID, next: next,
 	})
+}
+
+// hopeless reports that nothing changed for a task of a spec that failed: the
+// rollout of its service is paused, and the spec failed in this slot, or in
+// another one and ran nowhere. That it would run this time is not for a plan to
+// promise.
+func (s *simulation) hopeless(task specs.Task) bool {
+	svc, _ := s.snap.Service(task.ServiceID)
+	if svc.Rollout.State != specs.RolloutPaused || task.Spec != svc.Rollout.Target {
+		return false
+	}
+	here, failed, ran := false, false, false
+	for t := range s.snap.TasksOf(svc.ID) {
+		switch {
+		case t.Spec != task.Spec:
+		case rollout.Failed(&t, svc.Spec):
+			failed, here = true, here || t.Slot == task.Slot
+		default:
+			ran = ran || rollout.Proven(&t, svc.Spec, s.now)
+		}
+	}
+	return here || failed && !ran
 }

@@ -15,7 +15,7 @@ type TextOptions struct {
 }
 
 // Text writes the plan for people: verdict, totals, refusals, services,
-// warnings. A plan of nothing to do is one line.
+// warnings. A plan of nothing to do is one line, unless something is paused.
 func (p Plan) Text(w io.Writer, o TextOptions) error {
 	if o.Width == 0 {
 		o.Width = 80
@@ -24,13 +24,14 @@ func (p Plan) Text(w io.Writer, o TextOptions) error {
 	p.head(&pg)
 	pg.problems('x', p.Refusals)
 	p.services(&pg)
+	p.standstills(&pg)
 	pg.problems('!', p.Warnings)
 	_, err := io.WriteString(w, pg.String())
 	return err
 }
 
 func (p Plan) head(pg *page) {
-	if p.Verdict == NoChanges && p.Totals.settled() {
+	if p.Verdict == NoChanges && p.Totals.settled() && len(p.Paused)+p.Beyond == 0 {
 		pg.line(pg.paint(green, string(NoChanges)) + ": the cluster is what " + p.wanted() + " asks for, " +
 			count(p.Totals.Untouched, "task") + " running")
 		return
@@ -40,8 +41,31 @@ func (p Plan) head(pg *page) {
 		pg.line("  " + p.Totals.String())
 	}
 	if p.Verdict == NoChanges {
-		pg.wrapped("  ", "  ", "the cluster has been told to be what "+p.wanted()+" asks for and is on its way")
+		state := " asks for and is on its way"
+		if len(p.Paused) > 0 {
+			state = " asks for, but stays paused on its way"
+		}
+		pg.wrapped("  ", "  ", "the cluster has been told to be what "+p.wanted()+state)
 	}
+}
+
+// standstills names what stays paused.
+func (p Plan) standstills(pg *page) {
+	if len(p.Paused) > 0 {
+		pg.line("")
+	}
+	for _, s := range p.Paused {
+		pg.wrapped("  "+pg.mark('!')+" ", "    ", s.String())
+	}
+}
+
+// String is "shop_web stays paused with 3 of 4 tasks running, 3 of an older spec: why".
+func (s Standstill) String() string {
+	text := fmt.Sprintf("%s stays paused with %d of %s running", printable(s.Service), s.Running, count(int(s.Wanted), "task"))
+	if s.Old > 0 {
+		text += fmt.Sprintf(", %d of an older spec", s.Old)
+	}
+	return text + ": " + printable(s.Reason)
 }
 
 // wanted names what the plan is of.

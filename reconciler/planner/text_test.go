@@ -37,6 +37,18 @@ var screens = map[string]struct {
 		Title: "over 7bd31c2", Revision: "7bd31c2", Verdict: NoChanges, Totals: Totals{Start: 1, Restart: 3, Untouched: 42},
 		Moved: []Entry{{Service: "shop_web", Action: Same, Wanted: 4, Totals: Totals{Start: 1, Restart: 3}}},
 	}},
+	"nothing-paused": {plan: Plan{
+		Title: "over 7bd31c2", Revision: "7bd31c2", Verdict: NoChanges, Totals: Totals{Untouched: 45}, Paused: stillPaused,
+	}, options: TextOptions{Width: 72}},
+	"paused": {plan: Plan{
+		Title: "over 7bd31c2", Verdict: NeedsAttention, Totals: Totals{Start: 1, Restart: 2, Untouched: 45}, Paused: stillPaused,
+		Services: []Entry{{
+			Service: "shop_api", Action: Rolling, Wanted: 3, Parallelism: 1, Order: specs.StopFirst, Gap: true, At: at(7),
+			Totals: Totals{Start: 1, Restart: 2}, Estimate: specs.Duration(15 * time.Second),
+			Resumes: "shop_api.1 failed: exit code 1",
+			Fields:  []Field{{Name: "image", Old: "registry.example/api:2", New: "registry.example/api:3", Restarts: true, At: at(8)}},
+		}},
+	}},
 	"refused": {plan: refusedPlan},
 	"invalid": {plan: Input{Title: "of 3e99d01 over 7bd31c2", Mistakes: []specs.Problem{
 		{Position: at(14), Path: "services.web.deploy.update_confg", Message: "unknown key; did you mean update_config?"},
@@ -55,6 +67,11 @@ var screens = map[string]struct {
 			},
 		},
 	}},
+}
+
+var stillPaused = []Standstill{
+	{Service: "shop_cron", Reason: "shop_cron.1 rejected: registry.example/cron:nope: no such image", Wanted: 1},
+	{Service: "shop_web", Reason: "shop_web.1 failed: exit code 1", Wanted: 4, Running: 3, Old: 3},
 }
 
 var pushed = Plan{

@@ -36,3 +36,11 @@ func Done(t *specs.Task, spec specs.ServiceSpec) bool {
 	rests := spec.Restart.Condition == specs.RestartOnFailure || spec.Restart.Condition == specs.RestartNone
 	return rests && t.Seen.State == specs.StateComplete
 }
+
+// Failed reports that the task ended by itself before it was proven.
+func Failed(t *specs.Task, spec specs.ServiceSpec) bool {
+	if !t.Seen.State.Final() || t.Seen.State == specs.StateOrphaned || askedToStop(t) || Done(t, spec) {
+		return false
+	}
+	return t.Seen.Running.IsZero() || t.Seen.Since.Sub(t.Seen.Running) <= monitor(spec.Update)
+}

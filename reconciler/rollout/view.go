@@ -48,7 +48,7 @@ func (v *view) lookAtNew(slot Slot) {
 			continue
 		}
 		made = true
-		if v.fails(t) && !failed {
+		if Failed(t, v.svc.Spec) && !failed {
 			failed = true
 			v.failed = append(v.failed, Describe(t))
 		}
@@ -97,14 +97,6 @@ func (v *view) pace(slot Slot, up time.Time, proven bool) {
 func (v *view) replaced(slot Slot) bool {
 	first := slot.Tasks[0]
 	return first.Spec != v.svc.Rollout.Target || first.Created.Before(v.svc.Rollout.Started)
-}
-
-// fails reports that the task ended by itself before it was proven.
-func (v *view) fails(t *specs.Task) bool {
-	if !t.Seen.State.Final() || t.Seen.State == specs.StateOrphaned || askedToStop(t) || Done(t, v.svc.Spec) {
-		return false
-	}
-	return t.Seen.Running.IsZero() || t.Seen.Since.Sub(t.Seen.Running) <= monitor(v.svc.Spec.Update)
 }
 
 func (v *view) tooManyFailed() bool {

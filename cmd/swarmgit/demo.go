@@ -12,23 +12,31 @@ import (
 
 func demoCommand() *cobra.Command {
 	var keep bool
-	var app, end string
+	var app, end, images string
 	c := &cobra.Command{
 		Use: "demo", Short: "See the main job on real parts, from push to removal", Args: cobra.NoArgs,
 		Long: `Starts a cluster of one node with a containerd of its own, pushes a stack to it,
 updates it, breaks it, kills things behind its back, and removes everything again.
 It needs root, git, containerd and runc, and touches nothing but a new directory
 below the temporary directory and its own sockets below /run/swarmgit.`,
-		Example: "  sudo swarmgit demo\n  sudo swarmgit demo --keep",
+		Example: "  sudo swarmgit demo\n  sudo swarmgit demo --keep\n  swarmgit demo --images .",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if end != "" {
 				return endDemo(c.Context(), end)
 			}
-			return runDemo(c, app, keep)
+			program, err := os.ReadFile(app)
+			if err != nil {
+				return fmt.Errorf("demo: the program for its containers is missing: %w: build it with \"make build\", or name one with --app", err)
+			}
+			if images != "" {
+				return writeDemoImages(c, images, program)
+			}
+			return runDemo(c, program, keep)
 		},
 	}
 	c.Flags().BoolVar(&keep, "keep", false, "leave the cluster up, before its stack is removed")
 	c.Flags().StringVar(&app, "app", filepath.Join(filepath.Dir(executable()), "demo-app"), "the program that the demo's containers run, statically linked")
+	c.Flags().StringVar(&images, "images", "", "only write the archives of its images, web-1.0.tar and web-1.1.tar, into this directory")
 	c.Flags().StringVar(&end, "end", "", "end the cluster that --keep left in this directory")
 	return c
 }
@@ -39,13 +47,20 @@ type demoStep struct {
 	run   func(context.Context) error
 }
 
-func runDemo(c *cobra.Command, app string, keep bool) (err error) {
+func writeDemoImages(c *cobra.Command, dir string, program []byte) error {
+	archives, err := buildImages(dir, program)
+	if err != nil {
+		return fmt.Errorf("demo --images %s: %w", dir, err)
+	}
+	for _, archive := range archives {
+		fmt.Fprintln(c.OutOrStdout(), archive)
+	}
+	return nil
+}
+
+func runDemo(c *cobra.Command, program []byte, keep bool) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("demo: containers need root: sudo swarmgit demo")
-	}
-	program, err := os.ReadFile(app)
-	if err != nil {
-		return fmt.Errorf("demo: the program for its containers is missing: %w: build it with \"make build\", or name one with --app", err)
 	}
 	dir, err := os.MkdirTemp("", "swarmgit-demo-")
 	if err != nil {

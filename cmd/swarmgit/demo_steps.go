@@ -49,11 +49,11 @@ func freePort() (string, error) {
 }
 
 func (d *demo) loadImages(ctx context.Context) error {
-	for _, version := range []string{"1.0", "1.1"} {
-		archive := d.path("web-" + version + ".tar")
-		if err := d.buildImage(archive, "demo/web:"+version, version); err != nil {
-			return err
-		}
+	archives, err := buildImages(d.dir, d.program)
+	if err != nil {
+		return err
+	}
+	for _, archive := range archives {
 		if _, err := d.swarmgit(ctx, "image", "load", archive); err != nil {
 			return err
 		}
@@ -61,19 +61,33 @@ func (d *demo) loadImages(ctx context.Context) error {
 	return nil
 }
 
-func (d *demo) buildImage(path, ref, version string) error {
+// buildImages writes the archives of the demo's images into dir: demo/web:1.0
+// into web-1.0.tar, and 1.1.
+func buildImages(dir string, program []byte) ([]string, error) {
+	var archives []string
+	for _, version := range []string{"1.0", "1.1"} {
+		archive := filepath.Join(dir, "web-"+version+".tar")
+		if err := buildImage(archive, program, version); err != nil {
+			return nil, err
+		}
+		archives = append(archives, archive)
+	}
+	return archives, nil
+}
+
+func buildImage(path string, program []byte, version string) error {
 	image, err := containerd.BuildImage(
 		v1.Config{Cmd: []string{"/app"}, Env: []string{"VERSION=" + version}},
-		containerd.File{Path: "app", Mode: 0o755, Content: d.program},
+		containerd.File{Path: "app", Mode: 0o755, Content: program},
 	)
 	if err != nil {
 		return err
 	}
 	var archive bytes.Buffer
-	if err := containerd.Archive(&archive, ref, image); err != nil {
+	if err := containerd.Archive(&archive, "demo/web:"+version, image); err != nil {
 		return err
 	}
-	return os.WriteFile(path, archive.Bytes(), 0o600)
+	return os.WriteFile(path, archive.Bytes(), 0o644)
 }
 
 func (d *demo) firstPush(ctx context.Context) error {

@@ -18,23 +18,30 @@ import (
 )
 
 func devCommand() *cobra.Command {
-	return &cobra.Command{
+	var images []string
+	c := &cobra.Command{
 		Use: "dev [DIR]", Short: "Run a throw-away cluster that follows a working tree", Args: cobra.MaximumNArgs(1),
 		Long: `Starts a cluster of one node in this process and applies the stacks of DIR (the
 current directory by default), again whenever a file changes, committed or not.
-Ctrl-C removes the cluster with everything that ran in it.`,
-		Example: "  sudo swarmgit dev\n  sudo swarmgit dev examples/demo",
+Ctrl-C removes the cluster with everything that ran in it.
+
+An image comes from its registry, or from an archive of --image. While dev runs,
+"swarmgit image load" brings more; then change a file, and the push is made again.`,
+		Example: "  sudo swarmgit dev\n  sudo swarmgit dev --image web.tar --image db.tar shop\n" +
+			"  swarmgit demo --images /tmp && sudo swarmgit dev --image /tmp/web-1.0.tar examples/demo",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return runDev(c, dir)
+			return runDev(c, dir, images)
 		},
 	}
+	c.Flags().StringArrayVar(&images, "image", nil, "load the images of this archive first; may be repeated")
+	return c
 }
 
-func runDev(c *cobra.Command, dir string) (err error) {
+func runDev(c *cobra.Command, dir string, images []string) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("dev: containers need root: sudo swarmgit dev")
 	}
@@ -54,7 +61,11 @@ func runDev(c *cobra.Command, dir string) (err error) {
 	data := filepath.Join(temp, "data")
 	defer func() {
 		ctx := context.WithoutCancel(c.Context()) // Ctrl-C ends the cluster, not its removal
-		err = errors.Join(err, endWorker(ctx, data), os.RemoveAll(temp))
+		if ended := errors.Join(endWorker(ctx, data), os.RemoveAll(temp)); ended != nil {
+			err = errors.Join(err, ended)
+		} else {
+			fmt.Fprintln(c.OutOrStdout(), "\nremoved: nothing of this cluster is left")
+		}
 	}()
 	n, err := openNode(c.Context(), nodeConfig{
 		dataDir: data, http: "127.0.0.1:0", socket: filepath.Join(temp, "sock"),
@@ -64,6 +75,11 @@ func runDev(c *cobra.Command, dir string) (err error) {
 		return err
 	}
 	defer n.close()
+	for _, archive := range images {
+		if err := n.loadImages(c, archive); err != nil {
+			return err
+		}
+	}
 	g, ctx := errgroup.WithContext(c.Context())
 	g.Go(func() error { return n.run(ctx) })
 	g.Go(func() error {
@@ -72,6 +88,22 @@ func runDev(c *cobra.Command, dir string) (err error) {
 	})
 	if err := g.Wait(); err != nil && c.Context().Err() == nil {
 		return err
+	}
+	return nil
+}
+
+func (n *node) loadImages(c *cobra.Command, archive string) error {
+	file, err := os.Open(archive)
+	if err != nil {
+		return fmt.Errorf("dev --image: %w", err)
+	}
+	defer file.Close()
+	loaded, err := n.engine.Load(c.Context(), file)
+	if err != nil {
+		return fmt.Errorf("dev --image %s: %w", archive, err)
+	}
+	for _, image := range loaded {
+		fmt.Fprintf(c.OutOrStdout(), "Loaded image: %s\n", image.Name)
 	}
 	return nil
 }

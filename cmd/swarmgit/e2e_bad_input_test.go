@@ -126,7 +126,7 @@ func TestAnImageThatCannotRunPauses(t *testing.T) {
 			if out, errs, code := c.swarmgit("wait"); code != 3 {
 				t.Errorf("wait exits %d: %s%s", code, out, errs)
 			}
-			ps, _, _ := c.swarmgit("service", "ps", "shop_web")
+			ps, _, _ := c.swarmgit("service", "ps", "--no-trunc", "shop_web")
 			wantWords(t, ps, "Rejected", bad.cause)
 			if revisions, _, _ := c.swarmgit("revisions", "-n", "1"); !strings.Contains(revisions, "paused") {
 				t.Errorf("revisions:\n%s", revisions)

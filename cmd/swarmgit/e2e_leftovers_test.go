@@ -244,7 +244,7 @@ func TestOutOfMemoryIsNamed(t *testing.T) {
       resources: {limits: {memory: 16M}}
 `}, "-o", "no-wait")
 	c.await(t, "the task is out of memory", func() bool {
-		out, _, _ := c.swarmgit("service", "ps", "shop_hungry")
+		out, _, _ := c.swarmgit("service", "ps", "--no-trunc", "shop_hungry")
 		return strings.Contains(out, "Failed") && strings.Contains(out, "out of memory")
 	})
 }

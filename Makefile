@@ -1,16 +1,21 @@
 # The two commands of the README are "make demo" and "make test".
 
 GO      ?= go
+PREFIX  ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED = 0
 
-.PHONY: build demo test race lint bench clean
+.PHONY: build install demo test race lint bench clean
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/swarmgit ./cmd/swarmgit
 	$(GO) build -trimpath -ldflags '-s -w' -o bin/demo-app ./examples/demo/app
+
+# For root, after "make build": root's PATH may hold no Go.
+install:
+	install -D -t $(DESTDIR)$(PREFIX)/bin bin/swarmgit bin/demo-app
 
 # Shows the main job on real parts; "make demo ARGS=--keep" leaves it running.
 demo:

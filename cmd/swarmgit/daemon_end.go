@@ -18,13 +18,20 @@ func daemonEndCommand() *cobra.Command {
 		Long: `Stops the containers, the private containerd and the log keeper of a data
 directory, whose daemon has been stopped before. The data is kept: a daemon that
 is started there again goes on with the same cluster, and starts its tasks anew.
-To be rid of the cluster, remove the data directory after this.`,
+To be rid of the cluster, remove the data directory after this.
+
+Containers in a containerd that the daemon got by --containerd are not touched:
+there, remove the stacks by a push before the daemon is stopped.`,
 		Example: "  sudo swarmgit daemon end\n  sudo swarmgit daemon end --data-dir /srv/swarmgit",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := endNode(c.Context(), dataDir); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "ended: the containers, the private containerd and the log keeper of %s; its data is kept\n", dataDir)
+			what := "the containers, the private containerd and the log keeper"
+			if _, err := os.Stat(filepath.Join(dataDir, "containerd")); os.IsNotExist(err) {
+				what = "the log keeper"
+			}
+			fmt.Fprintf(c.OutOrStdout(), "ended: %s of %s; its data is kept\n", what, dataDir)
 			return nil
 		},
 	}

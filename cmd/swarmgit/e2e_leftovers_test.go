@@ -185,6 +185,37 @@ func TestContainersOutliveADaemonThatStops(t *testing.T) {
 	}
 }
 
+func TestDaemonEndStopsWhatOutlivesTheDaemon(t *testing.T) {
+	c := theCluster(t)
+	c.push(t, shop("e2e/app:1", 2))
+	before := c.running(t)
+	if _, errs, code := c.swarmgit("daemon", "end", "--data-dir", c.path("data")); code != 1 || !strings.Contains(errs, "is in use by another daemon: stop that one") {
+		t.Errorf("beside a live daemon it exits %d: %s", code, errs)
+	}
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, code := c.swarmgit("daemon", "end", "--data-dir", c.path("data"))
+	if code != 0 || !strings.Contains(out, "its data is kept") {
+		t.Errorf("it exits %d: %s%s", code, out, errs)
+	}
+	for _, task := range before {
+		if syscall.Kill(task.Seen.PID, 0) == nil {
+			t.Errorf("process %d of %s is still there", task.Seen.PID, task.Name)
+		}
+	}
+	if pid := c.containerdPID(t); pid != 0 {
+		t.Errorf("containerd is still process %d", pid)
+	}
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	c.await(t, "the tasks run anew", func() bool {
+		after := c.running(t)
+		return len(after) == 2 && after[0].ID != before[0].ID && after[1].ID != before[1].ID
+	})
+}
+
 func TestContainersOutliveContainerd(t *testing.T) {
 	c := theCluster(t)
 	c.push(t, shop("e2e/app:1", 3))

@@ -35,6 +35,8 @@ func failure(ctx context.Context, tried string, err error) error {
 		return errAway
 	case errors.Is(err, executor.ErrTemporary), errors.Is(err, executor.ErrNotFound):
 		return fmt.Errorf("%s: %w", tried, err)
+	case shimKilled(err):
+		return fmt.Errorf("%s: %w", tried, errShimKilled)
 	}
 	return fmt.Errorf("%s: %s", tried, clean(err))
 }
@@ -74,18 +76,20 @@ var noise = []string{
 	"failed to do request: ",
 }
 
-// shimKilled is how containerd says that the process between it and a container
-// has died.
-const shimKilled = "ttrpc: closed"
+// errShimKilled says that the process between containerd and a container has
+// died; containerd then kills the container, and soon knows no process any more.
+var errShimKilled = errors.New("its container's shim was killed")
+
+// shimKilled reports that containerd says so, in the only way it has.
+func shimKilled(err error) bool {
+	return errors.Is(err, errShimKilled) || err != nil && strings.HasSuffix(strings.TrimSuffix(err.Error(), ": unknown"), "ttrpc: closed")
+}
 
 // clean strips the noise from an engine's error.
 func clean(err error) string {
 	text := err.Error()
 	if s, ok := status.FromError(err); ok {
 		text = s.Message()
-	}
-	if strings.HasSuffix(strings.TrimSuffix(text, ": unknown"), shimKilled) {
-		return "its container's shim was killed"
 	}
 	text = strings.ReplaceAll(text, "\n", "; ")
 	for _, part := range noise {

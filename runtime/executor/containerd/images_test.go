@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -264,6 +265,29 @@ func TestLoadRefuses(t *testing.T) {
 	want := "load images: unexpected EOF (an archive of docker save or an OCI layout is expected)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestLoadSaysThatAnArchiveIsCutShort(t *testing.T) {
+	b := newBench(t)
+	var whole bytes.Buffer
+	if err := Archive(&whole, "swarmgit.test/cut:1", freshImage(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{700, whole.Len() / 2, whole.Len() - 5000} {
+		_, err := b.Load(t.Context(), bytes.NewReader(whole.Bytes()[:size]))
+		want := fmt.Sprintf("load images: the archive is cut short after %d bytes: save it again", size)
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+	disk := errors.New("input/output error")
+	_, err := b.Load(t.Context(), io.MultiReader(bytes.NewReader(whole.Bytes()[:4096]), iotest.ErrReader(disk)))
+	if !errors.Is(err, disk) {
+		t.Errorf("of a broken disk: %v", err)
+	}
+	if _, err := b.Load(t.Context(), strings.NewReader(strings.Repeat("no archive ", 1000))); err == nil || strings.Contains(err.Error(), "cut short") {
+		t.Errorf("of something else: %v", err)
 	}
 }
 

@@ -3,6 +3,8 @@ package containerd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -263,5 +265,82 @@ func TestMissingBinariesAreNamed(t *testing.T) {
 	want := "containerd, containerd-shim-runc-v2, runc not found in PATH: install containerd and runc (Debian and Ubuntu: apt install containerd runc)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestOpenGivesUp(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "containerd.sock")
+	want := "no containerd answers at " + socket + ": start it, or use --containerd managed"
+	open := func() (time.Duration, string) {
+		begun := time.Now()
+		_, err := Open(t.Context(), Config{Socket: socket, Dir: t.TempDir(), Log: testLog()})
+		return time.Since(begun), fmt.Sprint(err)
+	}
+	if took, got := open(); got != want || took > openTimeout/2 {
+		t.Errorf("without a socket, after %s: %s", took, got)
+	}
+	dead, err := net.Listen("unix", socket) // accepts and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	if took, got := open(); got != want || took < openTimeout/2 || took > 2*openTimeout {
+		t.Errorf("with a socket that is silent, after %s: %s", took, got)
+	}
+}
+
+func TestWordsWhileContainerdIsDead(t *testing.T) {
+	m, config := ownContainerd(t)
+	b := openBench(t, config)
+	task := b.start(t, specs.TaskSpec{}, "sleep")
+	b.pipes.await(t, task.ID, "ready")
+	waited := make(chan error, 1)
+	go func() {
+		_, err := b.Wait(t.Context(), task.ID)
+		waited <- err
+	}()
+	killContainerd(t, m)
+	_, late := b.Wait(t.Context(), task.ID)
+	for _, err := range []error{<-waited, late, b.Prepare(t.Context(), b.unowned(specs.TaskSpec{}), nil)} {
+		if !errors.Is(err, executor.ErrTemporary) || err.Error() != "containerd is away" {
+			t.Errorf("the agent hears %v", err)
+		}
+	}
+	_, listed := b.Images(t.Context())
+	_, loaded := b.Load(t.Context(), strings.NewReader(strings.Repeat("x", 1000)))
+	for tried, err := range map[string]error{"list": listed, "load": loaded} {
+		if want := tried + " images: containerd is away: try again in a moment"; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("people read %v", err)
+		}
+	}
+	if err := errors.Join(m.process.wait(t.Context()), m.Start(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	listAgain(t, b.Engine)
+}
+
+func TestShimIsKilled(t *testing.T) {
+	m, config := ownContainerd(t)
+	b := openBench(t, config)
+	task := b.start(t, specs.TaskSpec{}, "sleep")
+	b.pipes.await(t, task.ID, "ready")
+	waited := make(chan error, 1)
+	go func() {
+		_, err := b.Wait(t.Context(), task.ID)
+		waited <- err
+	}()
+	shim, err := findProcess(m.isShim)
+	if err != nil || shim == nil {
+		t.Fatalf("the shim is not found: %v", err)
+	}
+	if err := errors.Join(shim.signal(syscall.SIGKILL), shim.wait(t.Context()), shim.close()); err != nil {
+		t.Fatal(err)
+	}
+	// A wait that begins after the shim's death finds no process.
+	if err := <-waited; err == nil || err.Error() != "task: its container's shim was killed" && !errors.Is(err, executor.ErrNotFound) {
+		t.Errorf("the wait ended with %v", err)
+	}
+	if err := b.Remove(t.Context(), task.ID); err != nil {
+		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	tasktypes "github.com/containerd/containerd/api/types/task"
@@ -19,7 +20,12 @@ func isGone(err error) bool { return errors.Is(err, executor.ErrNotFound) }
 // Remove takes away the task. Its log stays: the agent removes it when the
 // task is forgotten.
 func (e *Engine) Remove(ctx context.Context, id string) error {
-	if err := e.discard(ctx, id); err != nil {
+	deadline := time.Now().Add(undoTime)
+	err := e.discard(ctx, id)
+	for shimKilled(err) && time.Now().Before(deadline) && sleep(ctx, undoPause) == nil {
+		err = e.discard(ctx, id) // containerd clears up after the shim meanwhile
+	}
+	if err != nil {
 		return failure(ctx, "remove task "+id, err)
 	}
 	return nil

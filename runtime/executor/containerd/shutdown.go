@@ -110,7 +110,7 @@ func endNamespace(ctx context.Context, c *client.Client) error {
 			_, err := tasks.Wait(ctx, &tasksapi.WaitRequest{ContainerID: r.ID})
 			errs = append(errs, err)
 		}
-		if _, err := tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: r.ID}); err != nil && !gone(err) {
+		if _, err := tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: r.ID}); err != nil && !gone(err) && !shimKilled(err) {
 			errs = append(errs, err)
 		}
 		errs = append(errs, c.ContainerService().Delete(ctx, r.ID))

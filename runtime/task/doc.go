@@ -20,7 +20,8 @@
 //     process started, a restart of the daemon or a start whose answer was
 //     lost, the life is Lost, and the only action is to look.
 //   - A temporary error says nothing about the task: the step is tried again,
-//     after 1 s and then ever more slowly.
+//     after 1 s and then ever more slowly. A wait is tried again after a look,
+//     which takes back what was said of the engine.
 //   - Whatever a task left in the executor is removed after its end.
 //
 // It refuses nothing: an event that a state does not expect changes nothing.

@@ -25,7 +25,9 @@
 // when the log keeper has all that the task wrote.
 //
 // Remove kills, and takes away process, shim, snapshot, cgroup, files and
-// record. The log stays: it is the agent's to remove.
+// record. The log stays: it is the agent's to remove. A cgroup that does not
+// become empty, and an engine that is away, are temporary errors: they never
+// reject a task.
 //
 // # State and locks
 //

@@ -101,7 +101,11 @@ func (s *simStory) predicted() {
 	if happened := s.happened(before); happened != plan.Totals {
 		s.Errorf("planned %s, happened %s", plan.Totals, happened)
 	}
-	if s.wantConverged(); plan.Totals.Pending == 0 {
+	s.wantConverged()
+	switch {
+	case len(plan.Paused) > 0: // by a push before, and not mended by this one
+		s.wantState(p, specs.RevisionPaused)
+	case plan.Totals.Pending == 0:
 		s.wantState(p, specs.RevisionHealthy)
 	}
 	if s.Failed() {

@@ -65,6 +65,7 @@ var sameRow = [][2]string{
 	{"reconciler/converge", "reconciler/scheduler"},
 	{"reconciler/planner", "reconciler/converge"},
 	{"reconciler/planner", "reconciler/scheduler"}, // to hand a scheduler to converge
+	{"reconciler/planner", "reconciler/rollout"},   // to name what a paused rollout failed at
 	{"runtime/executor/", "runtime/executor"},
 	{"runtime/network/", "runtime/network"},
 	{"reconciler/git/", "reconciler/git"},

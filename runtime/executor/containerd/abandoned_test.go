@@ -103,3 +103,35 @@ func TestBusyCgroupIsNotFinal(t *testing.T) {
 		}
 	})
 }
+
+// TestBundleInTheWay has the directory of a task that containerd knows no more.
+// Only what is the task's own is taken away.
+func TestBundleInTheWay(t *testing.T) {
+	e := &Engine{config: Config{Namespace: "swarmgit"}}
+	dir := filepath.Join(t.TempDir(), "io.containerd.runtime.v2.task", "swarmgit")
+	work := filepath.Join(t.TempDir(), "t1")
+	for _, made := range []string{filepath.Join(dir, "t1", "rootfs"), filepath.Join(dir, "t2"), work} {
+		if err := os.MkdirAll(made, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(work, filepath.Join(dir, "t1", "work")); err != nil {
+		t.Fatal(err)
+	}
+	refusal := func(path string) error {
+		return errors.New("failed to start shim: mkdir " + path + ": file exists: unknown")
+	}
+	for _, other := range []error{refusal(filepath.Join(dir, "t2")), refusal("/etc/t1"), errors.New("no space left on device")} {
+		if e.clearBundle(other, "t1") {
+			t.Errorf("cleared for %v", other)
+		}
+	}
+	if !e.clearBundle(refusal(filepath.Join(dir, "t1")), "t1") {
+		t.Error("not cleared")
+	}
+	for path, there := range map[string]bool{filepath.Join(dir, "t1"): false, work: false, filepath.Join(dir, "t2"): true} {
+		if _, err := os.Stat(path); (err == nil) != there {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -65,7 +65,7 @@ var errNoLayers = errors.New("the image's layers were removed meanwhile")
 // of the next one with the same name: so a creation counts as refused only when
 // that time is over.
 func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *image) error {
-	deadline := time.Now().Add(undoTime)
+	deadline, cleared := time.Now().Add(undoTime), false
 	for {
 		_, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: task.ID})
 		if err == nil || !gone(err) {
@@ -74,8 +74,15 @@ func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *imag
 		if err := e.discard(ctx, task.ID); err != nil {
 			return err
 		}
-		if err = e.create(ctx, task, img); err == nil || errors.Is(err, errNoLayers) || time.Now().After(deadline) {
+		err = e.create(ctx, task, img)
+		if err == nil || errors.Is(err, errNoLayers) {
 			return err
+		}
+		if time.Now().After(deadline) {
+			if cleared || !e.clearBundle(err, task.ID) {
+				return err
+			}
+			cleared = true
 		}
 		if err := sleep(ctx, undoPause); err != nil {
 			return err

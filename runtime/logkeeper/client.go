@@ -20,6 +20,9 @@ const (
 	// for dead and killed. What tasks write meanwhile waits in their pipes.
 	helloLimit = 5 * time.Second
 	startLimit = 30 * time.Second
+	// askLimit is how long a keeper that said hello may take for one request:
+	// to drain a log, and as much again. The next try finds out that it hangs.
+	askLimit = 2 * drainLimit
 	startPause = time.Second // after a keeper could not be started
 )
 
@@ -120,7 +123,9 @@ func (c *Client) ask(ctx context.Context, verb, taskID string) error {
 		if p, err = c.connect(ctx); err != nil {
 			break
 		}
-		err = p.ask(ctx, verb, taskID)
+		limited, cancel := context.WithTimeout(ctx, askLimit)
+		err = p.ask(limited, verb, taskID)
+		cancel()
 		p.close()
 		if refused := refusal(""); err == nil || errors.As(err, &refused) {
 			break

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -382,6 +383,7 @@ func TestReplacesAHangingKeeper(t *testing.T) {
 	if err := syscall.Kill(first, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	awaitStopped(t, first)
 	k.say(k.out, "hello\n")
 	if _, _, err := c.Open(t.Context(), "t2"); err != nil {
 		t.Fatal(err)
@@ -391,6 +393,28 @@ func TestReplacesAHangingKeeper(t *testing.T) {
 	}
 	k.finish()
 	same(t, k.read(ReadOptions{Tail: -1}), "o:hello")
+}
+
+// awaitStopped returns once no thread of the process runs any more: the signal
+// takes its time to reach them all.
+func awaitStopped(t *testing.T, pid int) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped := 0
+		for _, stat := range stats {
+			if data, err := os.ReadFile(stat); err == nil && strings.Contains(string(data), ") T ") {
+				stopped++
+			}
+		}
+		if stopped == len(stats) {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 func TestRunReplacesADeadKeeper(t *testing.T) {

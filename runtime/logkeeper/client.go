@@ -22,7 +22,7 @@ const (
 	startLimit = 30 * time.Second
 	// askLimit is how long a keeper that said hello may take for one request:
 	// to drain a log, and as much again. The next try finds out that it hangs.
-	askLimit = 2 * drainLimit
+	askLimit   = 2 * drainLimit
 	startPause = time.Second // after a keeper could not be started
 )
 

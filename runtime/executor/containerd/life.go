@@ -97,8 +97,11 @@ func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error
 	if err := e.kill(ctx, id, sig, false); err != nil {
 		return err
 	}
-	patience, cancel := context.WithTimeout(ctx, grace)
+	// Not a deadline: containerd would be told of it, and its answer that it has
+	// passed can come before it has passed here.
+	patience, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(grace, cancel).Stop()
 	if _, err = e.tasks.Wait(patience, &tasksapi.WaitRequest{ContainerID: id}); err == nil || gone(err) {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +29,7 @@ type output struct {
 	text    bytes.Buffer
 	more    chan struct{} // closed when text grows
 	writers []*os.File    // our own ends, which keep the FIFOs open until Finish
+	readers []*os.File
 	drained sync.WaitGroup
 	paths   [2]string
 }
@@ -60,7 +60,7 @@ func (p *pipes) Open(_ context.Context, id string) (string, string, error) {
 		if err != nil {
 			return "", "", err
 		}
-		o.writers = append(o.writers, writer)
+		o.writers, o.readers = append(o.writers, writer), append(o.readers, reader)
 		o.drained.Go(func() {
 			defer reader.Close()
 			io.Copy(o, reader)
@@ -94,13 +94,15 @@ func (p *pipes) Finish(_ context.Context, id string) error {
 	return nil
 }
 
-// close ends all readers.
+// close ends all readers, also those of tasks that a failed test has left.
 func (p *pipes) close() {
 	p.mu.Lock()
-	ids := slices.Collect(maps.Keys(p.kept))
-	p.mu.Unlock()
-	for _, id := range ids {
-		p.Finish(context.Background(), id)
+	defer p.mu.Unlock()
+	for _, o := range p.kept {
+		for _, f := range slices.Concat(o.writers, o.readers) {
+			f.Close()
+		}
+		o.drained.Wait()
 	}
 }
 

@@ -105,7 +105,9 @@ func (n *node) openWorker(ctx context.Context) error {
 	}
 	n.agent = agent.New(agent.Config{
 		NodeID: n.id, Dir: filepath.Join(n.cfg.dataDir, "agent"), Executor: n.engine, Logs: n.logs, Log: n.cfg.log,
-		Connect:  func(context.Context) (*wire.Client, error) { return wire.NewClient(n.pipe.Dial), nil },
+		Connect: func(context.Context) (*wire.Client, error) {
+			return wire.NewClient(n.pipe.As(wire.Identity{NodeID: n.id, Role: specs.Manager})), nil
+		},
 		Describe: n.describe,
 	})
 	return nil

@@ -168,11 +168,11 @@ func (c *simCluster) restartManager(away time.Duration) {
 	c.wantAcknowledged()
 }
 
-// connect is how agents find the manager.
-func (c *simCluster) connect(context.Context) (*wire.Client, error) {
+// connect is how a node's agent finds the manager.
+func (c *simCluster) connect(nodeID string) *wire.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return wire.NewClient(c.pipe.Dial), nil
+	return wire.NewClient(c.pipe.As(wire.Identity{NodeID: nodeID, Role: specs.Worker}))
 }
 
 func (c *simCluster) snapshot() store.Snapshot { return c.manager.Snapshot() }
@@ -298,7 +298,8 @@ func newSimNode(c *simCluster, id string, description specs.NodeDescription) *si
 func (n *simNode) start() {
 	a := agent.New(agent.Config{
 		NodeID: n.id, Dir: n.dir, Executor: simEngine{n.engine, n.cluster}, Log: n.cluster.log,
-		Connect: n.cluster.connect, Describe: n.engine.Describe,
+		Connect:  func(context.Context) (*wire.Client, error) { return n.cluster.connect(n.id), nil },
+		Describe: n.engine.Describe,
 	})
 	n.leave = n.cluster.background("agent "+n.id, a.Run)
 }

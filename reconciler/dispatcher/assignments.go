@@ -52,7 +52,7 @@ func (s *stream) take() (touched map[string]struct{}, all bool) {
 // assigned streams a node's tasks: all of them first, then what changes. A node
 // that takes nothing for wire.SendTimeout is cut off.
 func (d *Dispatcher) assigned(ctx context.Context, req wire.AssignmentsRequest, send func(wire.Assignments) error) error {
-	t, s, err := d.opened(req.SessionID)
+	t, s, err := d.opened(ctx, req.SessionID)
 	if err != nil {
 		return err
 	}

@@ -104,12 +104,19 @@ func (d *Dispatcher) current() (*term, error) {
 	return d.term, nil
 }
 
-// opened finds the session that a call belongs to.
-func (d *Dispatcher) opened(sessionID string) (*term, *session, error) {
+// opened finds the session that a call belongs to. A node has no say in another
+// one's session, whatever it has learned of it.
+func (d *Dispatcher) opened(ctx context.Context, sessionID string) (*term, *session, error) {
 	t, err := d.current()
 	if err != nil {
 		return nil, nil, err
 	}
 	s, err := t.opened(sessionID)
-	return t, s, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if peer, known := wire.Peer(ctx); !known || peer.NodeID != s.nodeID {
+		return nil, nil, wire.Errorf(wire.PermissionDenied, "session %s is another node's", sessionID)
+	}
+	return t, s, nil
 }

@@ -69,7 +69,7 @@ func (t *term) stopListening(requestID string, s *sink) {
 
 // logRequests passes on to a node which logs are wanted of it.
 func (d *Dispatcher) logRequests(ctx context.Context, req wire.LogRequestsRequest, send func(wire.LogRequest) error) error {
-	_, s, err := d.opened(req.SessionID)
+	_, s, err := d.opened(ctx, req.SessionID)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (d *Dispatcher) publishLogs(ctx context.Context, batches iter.Seq2[wire.Log
 	var to *sink
 	for batch, err := range batches {
 		if err == nil && to == nil {
-			to, err = d.sinkOf(batch)
+			to, err = d.sinkOf(ctx, batch)
 		}
 		if err == nil {
 			err = to.give(ctx, batch)
@@ -109,8 +109,8 @@ func (d *Dispatcher) publishLogs(ctx context.Context, batches iter.Seq2[wire.Log
 }
 
 // sinkOf finds who waits for the stream that begins with this batch.
-func (d *Dispatcher) sinkOf(first wire.LogBatch) (*sink, error) {
-	t, s, err := d.opened(first.SessionID)
+func (d *Dispatcher) sinkOf(ctx context.Context, first wire.LogBatch) (*sink, error) {
+	t, s, err := d.opened(ctx, first.SessionID)
 	if err != nil {
 		return nil, err
 	}

@@ -172,9 +172,14 @@ func (m *manager) connect(id string) *node {
 	return n
 }
 
+// dial returns a client with the certificate of a node.
+func (m *manager) dial(nodeID string) *wire.Client {
+	return wire.NewClient(m.pipe.As(wire.Identity{NodeID: nodeID, Role: specs.Worker}))
+}
+
 func (m *manager) tryConnect(id string) (*node, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &node{manager: m, id: id, client: wire.NewClient(m.pipe.Dial), ended: make(chan error, 1)}
+	n := &node{manager: m, id: id, client: m.dial(id), ended: make(chan error, 1)}
 	first := make(chan error, 1)
 	finished := make(chan struct{})
 	n.leave = sync.OnceFunc(func() {
@@ -186,7 +191,7 @@ func (m *manager) tryConnect(id string) (*node, error) {
 	go func() {
 		defer close(finished)
 		end := error(nil)
-		request := wire.SessionRequest{NodeID: id, Description: specs.NodeDescription{Hostname: id}}
+		request := wire.SessionRequest{Description: specs.NodeDescription{Hostname: id}}
 		for msg, err := range wire.Session.Call(ctx, n.client, request) {
 			if end = err; err == nil {
 				n.session = msg

@@ -25,7 +25,7 @@ const (
 
 // report takes what a node sees of its tasks and answers once it is committed.
 func (d *Dispatcher) report(ctx context.Context, req wire.ReportRequest) (wire.ReportReply, error) {
-	t, s, err := d.opened(req.SessionID)
+	t, s, err := d.opened(ctx, req.SessionID)
 	if err != nil {
 		return wire.ReportReply{}, err
 	}

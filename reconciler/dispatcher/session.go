@@ -14,11 +14,15 @@ import (
 
 // session answers one node for as long as it stays connected.
 func (d *Dispatcher) session(ctx context.Context, req wire.SessionRequest, send func(wire.SessionMessage) error) error {
+	peer, known := wire.Peer(ctx)
+	if !known {
+		return wire.Errorf(wire.Unauthenticated, "a session is opened by a node with a certificate of the cluster")
+	}
 	t, err := d.current()
 	if err != nil {
 		return err
 	}
-	s, err := t.open(req.NodeID)
+	s, err := t.open(peer.NodeID)
 	if err != nil {
 		return err
 	}
@@ -40,8 +44,8 @@ func (d *Dispatcher) session(ctx context.Context, req wire.SessionRequest, send 
 }
 
 // heartbeat gives the node another grace.
-func (d *Dispatcher) heartbeat(_ context.Context, req wire.HeartbeatRequest) (wire.HeartbeatReply, error) {
-	t, s, err := d.opened(req.SessionID)
+func (d *Dispatcher) heartbeat(ctx context.Context, req wire.HeartbeatRequest) (wire.HeartbeatReply, error) {
+	t, s, err := d.opened(ctx, req.SessionID)
 	if err != nil {
 		return wire.HeartbeatReply{}, err
 	}

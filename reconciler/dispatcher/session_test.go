@@ -30,7 +30,7 @@ func TestSessionIsRefused(t *testing.T) {
 		_, err := m.tryConnect("stranger")
 		wantKind(t, err, wire.NotFound)
 
-		n := &node{manager: m, client: wire.NewClient(m.pipe.Dial)}
+		n := &node{manager: m, client: m.dial("n1")}
 		defer n.client.Close()
 		n.session.SessionID = "nonsense"
 		wantKind(t, n.beat(), wire.InvalidArgument)

@@ -166,7 +166,7 @@ func (n *node) dial(ctx context.Context) (net.Conn, error) {
 	if cut {
 		return nil, errors.New("no route to host")
 	}
-	conn, err := n.pipe.Dial(ctx)
+	conn, err := n.pipe.As(wire.Identity{NodeID: n.id, Role: specs.Worker})(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (a *Agent) session(ctx context.Context) (opened bool, err error) {
 	flows, open := errgroup.WithContext(ctx)
 	s := &session{Agent: a, client: client, description: description}
 	flows.Go(func() error {
-		for msg, err := range wire.Session.Call(open, client, wire.SessionRequest{NodeID: a.NodeID, Description: description}) {
+		for msg, err := range wire.Session.Call(open, client, wire.SessionRequest{Description: description}) {
 			if err != nil {
 				return err
 			}

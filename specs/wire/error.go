@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"connectrpc.com/connect"
@@ -82,13 +83,21 @@ func fromWire(err error) error {
 	}
 	kind, words := Kind(sent.Code()), errors.New(sent.Message())
 	var transport *url.Error
+	var own *Error
 	switch {
 	case kind == Canceled:
 		return &Error{kind, context.Canceled}
 	case kind == DeadlineExceeded:
 		return &Error{kind, context.DeadlineExceeded}
+	case !connect.IsWireError(err) && errors.As(err, &own): // of our Dial
+		return own
 	case !connect.IsWireError(err) && errors.As(err, &transport):
 		return &Error{kind, transport.Err}
 	}
 	return &Error{kind, words}
+}
+
+// refuse answers a request that reaches no procedure.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	_ = connect.NewErrorWriter().Write(w, r, toWire(err)) // who has gone needs no answer
 }

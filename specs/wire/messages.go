@@ -22,18 +22,30 @@ const (
 	PublishLogs = ClientStream[LogBatch, PublishLogsReply]("/swarmgit.node/PublishLogs")
 )
 
-// SessionRequest opens a node's session. A second session of a node replaces
-// the first.
+// SessionRequest opens a session of the node that calls. A second session of a
+// node replaces the first.
 type SessionRequest struct {
-	NodeID      string                `json:"node_id"` // until certificates name the node
 	Description specs.NodeDescription `json:"description"`
 }
 
 // SessionMessage is sent at once and whenever one of its fields changes. The
-// stream ends when the manager is no leader any more.
+// stream ends when the manager is no leader any more. A manager that does not
+// lead sends one without a SessionID, for its Managers, and ends the stream as
+// NotLeader.
 type SessionMessage struct {
-	SessionID string         `json:"session_id"`
-	Heartbeat specs.Duration `json:"heartbeat"` // send one after each such period
+	SessionID string         `json:"session_id,omitempty"`
+	Heartbeat specs.Duration `json:"heartbeat,omitempty"` // send one after each such period
+	Managers  []Manager      `json:"managers,omitempty"`
+
+	Role  specs.Role `json:"role,omitempty"`  // that the node is to have; another than its certificate's asks for a new one
+	Renew string     `json:"renew,omitempty"` // digest of the root that its next certificate comes from; it asks for that one now if its own does not
+}
+
+// Manager is where a manager is reached by nodes.
+type Manager struct {
+	NodeID string `json:"node_id"`
+	Addr   string `json:"addr"`
+	Leader bool   `json:"leader,omitempty"`
 }
 
 // HeartbeatRequest says that the node lives.

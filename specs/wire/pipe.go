@@ -3,57 +3,49 @@ package wire
 import (
 	"context"
 	"net"
-	"sync"
 )
 
 // Pipe connects two parts of one process: what Dial opens, Accept gets. It is
 // made of channels alone, so that it works inside a synctest bubble and needs
 // no port.
-type Pipe struct {
-	accepted chan net.Conn
-	closed   chan struct{}
-	close    func()
-}
+type Pipe struct{ *Queue }
 
 // NewPipe returns an open pipe.
-func NewPipe() *Pipe {
-	p := &Pipe{accepted: make(chan net.Conn), closed: make(chan struct{})}
-	p.close = sync.OnceFunc(func() { close(p.closed) })
-	return p
-}
+func NewPipe() *Pipe { return &Pipe{NewQueue(pipeAddr{})} }
 
 // Dial opens a connection and waits until it is accepted.
-func (p *Pipe) Dial(ctx context.Context) (net.Conn, error) {
+func (p *Pipe) Dial(ctx context.Context) (net.Conn, error) { return p.dial(ctx, nil) }
+
+// As returns a Dial whose calls are taken for those of a node, as by its
+// certificate.
+func (p *Pipe) As(id Identity) Dial {
+	return func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, &id) }
+}
+
+func (p *Pipe) dial(ctx context.Context, as *Identity) (net.Conn, error) {
 	near, far := net.Pipe()
-	select {
-	case p.accepted <- far:
+	if p.Put(ctx, piped{far, as}) {
 		return near, nil
-	case <-p.closed:
-		return nil, Errorf(Unavailable, "the manager of this process has stopped")
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
-}
-
-// Accept waits for a connection. It fails with net.ErrClosed once the pipe is
-// closed.
-func (p *Pipe) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.accepted:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
+	return nil, Errorf(Unavailable, "the manager of this process has stopped")
 }
 
-// Close ends Accept and Dial; connections that are open stay open.
-func (p *Pipe) Close() error {
-	p.close()
-	return nil
+// piped is a connection whose other side is known without a certificate.
+type piped struct {
+	net.Conn
+	as *Identity // nil is nobody
 }
 
-// Addr names the pipe as net.Listener demands.
-func (p *Pipe) Addr() net.Addr { return pipeAddr{} }
+// connContext is the context of the calls of a connection.
+func connContext(ctx context.Context, conn net.Conn) context.Context {
+	if p, ok := conn.(piped); ok && p.as != nil {
+		return WithPeer(ctx, *p.as)
+	}
+	return ctx
+}
 
 type pipeAddr struct{}
 

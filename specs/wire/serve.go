@@ -25,12 +25,14 @@ const (
 	headerTimeout = 10 * time.Second
 )
 
-// Serve answers what comes in by l, over HTTP/1.1 and over HTTP/2 without TLS,
-// until ctx ends. Then it closes l and every connection, and returns nil once
-// the last handler has returned. Handlers see the end of ctx.
+// Serve answers what comes in by l, over HTTP/1.1 and over HTTP/2, with TLS where
+// l brings it, until ctx ends. Then it closes l and every connection, and returns
+// nil once the last handler has returned. Handlers see the end of ctx, and learn
+// the calling node from Peer.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	var both http.Protocols
 	both.SetHTTP1(true)
+	both.SetHTTP2(true)
 	both.SetUnencryptedHTTP2(true)
 	handlers := gate{empty: make(chan struct{})}
 	server := &http.Server{
@@ -38,11 +40,12 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 		HTTP2:             watchful(),
 		ReadHeaderTimeout: headerTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       connContext,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if handlers.enter() {
 				defer handlers.leave()
-				handler.ServeHTTP(w, r)
+				handler.ServeHTTP(w, withCaller(r))
 			}
 		}),
 	}
@@ -53,7 +56,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	})()
 	err := server.Serve(l)
 	handlers.shut()
-	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
+	if ctx.Err() != nil && (errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed)) {
 		<-closed
 		return nil
 	}

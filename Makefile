@@ -24,7 +24,7 @@ demo:
 	bin/swarmgit demo $(ARGS)
 
 test:
-	.ci/prerequisites
+	.ci/prerequisites ip
 	$(GO) test -count=1 ./...
 
 # Needs a C compiler. What only starts real containers is left to "make test".

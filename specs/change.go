@@ -8,10 +8,11 @@ package specs
 type Change struct {
 	TaskSpec *TaskSpec `json:"task_spec,omitempty"` // stored under its hash until nothing refers to it
 
-	Cluster *Cluster         `json:"cluster,omitempty"`
-	Source  *Patch[Source]   `json:"source,omitempty"`
-	Ref     *Patch[Ref]      `json:"ref,omitempty"`
-	Stack   *Patch[StackRow] `json:"stack,omitempty"`
+	Cluster   *Cluster         `json:"cluster,omitempty"`
+	Authority *Authority       `json:"authority,omitempty"`
+	Source    *Patch[Source]   `json:"source,omitempty"`
+	Ref       *Patch[Ref]      `json:"ref,omitempty"`
+	Stack     *Patch[StackRow] `json:"stack,omitempty"`
 
 	Revision         *Patch[Revision]         `json:"revision,omitempty"` // creates or prunes
 	RevisionProgress *Patch[RevisionProgress] `json:"revision_progress,omitempty"`

@@ -1,6 +1,9 @@
 package specs
 
-import "math/big"
+import (
+	"math/big"
+	"strings"
+)
 
 // IDLength is the length of every ID: base36 characters, as in Swarm.
 const IDLength = 25
@@ -8,9 +11,13 @@ const IDLength = 25
 // ID turns 16 random bytes into an identifier of 25 lower-case base36
 // characters. The caller brings the randomness.
 func ID(random [16]byte) string {
-	text := new(big.Int).SetBytes(random[:]).Text(36)
-	const zeros = "0000000000000000000000000"
-	return zeros[:IDLength-len(text)] + text
+	return base36(random[:], IDLength)
+}
+
+// base36 writes bytes as one number of so many digits.
+func base36(data []byte, length int) string {
+	text := new(big.Int).SetBytes(data).Text(36)
+	return strings.Repeat("0", length-len(text)) + text
 }
 
 // Hash names content: the lower-case hex SHA-256 of its binary encoding

@@ -59,6 +59,14 @@ type NodeSeen struct {
 	Since       time.Time       `json:"since,omitzero"`
 	Addr        string          `json:"addr,omitempty"` // IP address
 	Description NodeDescription `json:"description,omitzero"`
+	Certificate NodeCertificate `json:"certificate,omitzero"` // that it showed when its session opened
+}
+
+// NodeCertificate is what the managers need to know of a node's certificate.
+type NodeCertificate struct {
+	Role     Role      `json:"role"`
+	Issuer   Hash      `json:"issuer"` // SHA-256 of the certificate that it was signed with, see Authority.Issuer
+	NotAfter time.Time `json:"not_after"`
 }
 
 // NodeDescription is what a node says of itself when its session opens.
@@ -70,6 +78,7 @@ type NodeDescription struct {
 	Engine       string            `json:"engine"`                  // "containerd 1.6.20"
 	EngineLabels map[string]string `json:"engine_labels,omitempty"` // engine.labels.*
 	Runtimes     []string          `json:"runtimes,omitempty"`      // task runtimes, "" is a container
+	Format       int               `json:"format,omitempty"`        // newest of the managers' entries that its release reads; 0 is 1
 }
 
 // CanTakeTasks reports whether new tasks may be assigned to the node.

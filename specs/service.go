@@ -31,7 +31,8 @@ type ServiceSpec struct {
 	Rollback  UpdateConfig  `json:"rollback,omitzero"`
 }
 
-// WantedReplicas is Replicas with its default of 1.
+// WantedReplicas is Replicas with its default of 1. In a global service it means
+// nothing: there the nodes are counted, see converge.Wanted.
 func (s ServiceSpec) WantedReplicas() uint64 {
 	if s.Replicas == nil {
 		return 1
@@ -106,6 +107,7 @@ const (
 	DefaultMonitor      = 5 * time.Second
 	DefaultStopGrace    = 10 * time.Second
 	DefaultHistory      = 5 // ended tasks kept for each slot
+	DefaultHeartbeat    = 5 * time.Second
 )
 
 // RolloutState is where a service is on its way to its target spec.

@@ -96,10 +96,15 @@ type Cluster struct {
 	Version uint64          `json:"version"`
 }
 
+// DefaultOrphanAfter is how long a node may be down before its tasks are given
+// up, as in Swarm.
+const DefaultOrphanAfter = 24 * time.Hour
+
 // ClusterSettings are the operator's choices for the whole cluster.
 type ClusterSettings struct {
 	History         *int     `json:"history,omitempty"`          // ended tasks kept per slot; nil is DefaultHistory, negative keeps all
-	HeartbeatPeriod Duration `json:"heartbeat_period,omitempty"` // 0 is 5 s
+	HeartbeatPeriod Duration `json:"heartbeat_period,omitempty"` // 0 is DefaultHeartbeat
+	OrphanAfter     Duration `json:"orphan_after,omitempty"`     // how long a node may be down before its tasks are given up; 0 is DefaultOrphanAfter
 	PackLimit       Bytes    `json:"pack_limit,omitempty"`       // largest push; 0 is 32M
 	Tokens          []Hash   `json:"tokens,omitempty"`           // SHA-256 of each lasting token that may push
 }

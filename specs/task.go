@@ -1,9 +1,6 @@
 package specs
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Task is one slot of a service filled once. It never runs twice and never
 // moves: it is replaced.
@@ -11,8 +8,9 @@ type Task struct {
 	// Written once, when converge creates the task.
 	ID          string    `json:"id"`
 	ServiceID   string    `json:"service_id"`
-	ServiceName string    `json:"service_name"`   // a task is named even after its service is gone
-	Slot        uint64    `json:"slot,omitempty"` // from 1; 0 in a global service
+	ServiceName string    `json:"service_name"`        // a task is named even after its service is gone
+	Slot        uint64    `json:"slot,omitempty"`      // from 1; 0 in a global service
+	SlotNode    string    `json:"slot_node,omitempty"` // in a global service: the node whose task it is, also while it waits for room there
 	Spec        Hash      `json:"spec"`
 	Created     time.Time `json:"created"`
 
@@ -52,13 +50,11 @@ type Exit struct {
 	OOM  bool `json:"oom,omitempty"` // killed because it reached its memory limit
 }
 
+// SlotID is the slot of the service that the task fills.
+func (t Task) SlotID() SlotID { return SlotID{t.Slot, t.SlotNode} }
+
 // Name is the task's name, "shop_web.1", or "agent.<node>" in a global service.
-func (t Task) Name() string {
-	if t.Slot == 0 {
-		return t.ServiceName + "." + t.Want.Node
-	}
-	return fmt.Sprintf("%s.%d", t.ServiceName, t.Slot)
-}
+func (t Task) Name() string { return t.ServiceName + "." + t.SlotID().String() }
 
 // State is the task's current state, from whoever saw it last: the node once it
 // has accepted the task, the managers before.

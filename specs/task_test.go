@@ -76,7 +76,7 @@ func TestTaskState(t *testing.T) {
 
 func TestTaskName(t *testing.T) {
 	replicated := Task{ServiceName: "shop_web", Slot: 2, Want: TaskWant{Node: "n1"}}
-	global := Task{ServiceName: "agent", Want: TaskWant{Node: "n1"}}
+	global := Task{ServiceName: "agent", SlotNode: "n1"}
 	if replicated.Name() != "shop_web.2" || global.Name() != "agent.n1" {
 		t.Errorf("got %s and %s", replicated.Name(), global.Name())
 	}

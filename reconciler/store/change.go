@@ -14,6 +14,8 @@ func (d *Draft) change(c specs.Change) error {
 		return nil
 	case c.Cluster != nil:
 		return d.setCluster(*c.Cluster)
+	case c.Authority != nil:
+		return d.setAuthority(*c.Authority)
 	case c.Source != nil:
 		return changeRow(d, d.t.sources, "source", c.Source, sourceHead)
 	case c.Ref != nil:
@@ -54,6 +56,17 @@ func (d *Draft) setCluster(row specs.Cluster) error {
 	}
 	row.Version = d.index
 	swap(d, d.t.cluster, clusterKey, old, &row)
+	return nil
+}
+
+// setAuthority replaces the authority's row, as setCluster does.
+func (d *Draft) setAuthority(row specs.Authority) error {
+	old := d.t.authority.row(authorityKey)
+	if have := d.Authority().Version; row.Version != have {
+		return outdated("certificate", "authority", have, row.Version)
+	}
+	row.Version = d.index
+	swap(d, d.t.authority, authorityKey, old, &row)
 	return nil
 }
 

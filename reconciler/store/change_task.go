@@ -85,4 +85,7 @@ func (t tables) share(task *specs.Task) {
 	if n := t.nodes.row(task.Want.Node); n != nil {
 		task.Want.Node = n.ID
 	}
+	if n := t.nodes.row(task.SlotNode); n != nil {
+		task.SlotNode = n.ID
+	}
 }

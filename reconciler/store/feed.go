@@ -10,6 +10,7 @@ type Touched struct {
 	Tasks     map[string]struct{}
 	Nodes     map[string]struct{}
 	Revisions map[string]struct{}
+	Authority bool
 }
 
 func newTouched() Touched {
@@ -21,10 +22,11 @@ func newTouched() Touched {
 
 // empty reports that nothing was touched.
 func (t Touched) empty() bool {
-	return !t.All && len(t.Services)+len(t.Tasks)+len(t.Nodes)+len(t.Revisions) == 0
+	return !t.All && !t.Authority && len(t.Services)+len(t.Tasks)+len(t.Nodes)+len(t.Revisions) == 0
 }
 
-func (t Touched) add(c specs.Change) {
+func (t *Touched) add(c specs.Change) {
+	t.Authority = t.Authority || c.Authority != nil
 	mark(t.Services, c.Service)
 	mark(t.Services, c.Spec)
 	mark(t.Services, c.Rollout)

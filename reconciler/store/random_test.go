@@ -71,7 +71,7 @@ func forgetService(t *rapid.T, s Snapshot) specs.Transaction {
 func createTask(t *rapid.T, s Snapshot) specs.Transaction {
 	return withSpec(t, func(h specs.Hash) specs.Change {
 		return specs.Change{Task: specs.Insert(anyOf(t, taskIDs), specs.Task{
-			ServiceID: anyOf(t, serviceIDs), Slot: rapid.Uint64Range(1, 3).Draw(t, "slot"), Spec: h,
+			ServiceID: anyOf(t, serviceIDs), Slot: rapid.Uint64Range(0, 2).Draw(t, "slot"), SlotNode: anyOf(t, []string{"", "n1", "n2"}), Spec: h,
 			Created: drawTime(t), Want: drawWant(t),
 		})}
 	})
@@ -128,7 +128,8 @@ func drawSmallRows(t *rapid.T, s Snapshot) specs.Transaction {
 		{Ref: specs.Set(id, drawBase(t, ref.Version), specs.Ref{Commit: id})},
 		{Stack: specs.Set(id, stack.Version, specs.StackRow{Source: id})},
 		{Source: specs.Set(id, source.Version, specs.Source{Branch: id})},
-	}[:rapid.IntRange(1, 4).Draw(t, "rows")]
+		{Authority: &specs.Authority{External: []string{id}, Version: drawBase(t, s.Authority().Version)}},
+	}[:rapid.IntRange(1, 5).Draw(t, "rows")]
 }
 
 func drawRevision(t *rapid.T, s Snapshot) specs.Transaction {

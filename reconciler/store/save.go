@@ -20,16 +20,17 @@ const Format = 1
 
 // record is one row. Exactly one field is set.
 type record struct {
-	Cluster  *specs.Cluster  `json:"cluster,omitempty"`
-	Source   *specs.Source   `json:"source,omitempty"`
-	Ref      *specs.Ref      `json:"ref,omitempty"`
-	Stack    *specs.StackRow `json:"stack,omitempty"`
-	Revision *specs.Revision `json:"revision,omitempty"`
-	Node     *specs.Node     `json:"node,omitempty"`
-	TaskSpec *specs.TaskSpec `json:"task_spec,omitempty"`
-	Service  *specs.Service  `json:"service,omitempty"`
-	Task     *specs.Task     `json:"task,omitempty"`
-	End      *int            `json:"end,omitempty"` // the number of records before
+	Cluster   *specs.Cluster   `json:"cluster,omitempty"`
+	Authority *specs.Authority `json:"authority,omitempty"`
+	Source    *specs.Source    `json:"source,omitempty"`
+	Ref       *specs.Ref       `json:"ref,omitempty"`
+	Stack     *specs.StackRow  `json:"stack,omitempty"`
+	Revision  *specs.Revision  `json:"revision,omitempty"`
+	Node      *specs.Node      `json:"node,omitempty"`
+	TaskSpec  *specs.TaskSpec  `json:"task_spec,omitempty"`
+	Service   *specs.Service   `json:"service,omitempty"`
+	Task      *specs.Task      `json:"task,omitempty"`
+	End       *int             `json:"end,omitempty"` // the number of records before
 }
 
 // records yields all rows, what is named before who names it, by ID within a
@@ -37,6 +38,7 @@ type record struct {
 func (t tables) records() iter.Seq[record] {
 	return func(yield func(record) bool) {
 		_ = walk(t.cluster, yield, func(r *specs.Cluster) record { return record{Cluster: r} }) &&
+			walk(t.authority, yield, func(r *specs.Authority) record { return record{Authority: r} }) &&
 			walk(t.sources, yield, func(r *specs.Source) record { return record{Source: r} }) &&
 			walk(t.refs, yield, func(r *specs.Ref) record { return record{Ref: r} }) &&
 			walk(t.stacks, yield, func(r *specs.StackRow) record { return record{Stack: r} }) &&
@@ -138,6 +140,8 @@ func (d *Draft) restore(r record) error {
 	switch {
 	case r.Cluster != nil:
 		d.t.cluster.put(clusterKey, r.Cluster)
+	case r.Authority != nil:
+		d.t.authority.put(authorityKey, r.Authority)
 	case r.Source != nil:
 		d.t.sources.put(r.Source.Name, r.Source)
 	case r.Ref != nil:

@@ -24,6 +24,13 @@ func (s Snapshot) Cluster() specs.Cluster {
 	return row
 }
 
+// Authority returns the row of the certificate authority; it is zero before
+// there is one. It holds keys and secrets.
+func (s Snapshot) Authority() specs.Authority {
+	row, _ := s.t.authority.get(authorityKey)
+	return row
+}
+
 // TaskSpec returns the spec of that hash.
 func (s Snapshot) TaskSpec(h specs.Hash) (specs.TaskSpec, bool) {
 	if row := s.t.taskSpecs.row(string(h)); row != nil {

@@ -19,8 +19,10 @@
 //	service: rollout       converge      Rollout, Service (forget)
 //	task: identity, want   converge      Task, TaskWant
 //	task: seen             dispatcher    TaskSeen
-//	node: spec             api           Node, NodeSpec
+//	node: identity         ca            Node (create: a machine joins)
+//	node: spec             api           Node (forget), NodeSpec
 //	node: seen             dispatcher    NodeSeen
+//	authority              ca            Authority
 //	stack                  planner       Stack
 //	ref, revision          git           Ref, Revision
 //	revision: progress     converge      RevisionProgress
@@ -32,13 +34,14 @@
 // never written has version 0. A patch of a whole row creates it with base 0
 // and forgets it with the version of its first group: SpecVersion of services
 // and nodes, WantVersion of tasks, ProgressVersion of revisions, Version of the
-// rest. The cluster's row carries its base in its own Version. A transaction is
-// refused wholly, with [ErrConflict], if a base was overtaken, a row is missing
-// or exists already, a task spec is named that is neither stored nor brought
-// along, a service name is taken (case does not count), a task would change its
-// node or lower its desired state, or a service is forgotten that is not
-// removed or still has tasks. One thing is dropped without a word: a status
-// that is behind the one that is stored, because it was merely late.
+// rest. The rows of the cluster and of the authority carry their base in their
+// own Version. A transaction is refused wholly, with [ErrConflict], if a base
+// was overtaken, a row is missing or exists already, a task spec is named that
+// is neither stored nor brought along, a service name is taken (case does not
+// count), a task would change its node or lower its desired state, or a service
+// is forgotten that is not removed or still has tasks. One thing is dropped
+// without a word: a status that is behind the one that is stored, because it
+// was merely late.
 //
 // A task spec lives as long as a service or a task names it, and is collected
 // at the end of the transaction that took the last name away. So a transaction

@@ -105,7 +105,7 @@ func saveAndRestore(s Snapshot) (Snapshot, error) {
 func indexesAgreeWithAScan(t *rapid.T, s Snapshot) {
 	t.Helper()
 	byAge := func(a, b specs.Task) int {
-		return cmp.Or(cmp.Compare(a.Slot, b.Slot), a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
+		return cmp.Or(a.SlotID().Compare(b.SlotID()), a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
 	}
 	for _, id := range serviceIDs {
 		want := filter(s.Tasks(), func(r specs.Task) bool { return r.ServiceID == id })

@@ -10,7 +10,8 @@ import (
 // tables is one whole state. A fork shares everything with its origin until it
 // is written.
 type tables struct {
-	cluster   table[specs.Cluster] // one row, under clusterKey
+	cluster   table[specs.Cluster]   // one row, under clusterKey
+	authority table[specs.Authority] // one row, under authorityKey
 	taskSpecs table[taskSpecRow]
 	services  table[specs.Service]
 	tasks     table[specs.Task]
@@ -26,7 +27,10 @@ type tables struct {
 	nodeTasks     index[nodeTask]
 }
 
-const clusterKey = "cluster"
+const (
+	clusterKey   = "cluster"
+	authorityKey = "authority"
+)
 
 type taskSpecRow struct {
 	hash specs.Hash
@@ -36,7 +40,7 @@ type taskSpecRow struct {
 
 func emptySnapshot() Snapshot {
 	return Snapshot{t: tables{
-		cluster: newTable[specs.Cluster](), taskSpecs: newTable[taskSpecRow](),
+		cluster: newTable[specs.Cluster](), authority: newTable[specs.Authority](), taskSpecs: newTable[taskSpecRow](),
 		services: newTable[specs.Service](), tasks: newTable[specs.Task](),
 		nodes: newTable[specs.Node](), stacks: newTable[specs.StackRow](),
 		sources: newTable[specs.Source](), refs: newTable[specs.Ref](),
@@ -48,7 +52,7 @@ func emptySnapshot() Snapshot {
 
 func (t tables) fork() tables {
 	return tables{
-		t.cluster.fork(), t.taskSpecs.fork(), t.services.fork(), t.tasks.fork(), t.nodes.fork(),
+		t.cluster.fork(), t.authority.fork(), t.taskSpecs.fork(), t.services.fork(), t.tasks.fork(), t.nodes.fork(),
 		t.stacks.fork(), t.sources.fork(), t.refs.fork(), t.revisions.fork(), t.serviceNames.fork(),
 		t.stackServices.fork(), t.serviceTasks.fork(), t.nodeTasks.fork(),
 	}
@@ -56,7 +60,7 @@ func (t tables) fork() tables {
 
 func (t tables) freeze() tables {
 	return tables{
-		t.cluster.freeze(), t.taskSpecs.freeze(), t.services.freeze(), t.tasks.freeze(), t.nodes.freeze(),
+		t.cluster.freeze(), t.authority.freeze(), t.taskSpecs.freeze(), t.services.freeze(), t.tasks.freeze(), t.nodes.freeze(),
 		t.stacks.freeze(), t.sources.freeze(), t.refs.freeze(), t.revisions.freeze(), t.serviceNames.freeze(),
 		t.stackServices.freeze(), t.serviceTasks.freeze(), t.nodeTasks.freeze(),
 	}
@@ -100,13 +104,13 @@ func stackServiceKey(s *specs.Service) *stackService {
 // serviceTask orders tasks by service, slot and age.
 type serviceTask struct {
 	service string
-	slot    uint64
+	slot    specs.SlotID
 	created int64 // Unix nanoseconds
 	id      string
 }
 
 func (k serviceTask) less(l serviceTask) bool {
-	return cmp.Or(strings.Compare(k.service, l.service), cmp.Compare(k.slot, l.slot),
+	return cmp.Or(strings.Compare(k.service, l.service), k.slot.Compare(l.slot),
 		cmp.Compare(k.created, l.created), strings.Compare(k.id, l.id)) < 0
 }
 
@@ -114,7 +118,7 @@ func serviceTaskKey(t *specs.Task) *serviceTask {
 	if t == nil {
 		return nil
 	}
-	return &serviceTask{t.ServiceID, t.Slot, t.Created.UnixNano(), t.ID}
+	return &serviceTask{t.ServiceID, t.SlotID(), t.Created.UnixNano(), t.ID}
 }
 
 // nodeTask orders tasks by node; under the empty node stand those that wait for

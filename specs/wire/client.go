@@ -26,16 +26,25 @@ func NewClient(dial Dial) *Client { return newClient(dial, cborCodec) }
 func NewJSONClient(dial Dial) *Client { return newClient(dial, jsonCodec) }
 
 func newClient(dial Dial, c codec) *Client {
+	transport := Transport(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) })
+	// The host is a name for the Host header; dial knows where to go.
+	return &Client{http: &http.Client{Transport: transport}, base: "http://swarmgit", options: clientOptions(c)}
+}
+
+// Transport carries requests to other processes, by the connections that dial
+// opens to the hosts of their URLs. It keeps them, one for all requests to a host.
+func Transport(dial func(ctx context.Context, host string) (net.Conn, error)) *http.Transport {
 	var h2c http.Protocols
 	h2c.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{
+	return &http.Transport{
 		Protocols:          &h2c,
 		HTTP2:              watchful(),
 		DisableCompression: true,
-		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			host, _, _ := net.SplitHostPort(addr) // the transport has put the port there
+			return dial(ctx, host)
+		},
 	}
-	// The host is a name for the Host header; dial knows where to go.
-	return &Client{http: &http.Client{Transport: transport}, base: "http://swarmgit", options: clientOptions(c)}
 }
 
 // Close closes the connection once no call uses it.

@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -30,10 +32,8 @@ const dialTimeout = 5 * time.Second
 // renewed while connections use them, which keep what they began with. Safe for
 // concurrent use.
 type Credentials struct {
-	held atomic.Pointer[held]
-	// Refuse says why a node is not let in although its certificate is good; nil
-	// refuses nobody. It is set before the credentials are used.
-	Refuse func(Identity) error
+	held   atomic.Pointer[held]
+	refuse atomic.Pointer[func(Identity) error] // nil refuses nobody
 }
 
 type held struct {
@@ -109,11 +109,16 @@ func (c *Credentials) admit(h *held, s tls.ConnectionState) error {
 		return err
 	case s.NegotiatedProtocol == string(Raft) && peer.Role != specs.Manager:
 		return fmt.Errorf("node %s is no manager", peer.NodeID)
-	case c.Refuse != nil:
-		return c.Refuse(peer)
+	}
+	if refuse := c.refuse.Load(); refuse != nil {
+		return (*refuse)(peer)
 	}
 	return nil
 }
+
+// Refuse sets what says why a node is not let in although its certificate is
+// good.
+func (c *Credentials) Refuse(why func(Identity) error) { c.refuse.Store(&why) }
 
 // peer is the other side of a connection, a node of this cluster.
 func (h *held) peer(s tls.ConnectionState) (Identity, error) {
@@ -130,12 +135,17 @@ func (c *Credentials) Dial(ctx context.Context, addr string, protocol Protocol) 
 	return dialTLS(ctx, addr, &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{string(protocol)},
 		RootCAs: h.roots, ServerName: RoleName(specs.Manager),
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &h.cert, nil },
+		GetClientCertificate: c.Show,
 		VerifyConnection: func(s tls.ConnectionState) error {
 			_, err := h.peer(s)
 			return err
 		},
 	})
+}
+
+// Show is the certificate to show to a server that asks for one.
+func (c *Credentials) Show(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return &c.held.Load().cert, nil
 }
 
 // Client returns a client of the manager at addr.
@@ -186,10 +196,29 @@ func dialTLS(ctx context.Context, addr string, config *tls.Config) (net.Conn, er
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", addr)
+	if err == nil {
+		err = admitted(ctx, conn)
+	}
 	if err != nil {
 		return nil, dialFailure(addr, err)
 	}
-	return refusable{conn}, nil
+	return conn, nil
+}
+
+// admitted waits until the other side lets this one in. It closes the connection
+// if that is not so.
+func admitted(ctx context.Context, conn net.Conn) error {
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })() // ends Read
+	first := make([]byte, 1)
+	_, err := conn.Read(first)
+	if err == nil && first[0] != welcome {
+		err = errors.New("no node port of swarmgit answers there")
+	}
+	if err != nil {
+		_ = conn.Close() // it is of no use
+		return cmp.Or(ctx.Err(), err)
+	}
+	return nil
 }
 
 // dialFailure is why a manager was not reached, in words.
@@ -206,21 +235,15 @@ func dialFailure(addr string, err error) error {
 		return Errorf(Unavailable, "%s: the certificate of the manager there has run out, or a clock is wrong", addr)
 	case errors.Is(err, context.DeadlineExceeded):
 		return Errorf(Unavailable, "%s: no answer in %s", addr, dialTimeout)
+	case errors.Is(err, io.EOF):
+		return Errorf(Unavailable, "%s: it hung up before it answered", addr)
 	case errors.As(err, &op) && op.Op == "dial":
 		return Errorf(Unavailable, "%s: %w", addr, op.Err)
 	}
 	return Errorf(Unavailable, "%s: %w", addr, refusal(err))
 }
 
-// refusable says in words that the other side did not like our certificate,
-// which TLS 1.3 tells only after the handshake.
-type refusable struct{ net.Conn }
-
-func (c refusable) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	return n, refusal(err)
-}
-
+// refusal says in words that the other side did not like our certificate.
 func refusal(err error) error {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" { // as crypto/tls names an alert

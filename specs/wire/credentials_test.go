@@ -86,11 +86,6 @@ func (a *authority) node(id Identity, edits ...func(*x509.Certificate)) *Credent
 // openPort serves who calls under three paths and returns the address.
 func openPort(t *testing.T, c *Credentials) (addr string, port *Port) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = NewPort(l, c, slog.New(slog.DiscardHandler))
 	mux := http.NewServeMux()
 	for _, p := range []Unary[askMe, toldYou]{whoJoins, whoIsNode, whoIsManager} {
 		p.Serve(mux, func(ctx context.Context, _ askMe) (toldYou, error) {
@@ -98,17 +93,38 @@ func openPort(t *testing.T, c *Credentials) (addr string, port *Port) {
 			return toldYou{peer.NodeID}, nil
 		})
 	}
+	port = openPortFor(t, c, mux)
+	return port.listener.Addr().String(), port
+}
+
+// openPortFor serves a mux to nodes.
+func openPortFor(t *testing.T, c *Credentials, mux *http.ServeMux) *Port {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := NewPort(l, c, slog.New(slog.DiscardHandler))
+	untilEnd(t, port.Run)
+	serveUntilEnd(t, port.Listener(Calls), mux)
+	return port
+}
+
+func serveUntilEnd(t *testing.T, l net.Listener, mux *http.ServeMux) {
+	untilEnd(t, func(ctx context.Context) error { return Serve(ctx, l, Authorize(mux)) })
+}
+
+// untilEnd runs f until the test ends.
+func untilEnd(t *testing.T, f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- port.Run(ctx) }()
-	go func() { ended <- Serve(ctx, port.Listener(Calls), Authorize(mux)) }()
+	ended := make(chan error, 1)
+	go func() { ended <- f(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := errors.Join(<-ended, <-ended); err != nil {
+		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	return l.Addr().String(), port
 }
 
 type askMe struct{}
@@ -126,12 +142,12 @@ func worker(id string) Identity  { return Identity{id, specs.Worker, "cluster"} 
 func TestNodePort(t *testing.T) {
 	root, other := newAuthority(t), newAuthority(t)
 	server := root.node(manager("m1"))
-	server.Refuse = func(id Identity) error {
+	server.Refuse(func(id Identity) error {
 		if id.NodeID == "removed" {
 			return errors.New("it was removed")
 		}
 		return nil
-	}
+	})
 	addr, _ := openPort(t, server)
 	expired := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
 	for name, c := range map[string]struct {
@@ -176,10 +192,8 @@ func TestRaftIsForManagers(t *testing.T) {
 		}
 		accepted <- conn
 	}()
-	if conn, err := root.node(worker("w1")).Dial(t.Context(), addr, Raft); err == nil {
-		if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "refuses this node's certificate") {
-			t.Errorf("a worker reads from Raft: %v", err)
-		}
+	if _, err := root.node(worker("w1")).Dial(t.Context(), addr, Raft); err == nil || !strings.Contains(err.Error(), "refuses this node's certificate") {
+		t.Errorf("a worker gets through to Raft: %v", err)
 	}
 	conn, err := root.node(manager("m2")).Dial(t.Context(), addr, Raft)
 	if err != nil {
@@ -215,5 +229,24 @@ func TestRenewedCredentialsAreUsed(t *testing.T) {
 	defer client.Close()
 	if got, err := whoIsNode.Call(t.Context(), client, askMe{}); err != nil || got.Name != "w1" {
 		t.Errorf("after the renewal: %v, %v", got, err)
+	}
+}
+
+// TestIdleConnectionsKeepNobodyOut fills the port with connections that say
+// nothing.
+func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
+	root := newAuthority(t)
+	addr, _ := openPort(t, root.node(manager("m1")))
+	for range maxHandshakes + maxHandshakes/2 {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	client := root.node(worker("w1")).Client(addr)
+	defer client.Close()
+	if got, err := whoIsNode.Call(t.Context(), client, askMe{}); err != nil || got.Name != "w1" {
+		t.Errorf("known as %q, %v", got.Name, err)
 	}
 }

@@ -3,8 +3,8 @@
 //
 // A procedure is a typed name. Both sides are one line:
 //
-//	wire.Heartbeat.Serve(mux, d.heartbeat)
-//	reply, err := wire.Heartbeat.Call(ctx, client, request)
+//	wire.Report.Serve(mux, d.report)
+//	reply, err := wire.Report.Call(ctx, client, request)
 //
 // Underneath is Connect over HTTP/2 without TLS until nodes have certificates;
 // HTTP/1.1 is answered too, so that a person with curl can call what speaks

@@ -97,7 +97,8 @@ func fromWire(err error) error {
 	return &Error{kind, words}
 }
 
-// refuse answers a request that reaches no procedure.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
+// Refuse answers a request that reaches no procedure, in the form in which its
+// caller expects an error.
+func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	_ = connect.NewErrorWriter().Write(w, r, toWire(err)) // who has gone needs no answer
 }

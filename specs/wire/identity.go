@@ -2,8 +2,12 @@ package wire
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -72,21 +76,70 @@ func Authorize(next http.Handler) http.Handler {
 			known && peer.Role == specs.Manager && strings.HasPrefix(r.URL.Path, managerPrefix):
 			next.ServeHTTP(w, r)
 		case !known:
-			refuse(w, r, Errorf(Unauthenticated, "this port serves nodes that have a certificate of the cluster"))
+			Refuse(w, r, Errorf(Unauthenticated, "this port serves nodes that have a certificate of the cluster"))
 		default:
-			refuse(w, r, Errorf(PermissionDenied, "a %s may not call %s", peer.Role, r.URL.Path))
+			Refuse(w, r, Errorf(PermissionDenied, "a %s may not call %s", peer.Role, r.URL.Path))
 		}
 	})
 }
 
-// withCaller puts into the context of a request who makes it.
-func withCaller(r *http.Request) *http.Request {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return r
+type callerKey struct{}
+
+// caller is what is known of the connection of a call.
+type caller struct {
+	addr        string
+	certificate specs.NodeCertificate
+}
+
+// CallerAddr is where a call came from, "10.0.0.7:51034".
+func CallerAddr(ctx context.Context) string {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c.addr
+}
+
+// PeerCertificate describes the certificate of the node that called. It is zero
+// for a caller without one.
+func PeerCertificate(ctx context.Context) specs.NodeCertificate {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c.certificate
+}
+
+// connContext is the context of the calls of a connection: who makes them is
+// found out once for all of them. A handshake was done before, see Port.
+func connContext(ctx context.Context, conn net.Conn) context.Context {
+	c := caller{addr: conn.RemoteAddr().String()}
+	switch conn := conn.(type) {
+	case piped:
+		if conn.as != nil {
+			ctx, c.certificate = WithPeer(ctx, conn.as.id), conn.as.certificate
+		}
+	case *tls.Conn:
+		state := conn.ConnectionState()
+		if len(state.VerifiedChains) == 0 {
+			break
+		}
+		id, err := IdentityOf(state.PeerCertificates[0])
+		if err != nil {
+			break // the handshake has refused such certificates
+		}
+		ctx = WithPeer(ctx, id)
+		c.certificate = describe(id, state.PeerCertificates, state.VerifiedChains[0])
 	}
-	id, err := IdentityOf(r.TLS.PeerCertificates[0])
-	if err != nil {
-		return r // the handshake has refused such certificates
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// describe says what a node's certificate is. What it was signed with is what
+// the node shows after it; a node that shows nothing more has it from the root.
+func describe(id Identity, shown, verified []*x509.Certificate) specs.NodeCertificate {
+	issuer := verified[len(verified)-1]
+	if len(shown) > 1 {
+		issuer = shown[1]
 	}
-	return r.WithContext(WithPeer(r.Context(), id))
+	return specs.NodeCertificate{Role: id.Role, Issuer: DigestOf(issuer), NotAfter: shown[0].NotAfter.UTC()}
+}
+
+// DigestOf names a certificate: the SHA-256 of its content.
+func DigestOf(cert *x509.Certificate) specs.Hash {
+	sum := sha256.Sum256(cert.Raw)
+	return specs.Hash(hex.EncodeToString(sum[:]))
 }

@@ -10,8 +10,8 @@ import (
 const (
 	// Session opens a node's session and lasts as long as it.
 	Session = ServerStream[SessionRequest, SessionMessage]("/swarmgit.node/Session")
-	// Heartbeat says that the node lives.
-	Heartbeat = Unary[HeartbeatRequest, HeartbeatReply]("/swarmgit.node/Heartbeat")
+	// Heartbeat says that the node lives, again and again.
+	Heartbeat = Dialogue[HeartbeatRequest, HeartbeatReply]("/swarmgit.node/Heartbeat")
 	// Assigned streams the node's tasks, all of them first and then as they change.
 	Assigned = ServerStream[AssignmentsRequest, Assignments]("/swarmgit.node/Assignments")
 	// Report brings what the node sees of its tasks.
@@ -20,6 +20,10 @@ const (
 	LogRequests = ServerStream[LogRequestsRequest, LogRequest]("/swarmgit.node/LogRequests")
 	// PublishLogs brings the logs that one request asked for.
 	PublishLogs = ClientStream[LogBatch, PublishLogsReply]("/swarmgit.node/PublishLogs")
+	// Leave says that the node that calls leaves the cluster. The manager that
+	// leads forgets it; others answer NotLeader, and it is NotFound when they
+	// have forgotten it already.
+	Leave = Unary[LeaveRequest, LeaveReply]("/swarmgit.node/Leave")
 )
 
 // SessionRequest opens a session of the node that calls. A second session of a
@@ -31,14 +35,14 @@ type SessionRequest struct {
 // SessionMessage is sent at once and whenever one of its fields changes. The
 // stream ends when the manager is no leader any more. A manager that does not
 // lead sends one without a SessionID, for its Managers, and ends the stream as
-// NotLeader.
+// NotLeader; while nobody leads it waits a few seconds before.
 type SessionMessage struct {
 	SessionID string         `json:"session_id,omitempty"`
 	Heartbeat specs.Duration `json:"heartbeat,omitempty"` // send one after each such period
 	Managers  []Manager      `json:"managers,omitempty"`
 
 	Role  specs.Role `json:"role,omitempty"`  // that the node is to have; another than its certificate's asks for a new one
-	Renew string     `json:"renew,omitempty"` // digest of the root that its next certificate comes from; it asks for that one now if its own does not
+	Renew string     `json:"renew,omitempty"` // digest of what its certificate is to be signed with (specs.Authority.Issuer); it asks for a new one now if its own is not
 }
 
 // Manager is where a manager is reached by nodes.
@@ -139,3 +143,9 @@ type LogLine struct {
 
 // PublishLogsReply ends a log stream.
 type PublishLogsReply struct{}
+
+// LeaveRequest says that the node that calls leaves.
+type LeaveRequest struct{}
+
+// LeaveReply says that the managers have forgotten the node.
+type LeaveReply struct{}

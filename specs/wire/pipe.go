@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 	"net"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // Pipe connects two parts of one process: what Dial opens, Accept gets. It is
@@ -19,10 +21,19 @@ func (p *Pipe) Dial(ctx context.Context) (net.Conn, error) { return p.dial(ctx, 
 // As returns a Dial whose calls are taken for those of a node, as by its
 // certificate.
 func (p *Pipe) As(id Identity) Dial {
-	return func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, &id) }
+	return func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, &shown{id: id}) }
 }
 
-func (p *Pipe) dial(ctx context.Context, as *Identity) (net.Conn, error) {
+// AsNode is As for a node that has a certificate: each connection shows who the
+// node is and what its certificate is at that time, even if it has run out.
+func (p *Pipe) AsNode(show func() (Identity, specs.NodeCertificate)) Dial {
+	return func(ctx context.Context) (net.Conn, error) {
+		id, certificate := show()
+		return p.dial(ctx, &shown{id, certificate})
+	}
+}
+
+func (p *Pipe) dial(ctx context.Context, as *shown) (net.Conn, error) {
 	near, far := net.Pipe()
 	if p.Put(ctx, piped{far, as}) {
 		return near, nil
@@ -36,15 +47,13 @@ func (p *Pipe) dial(ctx context.Context, as *Identity) (net.Conn, error) {
 // piped is a connection whose other side is known without a certificate.
 type piped struct {
 	net.Conn
-	as *Identity // nil is nobody
+	as *shown // nil is nobody
 }
 
-// connContext is the context of the calls of a connection.
-func connContext(ctx context.Context, conn net.Conn) context.Context {
-	if p, ok := conn.(piped); ok && p.as != nil {
-		return WithPeer(ctx, *p.as)
-	}
-	return ctx
+// shown is what a node shows of itself.
+type shown struct {
+	id          Identity
+	certificate specs.NodeCertificate
 }
 
 type pipeAddr struct{}

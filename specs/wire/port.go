@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -14,10 +15,18 @@ const (
 	// handshakeTimeout is how long somebody who connects may take to say who he
 	// is.
 	handshakeTimeout = 10 * time.Second
+	// crowdTimeout is the same while half of maxHandshakes are under way: those who
+	// say nothing must not keep the nodes out.
+	crowdTimeout = time.Second
 	// maxHandshakes is how many may do so at the same time; others wait in the
 	// kernel's queue. A handshake costs about a millisecond and 50 kB.
 	maxHandshakes = 128
 )
+
+// welcome is the first byte on each connection, from the port to who was let in.
+// TLS 1.3 tells a refusal only after the handshake: a caller that did not wait
+// for it would begin to write, and might see a broken connection instead.
+const welcome = 'w'
 
 // Port is the one port that nodes meet at. It takes connections with TLS and
 // hands them to the listener of the protocol that they speak.
@@ -26,11 +35,14 @@ type Port struct {
 	credentials *Credentials
 	log         *slog.Logger
 	inside      map[Protocol]*Queue
+
+	mu   sync.Mutex
+	told map[string]time.Time // refusals that are in the log
 }
 
 // NewPort returns the port over a listener that is open, and owns it.
 func NewPort(l net.Listener, c *Credentials, log *slog.Logger) *Port {
-	p := &Port{listener: l, credentials: c, log: log, inside: map[Protocol]*Queue{}}
+	p := &Port{listener: l, credentials: c, log: log, inside: map[Protocol]*Queue{}, told: map[string]time.Time{}}
 	for _, protocol := range []Protocol{Calls, Raft} {
 		p.inside[protocol] = NewQueue(l.Addr())
 	}
@@ -61,9 +73,13 @@ func (p *Port) Run(ctx context.Context) error {
 			continue
 		}
 		room <- struct{}{}
+		patience := handshakeTimeout
+		if len(room) > maxHandshakes/2 {
+			patience = crowdTimeout
+		}
 		handshakes.Go(func() {
 			defer func() { <-room }()
-			p.greet(ctx, conn)
+			p.greet(ctx, conn, patience)
 		})
 	}
 }
@@ -83,18 +99,41 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // greet learns who has connected, and what for.
-func (p *Port) greet(ctx context.Context, raw net.Conn) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+func (p *Port) greet(ctx context.Context, raw net.Conn, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn := tls.Server(raw, p.credentials.server())
 	if err := conn.HandshakeContext(ctx); err != nil {
-		p.log.InfoContext(ctx, "a connection to the node port was refused", "from", raw.RemoteAddr().String(), "why", err)
+		p.refused(ctx, raw.RemoteAddr().String(), err)
 		_ = raw.Close() // it is given up
+		return
+	}
+	if _, err := conn.Write([]byte{welcome}); err != nil { // one byte fits into any buffer
+		_ = raw.Close() // whoever it was has gone
 		return
 	}
 	queue, ok := p.inside[Protocol(conn.ConnectionState().NegotiatedProtocol)]
 	if !ok || !queue.Put(ctx, conn) {
 		_ = conn.Close() // nobody wants it
+	}
+}
+
+// refusedPause is how often the log tells of one machine that it is refused for
+// the same reason: one that was removed asks several times a second.
+const refusedPause = time.Minute
+
+func (p *Port) refused(ctx context.Context, from string, why error) {
+	host, _, err := net.SplitHostPort(from)
+	if err != nil {
+		host = from
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, key := time.Now(), host+" "+why.Error()
+	maps.DeleteFunc(p.told, func(_ string, at time.Time) bool { return now.Sub(at) >= refusedPause })
+	if _, told := p.told[key]; !told {
+		p.told[key] = now
+		p.log.InfoContext(ctx, "a connection to the node port was refused", "from", from, "why", why)
 	}
 }
 

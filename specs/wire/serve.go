@@ -45,7 +45,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if handlers.enter() {
 				defer handlers.leave()
-				handler.ServeHTTP(w, withCaller(r))
+				handler.ServeHTTP(w, r)
 			}
 		}),
 	}
@@ -76,9 +76,15 @@ func closeSoon(server *http.Server) {
 	}
 }
 
+// maxFrame is the largest frame that is taken, in bytes: HTTP/2's own choice. Who
+// sends a stream holds a buffer of that size for as long as the stream lasts.
+const maxFrame = 16 << 10
+
 // watchful notices that the other side is gone without a word.
 func watchful() *http.HTTP2Config {
-	return &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter, WriteByteTimeout: SendTimeout}
+	return &http.HTTP2Config{
+		SendPingTimeout: pingAfter, PingTimeout: pingAfter, WriteByteTimeout: SendTimeout, MaxReadFrameSize: maxFrame,
+	}
 }
 
 // gate counts who is inside, and waits for them once it is shut. A WaitGroup
@@ -136,20 +142,26 @@ type deadlineWriter struct {
 
 func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func (w *deadlineWriter) Write(p []byte) (int, error) {
-	w.begin()
-	defer w.end()
-	return w.ResponseWriter.Write(p)
+func (w *deadlineWriter) Write(p []byte) (n int, err error) {
+	w.patiently(func() { n, err = w.ResponseWriter.Write(p) })
+	return n, err
 }
 
 // Flush has no result by http.Flusher's contract; a stream that was cut off
 // fails at its next write.
-func (w *deadlineWriter) Flush() {
-	w.begin()
-	defer w.end()
-	_ = w.control.Flush()
-}
+func (w *deadlineWriter) Flush() { w.patiently(func() { _ = w.control.Flush() }) }
 
+// patiently does a write that is cut off after SendTimeout. A deadline set before
+// each write would cost more than the write: HTTP/2 keeps it in another goroutine.
 // A connection that knows no deadlines has no slow receivers either.
-func (w *deadlineWriter) begin() { _ = w.control.SetWriteDeadline(time.Now().Add(SendTimeout)) }
-func (w *deadlineWriter) end()   { _ = w.control.SetWriteDeadline(time.Time{}) }
+func (w *deadlineWriter) patiently(write func()) {
+	cut := make(chan struct{})
+	timer := time.AfterFunc(SendTimeout, func() {
+		defer close(cut)
+		_ = w.control.SetWriteDeadline(time.Now())
+	})
+	write()
+	if !timer.Stop() {
+		<-cut // or it would cut off whoever has the connection next
+	}
+}

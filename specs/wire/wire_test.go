@@ -355,3 +355,63 @@ func TestCurl(t *testing.T) {
 		}
 	}
 }
+
+func TestDialogue(t *testing.T) {
+	const talk = wire.Dialogue[question, answer]("/test/Talk")
+	mux := http.NewServeMux()
+	talk.Serve(mux, func(_ context.Context, q question) (answer, error) {
+		if q.Words == "" {
+			return answer{}, wire.Errorf(wire.InvalidArgument, "say something")
+		}
+		return answer{Words: strings.ToUpper(q.Words)}, nil
+	})
+	client := serve(t, mux)
+	err := talk.Call(t.Context(), client, func(ask func(question) (answer, error)) error {
+		for _, words := range []string{"web", "db"} {
+			if got, err := ask(question{Words: words}); err != nil || got.Words != strings.ToUpper(words) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		}
+		for range 2 { // what ended stays so
+			if _, err := ask(question{}); wire.KindOf(err) != wire.InvalidArgument || err.Error() != "say something" {
+				t.Errorf("got %v", err)
+			}
+		}
+		return io.ErrUnexpectedEOF
+	})
+	if err != io.ErrUnexpectedEOF {
+		t.Errorf("the caller's own error became %v", err)
+	}
+	if err := talk.Call(t.Context(), client, func(func(question) (answer, error)) error { return nil }); err != nil {
+		t.Errorf("a dialogue without words: %v", err)
+	}
+}
+
+// TestDialogueEndsWithItsContext asks somebody who answers once and then no more.
+func TestDialogueEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const talk = wire.Dialogue[question, answer]("/test/Talk")
+		mux := http.NewServeMux()
+		talk.Serve(mux, func(ctx context.Context, q question) (answer, error) {
+			select {
+			case <-time.After(time.Duration(q.Wait)):
+				return answer{}, nil
+			case <-ctx.Done():
+				return answer{}, ctx.Err()
+			}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		err := talk.Call(ctx, serve(t, mux), func(ask func(question) (answer, error)) error {
+			if _, err := ask(question{}); err != nil {
+				t.Error(err)
+			}
+			_, err := ask(question{Wait: specs.Duration(time.Hour)})
+			return err
+		})
+		if took := time.Since(start); err == nil || took != time.Minute {
+			t.Errorf("ended after %s: %v", took, err)
+		}
+	})
+}

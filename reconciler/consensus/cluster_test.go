@@ -16,39 +16,94 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// cluster is three voters in memory. The first began it.
+// cluster is managers in memory. The first began it.
 type cluster struct {
 	managers   []running
 	transports []*raft.InmemTransport
+	memories   []*Memory
+	severed    map[[2]int]bool // from, to
+	began      bool            // the first is not to begin another cluster
 }
 
-func three(t *testing.T) *cluster {
+func three(t *testing.T) *cluster { return voting(t, 3) }
+
+// voting starts n managers, each of which has its vote.
+func voting(t *testing.T, n int) *cluster {
 	t.Helper()
-	c := &cluster{}
-	for i := range 3 {
-		_, transport := raft.NewInmemTransport(raft.ServerAddress(fmt.Sprintf("manager%d", i+1)))
-		c.transports = append(c.transports, transport)
-	}
-	c.heal()
-	for i, transport := range c.transports {
-		c.managers = append(c.managers, run(t, Config{
-			NodeID: string(transport.LocalAddr()), Memory: NewMemory(), Transport: transport, Bootstrap: i == 0,
-		}))
+	c := &cluster{severed: make(map[[2]int]bool)}
+	for i := range n {
+		c.add()
+		c.start(t, i)
 	}
 	c.managers[0].lead(t)
-	for _, transport := range c.transports[1:] {
-		address := string(transport.LocalAddr())
-		if err := c.managers[0].AddVoter(address, address); err != nil {
-			t.Fatal(err)
-		}
+	c.began = true
+	for i := range c.managers[1:] {
+		c.admit(t, 1+i)
 	}
 	return c
 }
 
+// add makes room for one more manager.
+func (c *cluster) add() {
+	c.transports, c.memories, c.managers = append(c.transports, nil), append(c.memories, NewMemory()), append(c.managers, running{})
+}
+
+// start opens a manager on its disk.
+func (c *cluster) start(t *testing.T, i int) {
+	t.Helper()
+	name := fmt.Sprintf("manager%d", i+1)
+	_, c.transports[i] = raft.NewInmemTransport(raft.ServerAddress(name))
+	c.connect()
+	c.managers[i] = run(t, Config{NodeID: name, Memory: c.memories[i], Transport: c.transports[i], Bootstrap: i == 0 && !c.began})
+}
+
+// admit asks the leader again and again until the manager has its vote.
+func (c *cluster) admit(t *testing.T, i int) {
+	t.Helper()
+	for range 100 {
+		voter, err := c.leading(t).Join(t.Context(), c.managers[i].Joining())
+		if err == nil && voter {
+			if err := c.managers[i].Admit(); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("manager %d gets no vote", i+1)
+}
+
+// leading waits until one of all managers leads.
+func (c *cluster) leading(t *testing.T) running {
+	t.Helper()
+	var all []int
+	for i := range c.managers {
+		all = append(all, i)
+	}
+	return c.leader(t, all...)
+}
+
+// kill ends a manager before it can hand over, or anything.
+func (c *cluster) kill(i int) {
+	c.transports[i].DisconnectAll()
+	for j, other := range c.transports {
+		if j != i {
+			other.Disconnect(c.transports[i].LocalAddr())
+		}
+	}
+	c.managers[i].stop()
+}
+
 func (c *cluster) heal() {
-	for _, from := range c.transports {
-		for _, to := range c.transports {
-			if from != to {
+	clear(c.severed)
+	c.connect()
+}
+
+// connect joins all that is not severed.
+func (c *cluster) connect() {
+	for i, from := range c.transports {
+		for j, to := range c.transports {
+			if from != nil && to != nil && i != j && !c.severed[[2]int{i, j}] {
 				from.Connect(to.LocalAddr(), to)
 			}
 		}
@@ -57,12 +112,18 @@ func (c *cluster) heal() {
 
 // cut takes one manager off the network.
 func (c *cluster) cut(i int) {
-	for j, transport := range c.transports {
+	for j := range c.transports {
 		if j != i {
-			transport.Disconnect(c.transports[i].LocalAddr())
-			c.transports[i].Disconnect(transport.LocalAddr())
+			c.cutOneWay(i, j)
+			c.cutOneWay(j, i)
 		}
 	}
+}
+
+// cutOneWay keeps what one manager asks from another. Answers come through.
+func (c *cluster) cutOneWay(from, to int) {
+	c.severed[[2]int{from, to}] = true
+	c.transports[from].Disconnect(c.transports[to].LocalAddr())
 }
 
 func (c *cluster) wantOneDigest(t *testing.T) {
@@ -180,9 +241,9 @@ func TestWhatCannotBeReadStopsTheNode(t *testing.T) {
 				if _, err := r.Leading(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				before := r.store.Digest()
+				before := r.machine.store.Digest()
 				r.raft.Apply(data, 0)
-				good, encodeErr := batch{}.encode(r.Now())
+				good, encodeErr := batch{}.encode(Newest, r.Now())
 				if encodeErr != nil {
 					t.Fatal(encodeErr)
 				}
@@ -192,7 +253,7 @@ func TestWhatCannotBeReadStopsTheNode(t *testing.T) {
 				} else {
 					t.Log(err)
 				}
-				if r.store.Digest() != before || r.store.Snapshot().Index() != 0 {
+				if r.machine.store.Digest() != before || r.machine.store.Snapshot().Index() != 0 {
 					t.Error("an entry behind the unreadable one was applied")
 				}
 				if _, err := r.machine.Snapshot(); err == nil {
@@ -211,11 +272,11 @@ func TestASnapshotThatCannotBeReadStopsTheStart(t *testing.T) {
 		r.write(t, ref(1))
 		voters := r.raft.GetConfiguration().Configuration()
 		r.stop()
-		sink, err := cfg.Memory.snapshots.Create(raft.SnapshotVersionMax, 3, 1, voters, 1, r.transport)
+		sink, err := cfg.Memory.snapshots.Create(raft.SnapshotVersionMax, 3, 1, voters, 1, r.gate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sink.Write([]byte{format + 1}); err != nil {
+		if _, err := sink.Write([]byte{Newest + 1}); err != nil {
 			t.Fatal(err)
 		}
 		_, err = Open(Config{NodeID: "manager1", Store: store.New(), Memory: cfg.Memory, Log: slog.New(slog.DiscardHandler)})

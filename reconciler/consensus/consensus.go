@@ -1,47 +1,3 @@
-// Package consensus makes the managers of a cluster agree on what the store
-// holds. It answers the manager's questions "is this written for good?" and "do
-// I lead?", and refuses to guess: a proposal whose fate is not known is
-// [ErrOutcomeUnknown], never a success and never repeated.
-//
-// # The way of a proposal
-//
-// Propose encodes transactions, packs them into entries, and hands all entries
-// to hashicorp/raft, which groups those that wait into one write and one fsync.
-// A committed entry reaches the store on every manager in the same order, and
-// the leader's Propose returns once its own store has applied it. The rules of
-// a refusal live in the store; an entry is never refused as a whole.
-//
-// # What is on disk
-//
-//	DIR/wal/            the log (raft-wal), one fsync per group of entries
-//	DIR/stable.db       term and vote (raft-boltdb)
-//	DIR/snapshots/      the two newest snapshots
-//	DIR/ballast         space that is given back when the disk is nearly full
-//
-// An entry is its format number, then the time of its proposal and its
-// transactions; a snapshot is its format number, the time of the last entry,
-// then what store.Snapshot.Save writes. A format or a field that this release
-// does not know stops the node, because a state understood in part must not be
-// acted on: Run returns the error, and nothing after that entry is applied.
-//
-// # Leading
-//
-// A term begins for the manager when raft has elected it and every entry of
-// earlier terms is applied here. Only then are proposals taken. [Consensus.Now]
-// is the clock of the rules: it starts a term at the later of the wall clock and
-// the time of the last applied entry, and then follows the monotonic clock, so
-// that stored times never lie in the future of a new leader.
-//
-// # A full disk
-//
-// raft panics when it cannot write its term. So the guard looks at the free
-// space each second and refuses proposals well before that; see disk.go.
-//
-// # State and locks
-//
-// raft owns its goroutines from Open to Close. Run owns the guard and the
-// turns of leadership. leadership.mu guards whether this manager leads and whom
-// to tell; the machine's mutex the time and failure of the last applied entry.
 package consensus
 
 import (
@@ -49,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
@@ -72,13 +30,18 @@ var ErrClosed = errors.New("consensus is closed")
 
 // Config says how one manager takes part.
 type Config struct {
-	Dir       string         // its own directory; not used with Memory
-	NodeID    string         // this manager's name among the voters
-	Store     *store.Store   // what agreed changes are applied to, by nobody else
-	Bootstrap bool           // begin a cluster with this manager as its voter, unless there is state
-	Transport raft.Transport // to the other voters, closed with the rest; nil is a loopback for one
-	Memory    *Memory        // instead of the disk, for tests and throw-away clusters
-	Log       *slog.Logger   // nil is slog.Default()
+	Dir       string       // its own directory; not used with Memory
+	NodeID    string       // this manager's name among the managers
+	Store     *store.Store // what agreed changes are applied to, by nobody else
+	Bootstrap bool         // begin a cluster with this manager as its voter, unless there is state
+	Network   Network      // to the other managers, closed with the rest
+	Transport Transport    // instead of a Network, in memory; neither is a loopback for one
+	Memory    *Memory      // instead of the disk, for tests and throw-away clusters
+	Log       *slog.Logger // nil is slog.Default()
+
+	// Format is the newest format that every manager reads: see Usable. nil is
+	// the newest of this release. It is called for every proposal.
+	Format func() int
 
 	Snapshots SnapshotConfig
 	Disk      DiskConfig
@@ -93,29 +56,38 @@ type SnapshotConfig struct {
 
 // patience is how long a follower hears nothing before it stands for election,
 // and how long a candidate waits for votes. A leader that has not reached a
-// majority for lease steps down.
+// majority for lease steps down. Heartbeats come ten times as often.
+// BenchmarkFailover measures what follows from them.
 const (
 	patience = 300 * time.Millisecond
-	lease    = 250 * time.Millisecond
+	lease    = 290 * time.Millisecond
 )
 
 // Consensus is this manager's part in the agreement.
 type Consensus struct {
-	store   *store.Store
-	log     *slog.Logger
-	machine *machine
-	clock   clock
-	disk    *diskGuard // nil in memory
-	turns   chan bool  // from raft: true begins a turn as leader, false ends it
+	id       raft.ServerID
+	log      *slog.Logger
+	usable   func() int // the format to write; nil is the newest
+	machine  *machine
+	clock    clock
+	disk     *diskGuard
+	turns    chan bool // from raft: true begins a turn as leader, false ends it
+	queue    queue
+	changing chan struct{} // holds one while the members are looked at and changed
+	news     news          // of leaders and members
 	leadership
+	watchdog
+	probation probation
+	strokes   strokes
 
-	raft      *raft.Raft
-	storage   storage
-	transport raft.Transport
+	raft    *raft.Raft
+	storage storage
+	gate    *gate // nil until the transport is open
 
-	proposals sync.WaitGroup // that wait for raft's answer
-	closeOnce sync.Once
-	closed    chan struct{}
+	proposals sync.WaitGroup // and barriers, that wait for raft's answer
+	closing   atomic.Bool    // somebody closes
+	closed    chan struct{}  // closed when nobody is to wait any more
+	released  chan struct{}  // closed with closeErr
 	closeErr  error
 }
 
@@ -124,12 +96,13 @@ type Consensus struct {
 // proposal is taken until Run runs.
 func Open(cfg Config) (*Consensus, error) {
 	c := &Consensus{
-		store: cfg.Store, log: cfg.Log, turns: make(chan bool, 1), closed: make(chan struct{}),
+		id: raft.ServerID(cfg.NodeID), log: cfg.Log, usable: cfg.Format,
+		turns: make(chan bool, 1), queue: queue{ready: make(chan struct{}, 1)}, changing: make(chan struct{}, 1), closed: make(chan struct{}), released: make(chan struct{}),
 	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
-	c.machine = newMachine(cfg.Store)
+	c.machine = newMachine(cfg.Store, c.format, c.membersChanged)
 	c.clock.start(time.Now(), time.Time{})
 	c.leadership.init()
 	if err := c.open(cfg); err != nil {
@@ -139,17 +112,13 @@ func Open(cfg Config) (*Consensus, error) {
 }
 
 func (c *Consensus) open(cfg Config) (err error) {
-	if cfg.Memory == nil {
-		if c.disk, err = newDiskGuard(cfg.Dir, cfg.Disk, c.log); err != nil {
-			return err
-		}
-	}
 	logger := raftLog(c.log)
-	if c.storage, err = openStorage(cfg, logger); err != nil {
+	c.gate = newGate(openTransport(cfg, logger), c.probation.refusal)
+	if c.disk, err = openGuard(cfg, c.log); err != nil {
 		return err
 	}
-	if c.transport = cfg.Transport; c.transport == nil {
-		_, c.transport = raft.NewInmemTransport(raft.ServerAddress(cfg.NodeID))
+	if c.storage, err = openStorage(cfg, logger); err != nil {
+		return err
 	}
 	conf := raftConfig(cfg)
 	conf.Logger, conf.NotifyCh = logger, c.turns
@@ -158,13 +127,36 @@ func (c *Consensus) open(cfg Config) (err error) {
 			return err
 		}
 	}
-	if c.raft, err = raft.NewRaft(conf, c.machine, c.storage.log, c.storage.stable, c.storage.snapshots, c.transport); err != nil {
+	if err := c.probation.begin(c.storage); err != nil {
+		return err
+	}
+	log := timedLog{c.storage.log, &c.strokes}
+	stable := votes{timedStable{c.storage.stable, &c.strokes}, &c.probation}
+	if c.raft, err = raft.NewRaft(conf, c.machine, log, stable, c.storage.snapshots, c.gate); err != nil {
 		return fmt.Errorf("start raft: %w", errors.Join(c.machine.failure(), err))
 	}
 	if err := c.machine.failure(); err != nil {
 		return err
 	}
+	c.gate.raft.Store(c.raft)
+	c.raft.RegisterObserver(raft.NewObserver(nil, false, c.observe))
 	return c.standIfAlone(conf.LocalID)
+}
+
+func openTransport(cfg Config, logger hclog.Logger) Transport {
+	switch {
+	case cfg.Network != nil:
+		return transportOver(cfg.Network, logger)
+	case cfg.Transport != nil:
+		return cfg.Transport
+	}
+	_, loopback := raft.NewInmemTransport(raft.ServerAddress(cfg.NodeID))
+	return loopback
+}
+
+func (c *Consensus) membersChanged() {
+	c.gate.settle()
+	c.news.tell()
 }
 
 func raftConfig(cfg Config) *raft.Config {
@@ -176,6 +168,7 @@ func raftConfig(cfg Config) *raft.Config {
 	conf.TrailingLogs = orDefault(cfg.Snapshots.Trailing, 2048)
 	conf.BatchApplyCh = true // entries that wait for the disk share the next fsync
 	conf.NoLegacyTelemetry = true
+	conf.ShutdownOnRemove = false // Close is who shuts down
 	return conf
 }
 
@@ -196,9 +189,9 @@ func (c *Consensus) bootstrap(conf *raft.Config) error {
 	if exists {
 		return nil
 	}
-	me := raft.Server{ID: conf.LocalID, Address: c.transport.LocalAddr()}
+	me := raft.Server{ID: conf.LocalID, Address: c.gate.LocalAddr()}
 	voters := raft.Configuration{Servers: []raft.Server{me}}
-	if err := raft.BootstrapCluster(conf, c.storage.log, c.storage.stable, c.storage.snapshots, c.transport, voters); err != nil {
+	if err := raft.BootstrapCluster(conf, c.storage.log, c.storage.stable, c.storage.snapshots, c.gate, voters); err != nil {
 		return fmt.Errorf("begin a cluster: %w", err)
 	}
 	return nil
@@ -218,44 +211,4 @@ func (c *Consensus) standIfAlone(me raft.ServerID) error {
 	timing := c.raft.ReloadableConfig()
 	timing.HeartbeatTimeout = patience - time.Millisecond
 	return c.raft.ReloadConfig(timing)
-}
-
-// closePatience bounds how long Close waits for proposals that raft has taken.
-// A disk that hangs would hold them for ever.
-const closePatience = 5 * time.Second
-
-// Close leaves office and lets go of the disk. Proposals under way are answered
-// first. It is safe to call again.
-func (c *Consensus) Close() error {
-	c.closeOnce.Do(func() {
-		c.leadership.end()
-		c.leadership.close()
-		close(c.closed)
-		c.awaitProposals()
-		c.closeErr = c.release()
-	})
-	return c.closeErr
-}
-
-func (c *Consensus) awaitProposals() {
-	idle := make(chan struct{})
-	go func() {
-		c.proposals.Wait()
-		close(idle)
-	}()
-	select {
-	case <-idle:
-	case <-time.After(closePatience):
-	}
-}
-
-func (c *Consensus) release() error {
-	var errs []error
-	if c.raft != nil {
-		errs = append(errs, c.raft.Shutdown().Error())
-	}
-	if t, ok := c.transport.(raft.WithClose); ok {
-		errs = append(errs, t.Close())
-	}
-	return errors.Join(append(errs, c.storage.close())...)
 }

@@ -20,6 +20,7 @@ import (
 type running struct {
 	*Consensus
 	store *store.Store
+	cfg   Config
 	stop  func()
 }
 
@@ -53,7 +54,7 @@ func run(t testing.TB, cfg Config) running {
 		}
 	}
 	t.Cleanup(stop)
-	return running{c, cfg.Store, stop}
+	return running{c, cfg.Store, cfg, stop}
 }
 
 func (r running) lead(t testing.TB) context.Context {
@@ -63,6 +64,16 @@ func (r running) lead(t testing.TB) context.Context {
 	term, err := r.Leading(ctx)
 	if err != nil {
 		t.Fatalf("leading: %v", err)
+	}
+	return term
+}
+
+// term waits until the manager leads, and returns the context of its term.
+func (r running) term(t testing.TB) context.Context {
+	t.Helper()
+	term, err := r.Leading(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return term
 }

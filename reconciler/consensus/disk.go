@@ -57,14 +57,16 @@ func newDiskGuard(dir string, cfg DiskConfig, log *slog.Logger) (*diskGuard, err
 	return g, nil
 }
 
+func openGuard(cfg Config, log *slog.Logger) (*diskGuard, error) {
+	if m := cfg.Memory; m != nil {
+		return &diskGuard{dir: "memory", cfg: DiskConfig{Floor: diskFloor, Free: m.free}, log: log}, nil
+	}
+	return newDiskGuard(cfg.Dir, cfg.Disk, log)
+}
+
 // DiskTrouble is why proposals are refused for want of space, in words; nil
 // while there is room.
-func (c *Consensus) DiskTrouble() error {
-	if c.disk == nil {
-		return nil
-	}
-	return c.disk.full()
-}
+func (c *Consensus) DiskTrouble() error { return c.disk.full() }
 
 // full is why proposals are refused, or nil.
 func (g *diskGuard) full() error {
@@ -108,6 +110,9 @@ func (g *diskGuard) judge(free uint64) {
 // trimBallast frees the ballast when space is nearly gone, and makes it when it
 // leaves at least the floor.
 func (g *diskGuard) trimBallast(free uint64) error {
+	if g.cfg.Ballast == 0 {
+		return nil // in memory
+	}
 	path := filepath.Join(g.dir, "ballast")
 	_, err := os.Stat(path)
 	exists := err == nil

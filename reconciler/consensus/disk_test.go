@@ -75,7 +75,7 @@ func TestAFullDiskRefusesProposalsUntilThereIsRoom(t *testing.T) {
 		t.Errorf("got %v, want the directory and the sizes", err)
 	}
 	disk.free.Store(1 << 30)
-	r.checkDisk()
+	r.disk.check()
 	r.write(t, ref(1))
 }
 

@@ -9,9 +9,6 @@ import (
 	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
-// format is the number at the head of every entry and snapshot.
-const format = 1
-
 // The sizes of entries. A full entry is large enough that the cost of an entry
 // does not matter, and small enough that one does not hold up heartbeats. A
 // transaction is never cut, so one larger than entryMax has an entry for
@@ -42,7 +39,7 @@ type batch struct {
 	bytes int
 }
 
-func (b batch) encode(at time.Time) ([]byte, error) {
+func (b batch) encode(format int, at time.Time) ([]byte, error) {
 	var buf bytes.Buffer
 	buf.Grow(b.bytes + 64)
 	enc := encoding.NewEncoder(&buf)
@@ -71,8 +68,8 @@ func readFormat(dec encoding.Decoder) error {
 	if err := dec.Decode(&got); err != nil {
 		return fmt.Errorf("read the format number: %w", err)
 	}
-	if got != format {
-		return fmt.Errorf("it has format %d and this swarmgit reads %d: run the release that wrote it", got, format)
+	if got < 1 || got > Newest {
+		return fmt.Errorf("it has format %d and this swarmgit reads %d: run the release that wrote it", got, Newest)
 	}
 	return nil
 }

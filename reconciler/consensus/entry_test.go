@@ -67,7 +67,7 @@ func TestEntriesAreReadAsWritten(t *testing.T) {
 		}
 		var read []specs.Transaction
 		for _, b := range batches {
-			data, err := b.encode(at)
+			data, err := b.encode(Newest, at)
 			if err != nil {
 				t.Fatal(err)
 			}

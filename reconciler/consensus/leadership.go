@@ -15,21 +15,27 @@ import (
 type leadership struct {
 	mu      sync.Mutex
 	leading bool
-	closing bool
-	begun   chan struct{}        // closed when a term begins, or with closing
+	term    int                  // how many terms have begun here
+	ended   chan struct{}        // closed when the latest of them ends
+	over    bool                 // nobody leads here any more
+	begun   chan struct{}        // closed when a term begins, or with over
 	terms   []context.CancelFunc // of the contexts that end with this term
 }
 
-func (l *leadership) init() { l.begun = make(chan struct{}) }
+func (l *leadership) init() {
+	l.begun, l.ended = make(chan struct{}), make(chan struct{})
+	close(l.ended)
+}
 
 // start begins a term unless the consensus is closing.
 func (l *leadership) start() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closing || l.leading {
+	if l.over || l.leading {
 		return
 	}
-	l.leading = true
+	l.leading, l.ended = true, make(chan struct{})
+	l.term++
 	close(l.begun)
 }
 
@@ -37,22 +43,49 @@ func (l *leadership) start() {
 func (l *leadership) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.leading {
+	l.endTerm(l.term)
+}
+
+// endTerm ends that term, if it lasts. The caller holds the lock.
+func (l *leadership) endTerm(term int) {
+	if !l.leading || term != l.term {
 		return
 	}
 	l.leading, l.begun = false, make(chan struct{})
+	close(l.ended)
 	for _, cancel := range l.terms {
 		cancel()
 	}
 	l.terms = nil
 }
 
+// latest is the number of the latest term.
+func (l *leadership) latest() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.term
+}
+
+// quit ends that term unless another has begun.
+func (l *leadership) quit(term int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.endTerm(term)
+}
+
+// idle returns a channel that is closed when no term lasts.
+func (l *leadership) idle() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
+}
+
 // close lets nobody wait any more. It follows end.
 func (l *leadership) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closing {
-		l.closing = true
+	if !l.over {
+		l.over = true
 		close(l.begun)
 	}
 }
@@ -68,9 +101,9 @@ func (c *Consensus) Leading(ctx context.Context) (context.Context, error) {
 			c.leadership.mu.Unlock()
 			return term, nil
 		}
-		begun, closing := c.begun, c.closing
+		begun, over := c.begun, c.over
 		c.leadership.mu.Unlock()
-		if closing {
+		if over {
 			return nil, ErrClosed
 		}
 		select {
@@ -85,33 +118,73 @@ func (c *Consensus) Leading(ctx context.Context) (context.Context, error) {
 // closes. It returns early with the error of an entry that this release cannot
 // read.
 func (c *Consensus) Run(ctx context.Context) error {
-	tick := time.NewTicker(diskPeriod)
-	defer tick.Stop()
+	var others sync.WaitGroup
+	others.Go(func() { c.watch(ctx) })
+	others.Go(c.write)
+	err := c.run(ctx)
+	others.Go(c.ignoreTurns)
+	err = errors.Join(err, c.Close())
+	others.Wait()
+	return err
+}
+
+// ignoreTurns lets raft go on while Close hands over: raft waits until somebody
+// has taken note of each turn.
+func (c *Consensus) ignoreTurns() {
 	for {
 		select {
-		case leads := <-c.turns:
-			c.turn(ctx, leads)
-		case <-tick.C:
-			c.checkDisk()
-		case <-c.machine.failed:
-			return errors.Join(c.machine.failure(), c.Close())
-		case <-c.closed:
-			return nil
-		case <-ctx.Done():
-			return c.Close()
+		case <-c.turns:
+		case <-c.released:
+			return
 		}
 	}
 }
 
-// turn begins or ends a term. A term begins when all that was committed before
-// is applied here: raft answers a barrier when it is, or when office is lost.
-func (c *Consensus) turn(ctx context.Context, leads bool) {
+func (c *Consensus) run(ctx context.Context) error {
+	tick := time.NewTicker(diskPeriod)
+	defer tick.Stop()
+	var ready <-chan error // of the term that is to begin
+	for {
+		select {
+		case leads := <-c.turns:
+			ready = c.turn(ctx, leads)
+		case err := <-ready:
+			c.office(ctx, err)
+		case <-tick.C:
+			c.disk.check()
+		case <-c.machine.failed:
+			return c.machine.failure()
+		case <-c.closed:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// turn ends a term, or returns a channel that tells when one can begin: when all
+// that was committed before is applied here. Raft answers a barrier when it is,
+// or when office is lost.
+func (c *Consensus) turn(ctx context.Context, leads bool) <-chan error {
 	if !leads {
 		c.leadership.end()
 		c.log.InfoContext(ctx, "this manager leads no more")
-		return
+		return nil
 	}
-	if err := c.raft.Barrier(0).Error(); err != nil {
+	if !c.count(true) {
+		return nil
+	}
+	ready := make(chan error, 1)
+	go func() {
+		defer c.proposals.Done()
+		ready <- c.raft.Barrier(0).Error()
+	}()
+	return ready
+}
+
+// office begins a term.
+func (c *Consensus) office(ctx context.Context, err error) {
+	if err != nil {
 		c.log.InfoContext(ctx, "office lost before it was taken", "error", err)
 		return
 	}
@@ -120,64 +193,17 @@ func (c *Consensus) turn(ctx context.Context, leads bool) {
 	c.log.InfoContext(ctx, "this manager leads", "term", c.raft.CurrentTerm())
 }
 
-func (c *Consensus) checkDisk() {
-	if c.disk != nil {
-		c.disk.check()
-	}
-}
-
 // Barrier returns once everything that was committed before is applied here. It
 // is an answer of the leader only.
 func (c *Consensus) Barrier(ctx context.Context) error {
-	if !c.begin() {
-		return ErrNotLeader
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer c.proposals.Done()
-		done <- c.raft.Barrier(0).Error()
-	}()
 	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotLeader, err)
-		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-c.idle():
+		return ErrNotLeader
+	default:
 	}
-}
-
-// AddVoter makes the manager at address, whose Open has not bootstrapped, one of
-// those who vote. It blocks until the change is committed.
-func (c *Consensus) AddVoter(id, address string) error {
-	if err := c.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(address), 0, 0).Error(); err != nil {
-		return fmt.Errorf("make manager %s at %s a voter: %w", id, address, err)
+	err := c.ask(ctx, func() raft.Future { return c.raft.Barrier(0) })
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrNotLeader, err)
 	}
-	return nil
-}
-
-// clock is the time of a term.
-type clock struct {
-	mu    sync.Mutex
-	begun time.Time // read by the monotonic clock
-	base  time.Time // what it was then
-}
-
-// start sets the clock to the later of the wall clock and last.
-func (c *clock) start(wall, last time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.begun, c.base = wall, wall.Round(0).UTC()
-	if last.After(c.base) {
-		c.base = last.UTC()
-	}
-}
-
-// Now is the time by which the cluster's rules decide. It never goes back
-// within a term, nor behind the time of an entry that was applied before it.
-func (c *Consensus) Now() time.Time {
-	c.clock.mu.Lock()
-	defer c.clock.mu.Unlock()
-	return c.clock.base.Add(time.Since(c.clock.begun))
+	return err
 }

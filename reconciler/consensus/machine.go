@@ -14,15 +14,20 @@ import (
 
 // machine is raft's state machine: the store, and the time of its last entry.
 type machine struct {
-	store  *store.Store
-	failed chan struct{} // closed with err
+	store   *store.Store
+	format  func() int    // what snapshots are written in
+	members func()        // told that the agreed members changed
+	failed  chan struct{} // closed with err
+	applied news
 
 	mu  sync.Mutex
 	at  time.Time // the latest time of an applied entry
 	err error     // the first entry or snapshot that could not be read
 }
 
-func newMachine(s *store.Store) *machine { return &machine{store: s, failed: make(chan struct{})} }
+func newMachine(s *store.Store, format func() int, members func()) *machine {
+	return &machine{store: s, format: format, members: members, failed: make(chan struct{})}
+}
 
 // Apply returns a []error, one for each transaction, or the error that stops
 // the node. After that nothing is applied and no snapshot is made.
@@ -36,8 +41,15 @@ func (m *machine) Apply(l *raft.Log) any {
 	}
 	errs := m.store.Apply(l.Index, e.Transactions)
 	m.advance(e.At)
+	m.applied.tell()
 	return errs
 }
+
+// StoreConfiguration implements raft.ConfigurationStore.
+func (m *machine) StoreConfiguration(uint64, raft.Configuration) { m.members() }
+
+// index is that of the last entry in the store.
+func (m *machine) index() uint64 { return m.store.Snapshot().Index() }
 
 func (m *machine) advance(at time.Time) {
 	m.mu.Lock()
@@ -75,7 +87,7 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	if err := m.failure(); err != nil {
 		return nil, err
 	}
-	return frozen{m.store.Snapshot(), m.last()}, nil
+	return frozen{m.store.Snapshot(), m.last(), m.format()}, nil
 }
 
 // Restore replaces the state by a snapshot's.
@@ -94,18 +106,21 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		return m.fail(fmt.Errorf("read a snapshot of the cluster: %w", err))
 	}
 	m.advance(at)
+	m.applied.tell()
+	m.members()
 	return nil
 }
 
 // frozen is a snapshot on its way to the disk.
 type frozen struct {
 	store.Snapshot
-	at time.Time
+	at     time.Time
+	format int
 }
 
 func (f frozen) Persist(sink raft.SnapshotSink) error {
 	enc := encoding.NewEncoder(sink)
-	err := enc.Encode(format)
+	err := enc.Encode(f.format)
 	if err == nil {
 		err = enc.Encode(f.at)
 	}

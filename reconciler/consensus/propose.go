@@ -32,76 +32,99 @@ func (c *Consensus) Propose(ctx context.Context, txs []specs.Transaction) ([]err
 	if !c.begin() {
 		return nil, ErrNotLeader
 	}
-	done := make(chan error, 1)
-	go func() {
-		defer c.proposals.Done()
-		done <- c.write(batches, errs)
-	}()
+	p := &proposal{errs: errs, total: len(batches), left: len(batches), done: make(chan error, 1)}
+	if !c.queue.add(p, batches) {
+		c.proposals.Done()
+		return nil, ErrNotLeader
+	}
 	select {
-	case err := <-done:
+	case err := <-p.done:
 		return errs, err
+	case <-c.released:
+		return nil, unknown(ErrClosed)
 	case <-ctx.Done():
 		return nil, unknown(context.Cause(ctx)) // errs is still written to
 	}
 }
 
-// begin counts a proposal in, if this manager leads. Counting under the lock
-// keeps Close from missing one.
-func (c *Consensus) begin() bool {
+// begin counts a proposal in, if this manager leads.
+func (c *Consensus) begin() bool { return c.count(false) }
+
+// count counts in something that raft is to answer, if this manager leads, or is
+// about to. Counting under the lock keeps Close from missing one: raft never
+// answers what it is asked after its end.
+func (c *Consensus) count(elected bool) bool {
 	c.leadership.mu.Lock()
 	defer c.leadership.mu.Unlock()
-	if c.leading {
+	counts := c.leading || elected && !c.over
+	if counts {
 		c.proposals.Add(1)
 	}
-	return c.leading
+	return counts
 }
 
-// write hands all batches to raft, in order, before it waits for the first
-// answer. It blocks while raft's queue is full.
-func (c *Consensus) write(batches []batch, errs []error) error {
-	at := c.Now()
-	var entries [][]byte
-	for _, b := range batches {
-		data, err := b.encode(at)
-		if err != nil {
-			return fmt.Errorf("encode an entry: %w", err)
-		}
-		entries = append(entries, data)
-	}
-	var answers []raft.ApplyFuture
-	for _, data := range entries {
-		answers = append(answers, c.raft.Apply(data, 0))
-	}
-	return collect(batches, answers, errs)
-}
-
-// collect waits for raft's answers and sorts them into errs.
-func collect(batches []batch, answers []raft.ApplyFuture, errs []error) error {
-	var failure error
-	refused := 0
-	for i, answer := range answers {
-		if err := answer.Error(); err != nil {
-			failure = err
-			if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress) {
-				refused++ // it never was in the log
+// write turns what waits into entries until the consensus is closed. It alone
+// hands entries to raft, so that those of one proposal stay in order.
+func (c *Consensus) write() {
+	for {
+		select {
+		case <-c.queue.ready:
+		case <-c.closed:
+			for _, parts := range c.queue.end() {
+				c.settle([]part{parts}, nil, raft.ErrNotLeader)
 			}
-			continue
+			return
+		}
+		for parts := c.queue.next(); parts != nil; parts = c.queue.next() {
+			c.submit(parts)
+		}
+	}
+}
+
+// submit hands one entry to raft. It blocks while raft's queue is full.
+func (c *Consensus) submit(parts []part) {
+	data, err := merge(parts).encode(c.format(), c.Now())
+	if err != nil {
+		c.settle(parts, nil, fmt.Errorf("encode an entry: %w", err))
+		return
+	}
+	answer := c.raft.Apply(data, 0)
+	go func() {
+		err := answer.Error()
+		if err != nil {
+			c.settle(parts, nil, err)
+			return
 		}
 		results, ok := answer.Response().([]error)
 		if !ok {
-			return unknown(answer.Response().(error)) // this node cannot read the entry and stops
+			err = answer.Response().(error) // this node cannot read the entry and stops
 		}
-		for j, result := range results {
-			errs[batches[i].from[j]] = result
-		}
+		c.settle(parts, results, err)
+	}()
+}
+
+// settle tells the proposals of one entry what became of it.
+func (c *Consensus) settle(parts []part, results []error, err error) {
+	for _, p := range c.queue.settle(parts, results, err) {
+		p.done <- p.outcome()
+		c.proposals.Done()
 	}
+}
+
+// outcome is what Propose returns once every batch has its answer.
+func (p *proposal) outcome() error {
 	switch {
-	case failure == nil:
+	case p.failure == nil:
 		return nil
-	case refused == len(answers):
+	case p.refused == p.total:
 		return ErrNotLeader
 	}
-	return unknown(failure)
+	return unknown(p.failure)
+}
+
+// neverWritten tells whether raft's answer means that the entry never was in the log.
+func neverWritten(err error) bool {
+	return errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress)
 }
 
 func unknown(cause error) error {

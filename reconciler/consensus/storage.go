@@ -16,17 +16,6 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Memory is a disk in memory. Opening the same one again is a restart.
-type Memory struct {
-	entries   *raft.InmemStore
-	snapshots *raft.InmemSnapshotStore
-}
-
-// NewMemory returns an empty one.
-func NewMemory() *Memory {
-	return &Memory{entries: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore()}
-}
-
 // storage is where raft keeps what must outlive the process.
 type storage struct {
 	log       raft.LogStore
@@ -43,7 +32,7 @@ const (
 
 func openStorage(cfg Config, logger hclog.Logger) (storage, error) {
 	if m := cfg.Memory; m != nil {
-		return storage{log: m.entries, stable: m.entries, snapshots: m.snapshots}, nil
+		return storage{log: memoryLog{m.entries, m}, stable: memoryStable{m.entries, m}, snapshots: m.snapshots}, nil
 	}
 	s, err := openDisk(cfg.Dir, logger)
 	if err != nil {

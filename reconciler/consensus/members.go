@@ -1,0 +1,123 @@
+package consensus
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// Member is a manager as the managers' agreement names it.
+type Member struct {
+	ID      string
+	Address string
+	Voter   bool // false: it receives everything and is not counted yet
+	Leader  bool // as far as this manager knows
+}
+
+// Members are the managers in the order of their IDs, as this manager knows
+// them. The last change may not be agreed on yet. There are none before this
+// manager has heard of a cluster.
+func (c *Consensus) Members() ([]Member, error) {
+	current := c.raft.GetConfiguration()
+	if err := current.Error(); err != nil {
+		return nil, fmt.Errorf("read who the managers are: %w", err)
+	}
+	_, leader := c.raft.LeaderWithID()
+	var members []Member
+	for _, s := range current.Configuration().Servers {
+		members = append(members, Member{
+			ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == leader,
+		})
+	}
+	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	return members, nil
+}
+
+// Leader is who leads as far as this manager knows, and where it is. Both are
+// empty while nobody is known to lead.
+func (c *Consensus) Leader() (id, address string) {
+	at, who := c.raft.LeaderWithID()
+	return string(who), string(at)
+}
+
+// Changed returns a channel that is closed when another manager, or none, is
+// known to lead, or when the members change. Take the channel first, then look.
+func (c *Consensus) Changed() <-chan struct{} { return c.news.next() }
+
+// Reachable tells whether the manager answered this one within the last second.
+// It is an answer of the leader: others reach only themselves.
+func (c *Consensus) Reachable(id string) bool {
+	switch {
+	case raft.ServerID(id) == c.id:
+		return true
+	case c.raft.State() != raft.Leader:
+		return false
+	}
+	return c.gate.reached(raft.ServerID(id))
+}
+
+// AppliedIndex is the index of the last change in the store of this manager.
+func (c *Consensus) AppliedIndex() uint64 { return c.machine.index() }
+
+// CommitIndex is the index of the last entry that this manager knows to be
+// agreed on. Entries that hold no change count, so the store may never have it.
+func (c *Consensus) CommitIndex() uint64 { return c.raft.CommitIndex() }
+
+// WaitApplied returns once this manager's store holds the change that another
+// manager's AppliedIndex named. It returns ctx's error, or ErrClosed.
+func (c *Consensus) WaitApplied(ctx context.Context, index uint64) error {
+	for {
+		applied := c.machine.applied.next()
+		if c.machine.index() >= index {
+			return nil
+		}
+		select {
+		case <-applied:
+		case <-c.closed:
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("wait for change %d, have %d: %w", index, c.machine.index(), context.Cause(ctx))
+		}
+	}
+}
+
+// observe is called by raft when something has happened, under raft's locks.
+func (c *Consensus) observe(o *raft.Observation) bool {
+	switch seen := o.Data.(type) {
+	case raft.LeaderObservation, raft.PeerObservation:
+		c.news.tell()
+	case raft.RequestVoteRequest:
+		c.gate.heard(seen.RPCHeader)
+	case raft.RequestPreVoteRequest:
+		c.gate.heard(seen.RPCHeader)
+	}
+	return false // all is done: nothing waits in a channel that could be full
+}
+
+// news wakes everybody who waits for the next thing to happen.
+type news struct {
+	mu sync.Mutex
+	ch chan struct{} // nil while nobody waits
+}
+
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan struct{})
+	}
+	return n.ch
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil {
+		close(n.ch)
+		n.ch = nil
+	}
+}

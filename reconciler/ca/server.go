@@ -1,0 +1,116 @@
+package ca
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// Proposer writes transactions through Raft, see consensus.Propose.
+type Proposer interface {
+	Propose(ctx context.Context, txs []specs.Transaction) ([]error, error)
+}
+
+// Config is what a server needs.
+type Config struct {
+	Store   *store.Store
+	Propose Proposer
+	Now     func() time.Time
+	Show    Show                 // this manager's certificate
+	Leader  func() (addr string) // of the leader's node port, "" while nobody is known to lead
+	Log     *slog.Logger
+
+	// Tell has a node renew its certificate: if it is not signed with issuer by
+	// the time the node hears of it. A node that is not connected is told when it
+	// connects. It must not block.
+	Tell func(nodeID string, issuer specs.Hash)
+}
+
+// Server signs certificates while this manager leads.
+type Server struct {
+	Config
+	leads    atomic.Bool
+	refusals refusals
+}
+
+// New returns a server that does not lead.
+func New(c Config) *Server { return &Server{Config: c} }
+
+// Register serves what nodes, and machines that want to be some, ask.
+func (s *Server) Register(mux *http.ServeMux) { wire.Certify.Serve(mux, s.certify) }
+
+// certify answers one request. A manager that does not lead names the one that
+// does, so that a machine can join at any manager.
+func (s *Server) certify(ctx context.Context, req wire.CertifyRequest) (wire.CertifyReply, error) {
+	if !s.leads.Load() {
+		return s.elsewhere()
+	}
+	return s.answer(ctx, req)
+}
+
+// elsewhere sends a caller to the leader.
+func (s *Server) elsewhere() (wire.CertifyReply, error) {
+	if addr := s.Leader(); addr != "" {
+		return wire.CertifyReply{Leader: addr}, nil
+	}
+	return wire.CertifyReply{}, wire.Errorf(wire.Unavailable, "no manager leads the cluster at the moment: ask again")
+}
+
+// answer finds out who asks, and gives that node its certificate.
+func (s *Server) answer(ctx context.Context, req wire.CertifyRequest) (wire.CertifyReply, error) {
+	request, err := readRequest(req.CSR)
+	if err != nil {
+		return wire.CertifyReply{}, err
+	}
+	a := s.Store.Snapshot().Authority()
+	peer, known := wire.Peer(ctx)
+	var node specs.Node
+	switch {
+	case req.NodeID != "":
+		node, err = s.readmit(ctx, req, request)
+	case req.Secret != "":
+		node, err = s.join(ctx, req, request)
+	case known:
+		node, err = s.member(peer.NodeID)
+	default:
+		err = wire.Errorf(wire.Unauthenticated, `a machine joins with a token: get one with "swarmgit join-token worker" on a manager`)
+	}
+	if err != nil {
+		return wire.CertifyReply{}, err
+	}
+	id := wire.Identity{NodeID: node.ID, Role: node.Spec.Role, ClusterID: s.Store.Snapshot().Cluster().ID}
+	reply, err := Issue(ctx, a, req.CSR, id, s.Now(), s.Show)
+	if err != nil {
+		s.Log.WarnContext(ctx, "a certificate was not issued", "node", node.ID, "err", err)
+		return wire.CertifyReply{}, err
+	}
+	s.Log.InfoContext(ctx, "issued a certificate", "node", node.ID, "role", node.Spec.Role, "to", wire.CallerAddr(ctx))
+	return reply, nil
+}
+
+// Refuse says why a node is not let in although its certificate is good: it was
+// removed. Every manager knows, whoever leads. It is for wire.Credentials.
+func (s *Server) Refuse(id wire.Identity) error {
+	if _, removed := s.Store.Snapshot().Authority().Removed[id.NodeID]; removed {
+		return fmt.Errorf("node %s was removed from the cluster", id.NodeID)
+	}
+	return nil
+}
+
+// member is the row of a node that may have a certificate.
+func (s *Server) member(nodeID string) (specs.Node, error) {
+	snap := s.Store.Snapshot()
+	node, ok := snap.Node(nodeID)
+	if _, removed := snap.Authority().Removed[nodeID]; removed || !ok {
+		return specs.Node{}, wire.Errorf(wire.PermissionDenied,
+			`node %s is not part of this cluster (any more): join it as a new one, with "swarmgit join-token worker"`, nodeID)
+	}
+	return node, nil
+}

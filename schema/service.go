@@ -82,17 +82,27 @@ func (b *builder) mode(service *specs.ServiceSpec, deploy *node, path string) bo
 	if service.Replicas != nil && *service.Replicas > maxReplicas {
 		b.to.problem(replicas.pos, path+".deploy.replicas", fmt.Sprintf("must be at most %d, got %s", maxReplicas, replicas.value))
 	}
-	switch m := specs.Mode(mode.text()); m {
+	m := specs.Mode(mode.text())
+	if replicas != nil && (m == specs.Global || m == specs.GlobalJob) {
+		b.to.problem(replicas.pos, path+".deploy.replicas", "goes with the modes replicated and replicated-job only")
+	}
+	switch m {
 	case "", specs.Replicated:
 		return true
-	case specs.Global, specs.GlobalJob:
-		if replicas != nil {
-			b.to.problem(replicas.pos, path+".deploy.replicas", "goes with the modes replicated and replicated-job only")
-		}
-		fallthrough
-	default:
-		b.to.partial(mode.pos, path+".deploy.mode", fmt.Sprintf("%s services are not built yet; until then the service is left out", m))
-		return false
+	case specs.Global:
+		service.Mode = m
+		b.oneOnEachNode(service, deploy, path)
+		return true
+	}
+	b.to.partial(mode.pos, path+".deploy.mode", fmt.Sprintf("%s services are not built yet; until then the service is left out", m))
+	return false
+}
+
+// oneOnEachNode drops the limit that a global service has by itself.
+func (b *builder) oneOnEachNode(service *specs.ServiceSpec, deploy *node, path string) {
+	if most := deploy.at("placement", "max_replicas_per_node"); most != nil {
+		b.to.warn(most.pos, path+".deploy.placement.max_replicas_per_node", "ignored: a global service has one task on each node")
+		service.Placement.MaxReplicas = 0
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/swarmgit/swarmgit/reconciler/converge"
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 func thousandNodes(b *testing.B) *cluster {
@@ -52,6 +53,31 @@ func BenchmarkPass(b *testing.B) {
 			c.push(fmt.Sprintf("web%d", i), "v1", 10)
 		}
 		measure(b, c, true)
+	})
+	b.Run("create a global service on 1000 nodes", func(b *testing.B) {
+		c := thousandNodes(b)
+		c.agent("v1", place(specs.Placement{Constraints: []string{"node.role == worker"}}))
+		measure(b, c, true)
+	})
+	b.Run("a node joins 1000 services and 10 global ones", func(b *testing.B) {
+		c := thousandNodes(b)
+		for i := range 1000 {
+			c.push(fmt.Sprintf("web%d", i), "v1", 10)
+		}
+		for i := range 10 {
+			c.push(fmt.Sprintf("agent%d", i), "v1", 0, global)
+		}
+		for c.pass() || c.work() {
+		}
+		c.node("joins", nil)
+		snap, touched := c.feed.Take()
+		before := c.held
+		c.follow(snap, touched)
+		for b.Loop() {
+			if got := converge.Pass(c.input(converge.Touches(before, snap, touched))); len(got.Transactions) != 10 {
+				b.Fatalf("decides %d transactions", len(got.Transactions))
+			}
+		}
 	})
 	b.Run("one of 1000 services changed", func(b *testing.B) {
 		c := thousandNodes(b)

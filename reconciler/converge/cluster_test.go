@@ -69,8 +69,8 @@ func (c *cluster) node(id string, change func(*specs.NodeSpec, *specs.NodeSeen))
 	c.t.Helper()
 	n, known := c.store.Snapshot().Node(id)
 	if !known {
-		n = specs.Node{ID: id, Spec: specs.NodeSpec{Role: specs.Worker}, Seen: specs.NodeSeen{
-			Status:      specs.NodeReady,
+		n = specs.Node{ID: id, Created: c.now, Spec: specs.NodeSpec{Role: specs.Worker}, Seen: specs.NodeSeen{
+			Status: specs.NodeReady, Since: c.now,
 			Description: specs.NodeDescription{Hostname: id, Resources: specs.Resources{CPUs: 8e9, Memory: 8 << 30}},
 		}}
 		c.apply(specs.Transaction{{Node: specs.Insert(id, n)}})
@@ -79,7 +79,10 @@ func (c *cluster) node(id string, change func(*specs.NodeSpec, *specs.NodeSeen))
 	if change == nil {
 		change = func(*specs.NodeSpec, *specs.NodeSeen) {}
 	}
-	change(&n.Spec, &n.Seen)
+	status := n.Seen.Status
+	if change(&n.Spec, &n.Seen); n.Seen.Status != status {
+		n.Seen.Since = c.now
+	}
 	c.apply(specs.Transaction{
 		{NodeSpec: specs.Set(id, n.SpecVersion, n.Spec)}, {NodeSeen: specs.Set(id, n.SeenVersion, n.Seen)},
 	})
@@ -88,6 +91,21 @@ func (c *cluster) node(id string, change func(*specs.NodeSpec, *specs.NodeSeen))
 func down(_ *specs.NodeSpec, seen *specs.NodeSeen)  { seen.Status = specs.NodeDown }
 func ready(_ *specs.NodeSpec, seen *specs.NodeSeen) { seen.Status = specs.NodeReady }
 func drain(spec *specs.NodeSpec, _ *specs.NodeSeen) { spec.Availability = specs.Drain }
+func pause(spec *specs.NodeSpec, _ *specs.NodeSeen) { spec.Availability = specs.Pause }
+func open(spec *specs.NodeSpec, _ *specs.NodeSeen)  { spec.Availability = specs.Active }
+
+func unknown(_ *specs.NodeSpec, seen *specs.NodeSeen) { seen.Status = specs.NodeUnknown }
+
+func zone(value string) func(*specs.NodeSpec, *specs.NodeSeen) {
+	return func(spec *specs.NodeSpec, _ *specs.NodeSeen) { spec.Labels = map[string]string{"zone": value} }
+}
+
+// dismiss removes a node from the cluster.
+func (c *cluster) dismiss(id string) {
+	c.t.Helper()
+	n, _ := c.store.Snapshot().Node(id)
+	c.apply(specs.Transaction{{Node: specs.Remove[specs.Node](id, n.SpecVersion)}})
+}
 
 // push declares a service of stack "shop" as the planner would.
 func (c *cluster) push(name, image string, replicas uint64, changes ...func(*specs.ServiceSpec, *specs.TaskSpec)) {
@@ -311,14 +329,14 @@ func (c *cluster) live(d time.Duration) {
 	}
 }
 
-// ps is the tasks of a service in short: number, image, desired state and
+// ps is the tasks of a service in short: number or node, image, desired state and
 // current state, oldest first in a slot.
 func (c *cluster) ps(name string) []string {
 	var lines []string
 	snap := c.store.Snapshot()
 	for t := range snap.TasksOf("id-of-" + name) {
 		spec, _ := snap.TaskSpec(t.Spec)
-		lines = append(lines, fmt.Sprintf("%d %s %s %s", t.Slot, spec.Image, t.Want.Desired, t.State()))
+		lines = append(lines, fmt.Sprintf("%s %s %s %s", t.SlotID(), spec.Image, t.Want.Desired, t.State()))
 	}
 	return lines
 }

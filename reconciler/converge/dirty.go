@@ -57,8 +57,9 @@ func (d Dirty) services(snap store.Snapshot) []string {
 
 // Touches says what a pass has to look at because the rows of touched differ
 // between two snapshots: services with a changed row or task, services with a
-// task on a changed node, and services with a pending task that what became
-// free could help.
+// task on a changed node, global services that a changed node takes a task of now,
+// services with a pending task that what became free could help, and what an
+// outage holds when a node changed.
 func Touches(before, after store.Snapshot, touched store.Touched) Dirty {
 	if touched.All {
 		return Dirty{All: true}
@@ -67,7 +68,7 @@ func Touches(before, after store.Snapshot, touched store.Touched) Dirty {
 	for id := range touched.Services {
 		d.service(id)
 	}
-	var helps help
+	helps := help{freed: make(map[string]bool), nodes: make(map[string]bool)}
 	for id := range touched.Tasks {
 		was, had := before.Task(id)
 		is, has := after.Task(id)
@@ -78,7 +79,7 @@ func Touches(before, after store.Snapshot, touched store.Touched) Dirty {
 			d.service(is.ServiceID)
 		}
 		if had && occupies(was) && !(has && occupies(is)) {
-			helps.capacity = true
+			helps.freed[was.Want.Node] = true
 		}
 	}
 	for id := range touched.Nodes {
@@ -87,23 +88,62 @@ func Touches(before, after store.Snapshot, touched store.Touched) Dirty {
 		if reflect.DeepEqual(fitness(was), fitness(is)) {
 			continue
 		}
-		helps.node = true
+		helps.nodes[id] = true
 		for t := range after.TasksOn(id) {
 			d.service(t.ServiceID)
 		}
+	}
+	if len(helps.nodes) > 0 {
+		d.gains(before, after, helps.nodes)
+		d.held(after)
 	}
 	helps.wake(&d, after)
 	return d
 }
 
-// help is what may let pending tasks be placed: room on a node, or a node.
-type help struct{ capacity, node bool }
+// gains adds the global services that one of the nodes takes a task of, and did
+// not before.
+func (d *Dirty) gains(before, after store.Snapshot, nodes map[string]bool) {
+	for svc := range after.Services() {
+		if svc.Spec.Mode != specs.Global || svc.Removed {
+			continue
+		}
+		f := fitOf(after, svc.Spec)
+		for id := range nodes {
+			was, had := before.Node(id)
+			is, has := after.Node(id)
+			if has && f.takes(&is) && !(had && f.takes(&was)) {
+				d.service(svc.ID)
+				break
+			}
+		}
+	}
+}
 
-// wake adds the services whose pending tasks may be placed now. Freed capacity
-// helps only tasks that reserve some; a node that changed may help all, and if
-// it does not, their reasons have to name it.
+// held adds the services whose tasks are kept on nodes that are down: whether an
+// outage goes on depends on all nodes.
+func (d *Dirty) held(snap store.Snapshot) {
+	for n := range snap.Nodes() {
+		if n.Seen.Status != specs.NodeDown {
+			continue
+		}
+		for t := range snap.TasksOn(n.ID) {
+			if t.Wanted() {
+				d.service(t.ServiceID)
+			}
+		}
+	}
+}
+
+// help is what may let pending tasks be placed, by node ID.
+type help struct {
+	freed map[string]bool // a task of the node ended
+	nodes map[string]bool // the node changed
+}
+
+// wake adds the services whose pending tasks may be placed now.
 func (h help) wake(d *Dirty, snap store.Snapshot) {
-	if !h.capacity && !h.node {
+	if len(h.freed)+len(h.nodes) == 0 {
 		return
 	}
 	for t := range snap.UnassignedTasks() {
@@ -111,10 +151,20 @@ func (h help) wake(d *Dirty, snap store.Snapshot) {
 			continue
 		}
 		spec, _ := snap.TaskSpec(t.Spec)
-		if h.node || spec.Reservations != (specs.Resources{}) {
+		if h.concerns(t, spec.Reservations != (specs.Resources{})) {
 			d.service(t.ServiceID)
 		}
 	}
+}
+
+// concerns: freed capacity helps only tasks that reserve some; a node that
+// changed may help all, and if it does not, their reasons have to name it. A task
+// of a global service can be on one node only.
+func (h help) concerns(t specs.Task, reserves bool) bool {
+	if t.SlotNode != "" {
+		return h.nodes[t.SlotNode] || reserves && h.freed[t.SlotNode]
+	}
+	return len(h.nodes) > 0 || reserves && len(h.freed) > 0
 }
 
 func occupies(t specs.Task) bool { return t.Want.Node != "" && !t.Ended() }

@@ -1,7 +1,6 @@
 package converge
 
 import (
-	"github.com/swarmgit/swarmgit/reconciler/scheduler"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -9,40 +8,52 @@ import (
 func (w *work) evict() {
 	for _, s := range w.slots {
 		r := s.wanted()
-		if r == nil || r.Want.Node == "" {
+		if r == nil || r.home() == "" {
 			continue
 		}
-		if reason := w.unfitReason(r.Want.Node); reason != "" {
+		if reason := w.evictReason(r); reason != "" {
 			r.stop(specs.StateShutdown, reason, w.now)
-		} else if w.overbooks(r) {
+		} else if r.Want.Node != "" && w.overbooks(r) {
 			r.stop(specs.StateShutdown, "node "+w.node(r.Want.Node).name()+" has less than its tasks reserve", w.now)
 		}
 	}
 }
 
+// evictReason says why the task cannot stay, or nothing. One that only waits for
+// a node has nothing to keep there once the node is lost.
+func (w *work) evictReason(r *row) string {
+	if node := w.node(r.home()); r.Want.Node == "" && node.lost() {
+		return node.evicts()
+	}
+	return w.unfitReason(r.home())
+}
+
 // unfitReason says why the node cannot keep tasks of the service, or nothing.
-// A paused node keeps what it has.
+// A paused node keeps what it has, and in an outage so do nodes that are down.
 func (w *work) unfitReason(nodeID string) string {
 	reason, known := w.unfit[nodeID]
 	if known {
 		return reason
 	}
-	node := w.node(nodeID)
-	reason = node.evicts()
-	if reason == "" && node.CanTakeTasks() {
-		reason = w.unmet(node)
-	}
+	reason = w.judge(w.node(nodeID))
 	w.unfit[nodeID] = reason
 	return reason
 }
 
-// unmet names the first constraint of the service that the node does not meet.
-// One that cannot be read keeps new tasks away and moves none.
-func (w *work) unmet(node nodeView) string {
-	for _, text := range w.svc.Spec.Placement.Constraints {
-		if c, err := scheduler.ParseConstraint(text); err == nil && !c.Meets(&node.Node) {
-			return c.String() + " not met on node " + node.name()
-		}
+func (w *work) judge(node nodeView) string {
+	switch {
+	case !node.silent():
+	case w.svc.Spec.Restart.Condition == specs.RestartNone:
+		return "" // it would not be replaced, so it may as well go on if it does
+	case w.now.Before(w.outageUntil()):
+		w.wakeAt(w.outageUntil())
+		return ""
+	}
+	if reason := node.evicts(); reason != "" {
+		return reason
+	}
+	if constraint := w.fit().unmet(&node.Node); constraint != "" {
+		return constraint + " not met on node " + node.name()
 	}
 	return ""
 }

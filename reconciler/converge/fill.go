@@ -15,62 +15,84 @@ const maxNewSlots = 10_000
 
 // scale adds and takes away slots.
 func (w *work) scale() {
-	var have []uint64
+	var add, gone []specs.SlotID
+	if w.svc.Spec.Mode == specs.Global {
+		add, gone = orchestrator.Global(w.filled(), w.globalNodes(), maxNewSlots)
+	} else {
+		add, gone = orchestrator.Replicated(w.filled(), w.svc.Spec.WantedReplicas(), maxNewSlots)
+	}
+	for _, id := range gone {
+		w.slot(id).remove(w.reasonGone(id), w.now)
+	}
+	for _, id := range add {
+		w.fill(id, rollout.SpecOfNewSlot(w.svc.Rollout), time.Time{})
+	}
+}
+
+// filled are the slots that exist.
+func (w *work) filled() []orchestrator.Slot {
 	var filled []orchestrator.Slot
 	for _, s := range w.slots {
-		current := s.current()
-		if current == nil {
-			continue
+		if current := s.current(); current != nil {
+			filled = append(filled, orchestrator.Slot{
+				ID:      s.id,
+				Node:    current.Want.Node,
+				Running: current.Wanted() && current.Seen.State == specs.StateRunning,
+			})
 		}
-		have = append(have, s.number)
-		filled = append(filled, orchestrator.Slot{
-			Number:  s.number,
-			Node:    current.Want.Node,
-			Running: current.Wanted() && current.Seen.State == specs.StateRunning,
-		})
 	}
-	replicas := w.svc.Spec.WantedReplicas()
-	for _, number := range orchestrator.Excess(filled, replicas) {
-		w.slot(number).remove(reasonScaled, w.now)
+	return filled
+}
+
+// reasonGone says why the service has the slot no more.
+func (w *work) reasonGone(id specs.SlotID) string {
+	global := w.svc.Spec.Mode == specs.Global
+	switch {
+	case global != (id.Node != ""):
+		return reasonMode
+	case global:
+		return w.node(id.Node).evicts()
 	}
-	for _, number := range orchestrator.Missing(have, replicas, maxNewSlots) {
-		w.fill(number, rollout.SpecOfNewSlot(w.svc.Rollout), time.Time{})
-	}
+	return reasonScaled
 }
 
 // roll lets the rollout replace tasks.
 func (w *work) roll() {
+	if w.lags() {
+		w.svc.Rollout = rollout.Again(w.svc.Rollout, w.now)
+	}
 	if state := w.svc.Rollout.State; state != specs.RolloutUpdating && state != specs.RolloutPaused {
 		return
 	}
 	var slots []rollout.Slot
 	for _, s := range w.slots {
-		if current := s.current(); current != nil {
-			slots = append(slots, rollout.Slot{Number: s.number, Current: &current.Task, Tasks: s.tasks()})
+		if current := s.current(); current != nil && w.rolls(s, current) {
+			slots = append(slots, rollout.Slot{ID: s.id, Current: &current.Task, Tasks: s.tasks()})
 		}
 	}
 	next := rollout.Next(w.svc, slots, w.now)
 	w.svc.Rollout = next.Rollout
 	w.wakeAt(next.Wake)
-	for _, number := range next.Replace {
-		w.slot(number).current().stop(specs.StateShutdown, reasonReplaced, w.now)
-		w.fill(number, next.Rollout.Target, time.Time{})
+	for _, id := range next.Replace {
+		w.slot(id).current().stop(specs.StateShutdown, reasonReplaced, w.now)
+		w.fill(id, next.Rollout.Target, time.Time{})
 	}
 }
 
 // revive fills slots whose task is dead or was evicted with a task of the same
-// spec, if the restart policy wants it.
+// spec, if the restart policy wants it. In a global service that takes a node
+// which may have it.
 func (w *work) revive() {
 	policy := w.svc.Spec.Restart
 	for _, s := range w.slots {
 		current := s.current()
 		switch {
 		case current == nil || current.Wanted():
-		case !current.endedByItself():
-			if policy.Condition != specs.RestartNone {
-				w.fill(s.number, current.Spec, time.Time{})
+		case current.evicted():
+			if policy.Condition != specs.RestartNone && w.takes(s) {
+				w.fill(s.id, w.specAgain(current), time.Time{})
 			}
-		default:
+		case w.keeps(s):
 			w.restart(s, current)
 		}
 	}
@@ -86,23 +108,24 @@ func (w *work) restart(s *slot, dead *row) {
 	case dead.Seen.State == specs.StateRejected && at.After(w.now):
 		w.wakeAt(at)
 	default:
-		w.fill(s.number, dead.Spec, at)
+		w.fill(s.id, dead.Spec, at)
 	}
 }
 
 // fill gives the slot a new task that may start once the others of the slot
 // are gone and at has come.
-func (w *work) fill(number uint64, spec specs.Hash, at time.Time) {
+func (w *work) fill(id specs.SlotID, spec specs.Hash, at time.Time) {
 	r := &row{made: true, Task: specs.Task{
 		ID:          w.newID(),
 		ServiceID:   w.svc.ID,
 		ServiceName: w.svc.Spec.Name,
-		Slot:        number,
+		Slot:        id.Number,
+		SlotNode:    id.Node,
 		Spec:        spec,
 		Created:     w.now,
 		Want:        specs.TaskWant{Desired: specs.StateReady, StartAt: at, Since: w.now},
 	}}
-	if s := w.slot(number); s != nil {
+	if s := w.slot(id); s != nil {
 		last := s.rows[len(s.rows)-1]
 		if !r.Created.After(last.Created) { // Created orders the tasks of a slot
 			r.Created = last.Created.Add(1)

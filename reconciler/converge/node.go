@@ -36,10 +36,15 @@ func (n nodeView) evicts() string {
 	switch {
 	case !n.known:
 		return "its node left the cluster"
-	case n.Seen.Status == specs.NodeDown:
-		return "node " + n.name() + " is down"
 	case n.Spec.Availability == specs.Drain:
 		return "node " + n.name() + " is drained"
+	case n.silent():
+		return "node " + n.name() + " is down"
 	}
 	return ""
+}
+
+// silent reports that nothing but its silence takes the node's tasks away.
+func (n nodeView) silent() bool {
+	return n.known && n.Seen.Status == specs.NodeDown && n.Spec.Availability != specs.Drain
 }

@@ -68,6 +68,9 @@ type pass struct {
 	nodes     map[string]nodeView
 	over      map[string]specs.Resources // by node: what has to leave
 	result    Result
+
+	outage      time.Time // see outageUntil
+	outageKnown bool
 }
 
 func (p *pass) converge(serviceID string) {

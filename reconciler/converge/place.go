@@ -1,7 +1,6 @@
 package converge
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 
@@ -10,12 +9,16 @@ import (
 )
 
 // place gives nodes to the wanted tasks that have none, lowest slots first, and
-// the reason to those that fit nowhere.
+// the reason to those that fit nowhere. In a global service the node is given.
 func (w *work) place() {
 	w.account()
 	waiting := make(map[specs.Hash][]*row)
 	for _, s := range w.slots {
-		if r := s.wanted(); r != nil && r.Want.Node == "" {
+		switch r := s.wanted(); {
+		case r == nil || r.Want.Node != "":
+		case r.SlotNode != "":
+			w.placeOn(r)
+		default:
 			waiting[r.Spec] = append(waiting[r.Spec], r)
 		}
 	}
@@ -41,24 +44,36 @@ func (w *work) account() {
 }
 
 func (w *work) placeGroup(group []*row) {
-	spec, _ := w.draft.TaskSpec(group[0].Spec)
-	found := w.scheduler.Place(scheduler.Request{
-		ServiceID: w.svc.ID,
-		Version:   group[0].Spec,
-		Spec:      spec,
-		Rules:     w.svc.Spec.Placement,
-		Count:     len(group),
-		Past:      w.tasks(),
-		Now:       w.now,
-	})
+	request := w.request(group[0].Spec)
+	request.Count, request.Past = len(group), w.tasks()
+	found := w.scheduler.Place(request)
 	for i, r := range group {
 		if i >= len(found.Nodes) {
 			r.Want.Reason = found.Reason
 			continue
 		}
-		r.Want.Node, r.Want.Reason = found.Nodes[i], ""
-		w.scheduler.Task(nil, &r.Task, spec)
+		w.assign(r, found.Nodes[i], request.Spec)
 	}
+}
+
+// placeOn places the task of a global service on the node of its slot.
+func (w *work) placeOn(r *row) {
+	request := w.request(r.Spec)
+	if reason := w.scheduler.PlaceOn(r.SlotNode, request); reason != "" {
+		r.Want.Reason = reason
+		return
+	}
+	w.assign(r, r.SlotNode, request.Spec)
+}
+
+func (w *work) request(h specs.Hash) scheduler.Request {
+	spec, _ := w.draft.TaskSpec(h)
+	return scheduler.Request{ServiceID: w.svc.ID, Version: h, Spec: spec, Rules: w.svc.Spec.Placement, Now: w.now}
+}
+
+func (w *work) assign(r *row, nodeID string, spec specs.TaskSpec) {
+	r.Want.Node, r.Want.Reason = nodeID, ""
+	w.scheduler.Task(nil, &r.Task, spec)
 }
 
 // tasks yields all tasks of the service.
@@ -80,6 +95,6 @@ func inSlotOrder(groups map[specs.Hash][]*row) [][]*row {
 	for _, group := range groups {
 		ordered = append(ordered, group)
 	}
-	slices.SortFunc(ordered, func(a, b []*row) int { return cmp.Compare(a[0].Slot, b[0].Slot) })
+	slices.SortFunc(ordered, func(a, b []*row) int { return a[0].SlotID().Compare(b[0].SlotID()) })
 	return ordered
 }

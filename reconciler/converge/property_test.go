@@ -50,8 +50,7 @@ func (s *story) trouble() {
 
 // heal brings all nodes back.
 func (s *story) heal() {
-	for i := range 4 {
-		id := fmt.Sprintf("n%d", i+1)
+	for _, id := range everyNode {
 		if _, known := s.store.Snapshot().Node(id); known {
 			s.node(id, func(spec *specs.NodeSpec, seen *specs.NodeSeen) {
 				spec.Availability, seen.Status = specs.Active, specs.NodeReady
@@ -105,23 +104,23 @@ func TestNoTasksBeyondWantedRunInASlot(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newStory(rt, t)
 		s.check = func() {
-			alive, wanted := map[uint64]int{}, map[uint64]int{}
+			alive, wanted := map[specs.SlotID]int{}, map[specs.SlotID]int{}
 			for _, task := range s.tasks("web") {
 				if task.Seen.State >= specs.StateStarting && !task.Ended() {
-					alive[task.Slot]++
+					alive[task.SlotID()]++
 				}
 				if task.Wanted() {
-					wanted[task.Slot]++
+					wanted[task.SlotID()]++
 				}
 			}
 			for slot, n := range alive {
 				if n > 1 {
-					rt.Fatalf("%d tasks of slot %d run: %q", n, slot, s.ps("web"))
+					rt.Fatalf("%d tasks of slot %s run: %q", n, slot, s.ps("web"))
 				}
 			}
 			for slot, n := range wanted {
 				if n > 1 {
-					rt.Fatalf("%d tasks of slot %d are wanted: %q", n, slot, s.ps("web"))
+					rt.Fatalf("%d tasks of slot %s are wanted: %q", n, slot, s.ps("web"))
 				}
 			}
 		}

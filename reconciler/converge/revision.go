@@ -135,11 +135,11 @@ func (p *pass) standing(svc specs.Service, came time.Time) standing {
 	switch paused := svc.Rollout.State == specs.RolloutPaused; {
 	case !svc.Removed && (svc.Rollout.Target != svc.Spec.Task || svc.Rollout.State == specs.RolloutUpdating):
 		return standing{updating: true, waitsFor: svc.Spec.Name + " is updating"}
-	case paused && svc.Spec.WantedReplicas() > 0 && !svc.Rollout.Ended.Before(came) && !p.recovers(svc):
+	case paused && Wanted(p.draft.Snapshot, svc) > 0 && !svc.Rollout.Ended.Before(came) && !p.recovers(svc):
 		return standing{paused: svc.Rollout.Message}
 	case stops: // which may make room
 		return standing{waitsFor: stopping.Name() + " is stopping", progress: stopping.Want.Since}
-	case svc.Removed, paused && svc.Spec.WantedReplicas() == 0:
+	case svc.Removed, paused && Wanted(p.draft.Snapshot, svc) == 0:
 		return standing{healthy: true}
 	case paused && p.recovers(svc):
 		return standing{waitsFor: svc.Spec.Name + " is coming up"}
@@ -173,19 +173,19 @@ func (p *pass) recovers(svc specs.Service) bool {
 			coming++
 		}
 	}
-	return coming > 0 && coming >= svc.Spec.WantedReplicas()
+	return coming > 0 && coming >= Wanted(p.draft.Snapshot, svc)
 }
 
 // standingOfTasks asks for a task in each slot that is proven and still runs.
 func (p *pass) standingOfTasks(svc specs.Service) standing {
 	s := standing{progress: svc.Rollout.Ended}
-	healthy := make(map[uint64]bool)
+	healthy := make(map[specs.SlotID]bool)
 	for t := range p.draft.TasksOf(svc.ID) {
 		runs := t.Wanted() && t.Seen.State == specs.StateRunning
 		provenAt := rollout.ProvenAt(&t, svc.Spec)
 		switch {
 		case runs && !p.now.Before(provenAt), t.Spec == svc.Spec.Task && rollout.Done(&t, svc.Spec):
-			healthy[t.Slot] = true
+			healthy[t.SlotID()] = true
 		case runs:
 			s.wake = earliest(s.wake, provenAt)
 			s.progress = latest(s.progress, provenAt)
@@ -194,11 +194,24 @@ func (p *pass) standingOfTasks(svc specs.Service) standing {
 			s.waitsFor = cmp.Or(s.waitsFor, rollout.Describe(&t))
 		}
 	}
-	s.healthy = uint64(len(healthy)) >= svc.Spec.WantedReplicas()
+	s.healthy = p.complete(svc, healthy)
 	if !s.healthy && s.waitsFor == "" {
 		s.waitsFor = svc.Spec.Name + " has fewer tasks than wanted"
 	}
 	return s
+}
+
+// complete reports that each slot that the service shall have is healthy.
+func (p *pass) complete(svc specs.Service, healthy map[specs.SlotID]bool) bool {
+	if svc.Spec.Mode != specs.Global {
+		return uint64(len(healthy)) >= svc.Spec.WantedReplicas()
+	}
+	for id := range slotNodes(p.draft.Snapshot, svc) {
+		if !healthy[specs.SlotID{Node: id}] {
+			return false
+		}
+	}
+	return true
 }
 
 func latest(a, b time.Time) time.Time {

@@ -28,6 +28,12 @@ func place(p specs.Placement) change {
 	return func(s *specs.ServiceSpec, _ *specs.TaskSpec) { s.Placement = p }
 }
 
+func global(s *specs.ServiceSpec, _ *specs.TaskSpec) { s.Mode, s.Replicas = specs.Global, nil }
+
+func inZone(value string) change {
+	return place(specs.Placement{Constraints: []string{"node.labels.zone == " + value}})
+}
+
 func reserve(memory specs.Bytes) change {
 	return func(_ *specs.ServiceSpec, t *specs.TaskSpec) { t.Reservations.Memory = memory }
 }
@@ -278,9 +284,6 @@ func TestScenario11AConstraintThatStillHoldsRestartsNothing(t *testing.T) {
 }
 
 func TestScenario20AConstraintThatFailsMovesTheTask(t *testing.T) {
-	zone := func(value string) func(*specs.NodeSpec, *specs.NodeSeen) {
-		return func(spec *specs.NodeSpec, _ *specs.NodeSeen) { spec.Labels = map[string]string{"zone": value} }
-	}
 	c := newCluster(t)
 	c.node("n1", zone("b"))
 	c.node("n2", zone("a"))

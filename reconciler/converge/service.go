@@ -1,7 +1,6 @@
 package converge
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ const (
 	reasonRemoved  = "the service was removed"
 	reasonScaled   = "the service was scaled down"
 	reasonReplaced = "replaced by a task of the new spec"
+	reasonMode     = "the service changed its mode"
 )
 
 // work is one service while a pass decides about it.
@@ -21,8 +21,9 @@ type work struct {
 	*pass
 	svc   specs.Service
 	was   specs.Rollout
-	slots []*slot // by number
+	slots []*slot // by ID
 	unfit map[string]string
+	fits  *fit
 	wake  time.Time
 }
 
@@ -36,9 +37,9 @@ func (p *pass) load(svc specs.Service) *work {
 
 // add appends a row to its slot; rows of a slot come oldest first.
 func (w *work) add(r *row) {
-	i, found := w.find(r.Slot)
+	i, found := w.find(r.SlotID())
 	if !found {
-		w.slots = slices.Insert(w.slots, i, &slot{number: r.Slot})
+		w.slots = slices.Insert(w.slots, i, &slot{id: r.SlotID()})
 	}
 	w.slots[i].rows = append(w.slots[i].rows, r)
 }
@@ -80,19 +81,26 @@ func (w *work) noteEnds() {
 	}
 }
 
-// slot returns the slot of that number, or nil.
-func (w *work) slot(number uint64) *slot {
-	if i, found := w.find(number); found {
+// slot returns the slot of that ID, or nil.
+func (w *work) slot(id specs.SlotID) *slot {
+	if i, found := w.find(id); found {
 		return w.slots[i]
 	}
 	return nil
 }
 
 // find returns the place of the slot, or where it would be.
-func (w *work) find(number uint64) (place int, found bool) {
-	return slices.BinarySearchFunc(w.slots, number, func(s *slot, number uint64) int {
-		return cmp.Compare(s.number, number)
-	})
+func (w *work) find(id specs.SlotID) (place int, found bool) {
+	return slices.BinarySearchFunc(w.slots, id, func(s *slot, id specs.SlotID) int { return s.id.Compare(id) })
+}
+
+// fit judges nodes by what the service demands.
+func (w *work) fit() fit {
+	if w.fits == nil {
+		f := fitOf(w.draft.Snapshot, w.svc.Spec)
+		w.fits = &f
+	}
+	return *w.fits
 }
 
 func (w *work) wakeAt(at time.Time) { w.wake = earliest(w.wake, at) }

@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/restart"
@@ -33,12 +34,18 @@ func (r *row) endedByItself() bool {
 	return r.Seen.State.Final() && r.Seen.State != specs.StateOrphaned && r.Want.Reason == ""
 }
 
-// slot is one number of a service with every task that the cluster remembers of
-// it, oldest first. Tasks that are desired to be removed do not count: a slot
-// with no others does not exist.
+// evicted reports that somebody asked the task to stop, or that its node is gone.
+func (r *row) evicted() bool { return !r.Wanted() && !r.endedByItself() }
+
+// home is the node that the task is on, or that it waits for in a global service.
+func (r *row) home() string { return cmp.Or(r.Want.Node, r.SlotNode) }
+
+// slot is one number of a service, or one node of a global one, with every task
+// that the cluster remembers of it, oldest first. Tasks that are desired to be
+// removed do not count: a slot with no others does not exist.
 type slot struct {
-	number uint64
-	rows   []*row
+	id   specs.SlotID
+	rows []*row
 }
 
 // current is the newest task that counts, alive or dead.

@@ -17,8 +17,8 @@
 // # What is exact
 //
 // Every count is about slots, the places that a service's tasks fill, and
-// compares the memory before with the memory at the end. A task runs when its
-// node last said so.
+// compares the memory before with the memory at the end. In a global service the
+// slots are nodes. A task runs when its node last said so.
 //
 //	start      no task of the slot ran, one runs at the end
 //	restart    a task of the slot ran, another one runs at the end

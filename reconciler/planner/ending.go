@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/swarmgit/swarmgit/reconciler/converge"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -21,11 +22,18 @@ type ending struct {
 // serviceEnding is one service of it.
 type serviceEnding struct {
 	totals  Totals
+	wanted  uint64
 	gap     bool
 	took    time.Duration
 	resumes string       // why a rollout was paused that went on
 	placed  []specs.Task // that started or restarted, in the order in which they were made
-	pending []Waiting
+	pending []waiting
+}
+
+// waiting is a group of slots whose tasks have no node for one reason.
+type waiting struct {
+	slots  []specs.SlotID
+	reason string
 }
 
 // end compares the cluster with what it was.
@@ -58,13 +66,13 @@ func (e *ending) pause(before, after store.Snapshot, svc specs.Service) {
 	case was.Rollout.State != specs.RolloutPaused || svc.Removed:
 	case !svc.Rollout.Started.Equal(was.Rollout.Started):
 		e.services[svc.ID].resumes = was.Rollout.Message
-	case svc.Rollout.State == specs.RolloutPaused && svc.Spec.WantedReplicas() > 0:
+	case svc.Rollout.State == specs.RolloutPaused && converge.Wanted(after, svc) > 0:
 		e.paused = append(e.paused, standstill(after, svc))
 	}
 }
 
 func standstill(snap store.Snapshot, svc specs.Service) Standstill {
-	s := Standstill{Service: svc.Spec.Name, Reason: svc.Rollout.Message, Wanted: svc.Spec.WantedReplicas()}
+	s := Standstill{Service: svc.Spec.Name, Reason: svc.Rollout.Message, Wanted: converge.Wanted(snap, svc)}
 	for t := range snap.TasksOf(svc.ID) {
 		if t.Wanted() && t.Seen.State == specs.StateRunning {
 			s.Running++
@@ -86,32 +94,35 @@ type slotEnding struct {
 
 // compare counts the slots of one service.
 func (s *simulation) compare(before store.Snapshot, serviceID string) *serviceEnding {
-	slots := make(map[uint64]*slotEnding)
-	slot := func(number uint64) *slotEnding {
-		if slots[number] == nil {
-			slots[number] = &slotEnding{ran: make(map[string]bool), gap: s.gaps[place{serviceID, number}]}
+	slots := make(map[specs.SlotID]*slotEnding)
+	slot := func(id specs.SlotID) *slotEnding {
+		if slots[id] == nil {
+			slots[id] = &slotEnding{ran: make(map[string]bool), gap: s.gaps[place{serviceID, id}]}
 		}
-		return slots[number]
+		return slots[id]
 	}
 	for t := range before.TasksOf(serviceID) {
 		if t.Seen.State == specs.StateRunning {
-			slot(t.Slot).ran[t.ID] = true
+			slot(t.SlotID()).ran[t.ID] = true
 		}
 	}
 	for t := range s.snap.TasksOf(serviceID) {
 		switch {
 		case t.Wanted() && t.Seen.State == specs.StateRunning:
-			slot(t.Slot).runs = &t
+			slot(t.SlotID()).runs = &t
 		case t.Wanted() && t.Want.Node == "":
-			slot(t.Slot).waiting = &t
+			slot(t.SlotID()).waiting = &t
 		}
 	}
 	e := new(serviceEnding)
-	for _, number := range slices.Sorted(maps.Keys(slots)) {
-		e.count(slots[number])
+	if svc, left := s.snap.Service(serviceID); left {
+		e.wanted = converge.Wanted(s.snap, svc)
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(slots), specs.SlotID.Compare) {
+		e.count(slots[id])
 	}
 	slices.SortStableFunc(e.placed, func(a, b specs.Task) int { return a.Created.Compare(b.Created) })
-	slices.SortStableFunc(e.pending, func(a, b Waiting) int { return cmp.Compare(len(b.Slots), len(a.Slots)) })
+	slices.SortStableFunc(e.pending, func(a, b waiting) int { return cmp.Compare(len(b.slots), len(a.slots)) })
 	return e
 }
 
@@ -138,12 +149,12 @@ func (e *serviceEnding) count(s *slotEnding) {
 
 func (e *serviceEnding) wait(t *specs.Task) {
 	for i, w := range e.pending {
-		if w.Reason == t.Want.Reason {
-			e.pending[i].Slots = append(w.Slots, t.Slot)
+		if w.reason == t.Want.Reason {
+			e.pending[i].slots = append(w.slots, t.SlotID())
 			return
 		}
 	}
-	e.pending = append(e.pending, Waiting{Slots: []uint64{t.Slot}, Reason: t.Want.Reason})
+	e.pending = append(e.pending, waiting{slots: []specs.SlotID{t.SlotID()}, reason: t.Want.Reason})
 }
 
 // unsettled counts the slots of a service that are not what they shall be.
@@ -161,5 +172,5 @@ func unsettled(snap store.Snapshot, svc specs.Service) int {
 	if svc.Removed {
 		return live + settled
 	}
-	return int(max(svc.Spec.WantedReplicas(), uint64(settled))) - settled
+	return int(max(converge.Wanted(snap, svc), uint64(settled))) - settled
 }

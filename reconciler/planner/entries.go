@@ -69,10 +69,11 @@ func (m making) changed(id string, want specs.ServiceWant) Entry {
 func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 	seen := m.end.services[id]
 	e.Service = spec.Name
-	e.Wanted = spec.WantedReplicas()
+	e.Global = spec.Mode == specs.Global
+	e.Wanted = seen.wanted
 	e.Totals = seen.totals
 	e.Gap = seen.gap
-	e.Pending = seen.pending
+	e.Pending = m.waits(seen.pending)
 	e.Resumes = seen.resumes
 	e.Expected = m.placements(seen.placed)
 	if e.Action == Remove {
@@ -123,13 +124,32 @@ func (m making) placements(tasks []specs.Task) []Placement {
 		if i > 0 && t.Created.Sub(tasks[i-1].Created) >= shortest {
 			batch++
 		}
-		node, _ := m.Present.Node(t.Want.Node)
-		placed = append(placed, Placement{
-			Slot: t.Slot, Batch: batch,
-			Node: printable(cmp.Or(node.Seen.Description.Hostname, node.ID)),
-		})
+		placed = append(placed, Placement{Slot: t.Slot, Batch: batch, Node: m.hostname(t.Want.Node)})
 	}
 	return placed
+}
+
+// waits names the slots of tasks that have no node.
+func (m making) waits(groups []waiting) []Waiting {
+	var waits []Waiting
+	for _, g := range groups {
+		w := Waiting{Reason: g.reason}
+		for _, id := range g.slots {
+			if id.Node != "" {
+				w.Nodes = append(w.Nodes, m.hostname(id.Node))
+			} else {
+				w.Slots = append(w.Slots, id.Number)
+			}
+		}
+		waits = append(waits, w)
+	}
+	return waits
+}
+
+// hostname is what people call the node.
+func (m making) hostname(nodeID string) string {
+	node, _ := m.Present.Node(nodeID)
+	return printable(cmp.Or(node.Seen.Description.Hostname, nodeID))
 }
 
 func (m making) stack(name string) specs.Stack {

@@ -36,7 +36,7 @@ func (e Entry) text(pg *page, names int) {
 		pg.field("expected", text, "")
 	}
 	for _, w := range e.Pending {
-		pg.field("pending", w.text(len(e.Pending) == 1 && len(w.Slots) == int(e.Wanted)), "")
+		pg.field("pending", w.text(len(e.Pending) == 1 && w.size() == int(e.Wanted)), "")
 	}
 }
 
@@ -44,7 +44,7 @@ func (e Entry) text(pg *page, names int) {
 func (e Entry) headline() string {
 	switch e.Action {
 	case Create:
-		head := "new, " + count(int(e.Wanted), "task")
+		head := "new, " + e.size()
 		if e.RenamedFrom != "" {
 			head += "; renamed? it is what " + e.RenamedFrom + " was"
 		}
@@ -69,6 +69,14 @@ func (e Entry) headline() string {
 		return "in place, no restart"
 	}
 	return "in place, no restart; " + e.moves()
+}
+
+// size is how many tasks a new service has.
+func (e Entry) size() string {
+	if e.Global {
+		return "global, a task on " + count(int(e.Wanted), "node")
+	}
+	return count(int(e.Wanted), "task")
 }
 
 func (e Entry) rolling() string {

@@ -18,6 +18,8 @@ func (e Entry) expected() string {
 	switch n := len(e.Expected); {
 	case n == 0:
 		return ""
+	case e.Global:
+		return e.onNodes()
 	case n <= maxNamedTasks && e.Expected[n-1].Batch == 0:
 		return e.namedTasks()
 	case n <= maxSlots:
@@ -49,6 +51,22 @@ func (e Entry) batches() string {
 	return slots.String()[1:] + " on" + nodes.String()
 }
 
+// onNodes is "n1 n2 | n3" or, of many nodes, "n1 n2 n3 n4 n5 n6 n7 and 5 more nodes".
+func (e Entry) onNodes() string {
+	var text strings.Builder
+	for i, p := range e.Expected {
+		switch {
+		case i == maxSlots-1 && len(e.Expected) > maxSlots:
+			fmt.Fprintf(&text, " and %d more nodes", len(e.Expected)-i)
+			return text.String()[1:]
+		case i > 0 && p.Batch != e.Expected[i-1].Batch:
+			text.WriteString(" |")
+		}
+		text.WriteString(" " + p.Node)
+	}
+	return text.String()[1:]
+}
+
 // byNode is "n1 x4, n2 x3".
 func (e Entry) byNode() string {
 	counts := make(map[string]int)
@@ -70,10 +88,10 @@ func (w Waiting) text(all bool) string {
 	switch {
 	case all:
 		return w.Reason
-	case len(w.Slots) > maxSlots:
-		return fmt.Sprintf("%d tasks: %s", len(w.Slots), w.Reason)
+	case w.size() > maxSlots:
+		return fmt.Sprintf("%d tasks: %s", w.size(), w.Reason)
 	}
-	var slots []string
+	slots := slices.Clone(w.Nodes)
 	for _, s := range w.Slots {
 		slots = append(slots, fmt.Sprintf(".%d", s))
 	}

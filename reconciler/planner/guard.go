@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 
+	"github.com/swarmgit/swarmgit/reconciler/converge"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -16,12 +17,11 @@ const minRemoval = 10
 // or all of two or more stacks. It is what a wrong branch, a lost folder or a bad
 // merge look like.
 func guard(present store.Snapshot, source string, tx specs.Transaction) (specs.Problem, bool) {
-	g := removal{wants: make(map[string]specs.ServiceWant)}
-	for _, change := range tx {
-		if change.Spec != nil && change.Spec.Value != nil {
-			g.wants[change.Spec.ID] = *change.Spec.Value
-		}
+	draft := present.Draft(present.Index() + 1)
+	if err := draft.Apply(tx); err != nil {
+		panic(fmt.Sprintf("plan: apply to the state it was made of: %v", err))
 	}
+	g := removal{after: draft.Frozen()}
 	for row := range present.Stacks() {
 		if row.Source == source {
 			g.stack(present, row.Name)
@@ -41,10 +41,10 @@ func guard(present store.Snapshot, source string, tx specs.Transaction) (specs.P
 
 // removal counts what a source loses.
 type removal struct {
-	wants   map[string]specs.ServiceWant // service ID -> what is proposed
-	running int                          // tasks before
-	lost    int                          // of them, that stop for good
-	stacks  int                          // that lose all their services
+	after   store.Snapshot // with what is proposed
+	running int            // tasks before
+	lost    int            // of them, that stop for good
+	stacks  int            // that lose all their services
 }
 
 func (g *removal) stack(present store.Snapshot, name string) {
@@ -54,14 +54,11 @@ func (g *removal) stack(present store.Snapshot, name string) {
 			continue
 		}
 		services++
-		want, changed := g.wants[svc.ID]
-		if !changed {
-			want.Spec = svc.Spec
+		next, _ := g.after.Service(svc.ID)
+		if next.Removed {
+			removed++
 		}
-		running, keep := runningTasks(present, svc.ID), want.Spec.WantedReplicas()
-		if want.Removed {
-			removed, keep = removed+1, 0
-		}
+		running, keep := runningTasks(present, svc.ID), converge.Wanted(g.after, next)
 		g.running += running
 		g.lost += running - int(min(uint64(running), keep))
 	}

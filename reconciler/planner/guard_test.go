@@ -59,6 +59,25 @@ func TestGuardAllowsHalf(t *testing.T) {
 	}
 }
 
+// A constraint that no node meets stops a global service as a removal does.
+func TestGuardCountsTheNodesOfAGlobalService(t *testing.T) {
+	w := newWorld(t, 12)
+	w.push(stack("shop", svc("agent", global)))
+	for zone, want := range map[string]string{
+		"mars": "this stops 12 of the 12 running tasks: if that is meant, say so by -o allow-removal",
+		"a":    "",
+	} {
+		p := w.plan(stack("shop", svc("agent", global, constraint("node.labels.zone == "+zone))))
+		got := ""
+		if len(p.Refusals) > 0 {
+			got = p.Refusals[0].Message
+		}
+		if got != want {
+			t.Errorf("zone %s: %s, %q, want %q", zone, p.Verdict, got, want)
+		}
+	}
+}
+
 // A stack that cannot be read is no stack that is gone.
 func TestMistakesPlanNothing(t *testing.T) {
 	w := newWorld(t, 1)

@@ -77,7 +77,8 @@ type Entry struct {
 	Action  Action         `json:"action"`
 	At      specs.Position `json:"at,omitzero"` // where the service is written
 	Totals  Totals         `json:"totals"`
-	Wanted  uint64         `json:"wanted"`           // replicas
+	Global  bool           `json:"global,omitempty"`
+	Wanted  uint64         `json:"wanted"`           // replicas, or the nodes of a global service
 	Fields  []Field        `json:"fields,omitempty"` // what changes, what forces a restart first
 
 	Parallelism uint64         `json:"parallelism,omitempty"` // of a rolling restart; 0 is all at once
@@ -96,7 +97,7 @@ type Entry struct {
 type Standstill struct {
 	Service string `json:"service"`
 	Reason  string `json:"reason"`  // why it paused
-	Wanted  uint64 `json:"wanted"`  // replicas
+	Wanted  uint64 `json:"wanted"`  // replicas, or the nodes of a global service
 	Running int    `json:"running"` // of them, at the end
 	Old     int    `json:"old"`     // of those, of another spec than the service's
 }
@@ -114,16 +115,21 @@ type Field struct {
 // Placement is where a new task is expected to run. Tasks of one batch are
 // made together.
 type Placement struct {
-	Slot  uint64 `json:"slot"`
-	Node  string `json:"node"`  // hostname
-	Batch int    `json:"batch"` // from 0
+	Slot  uint64 `json:"slot,omitempty"` // 0 in a global service
+	Node  string `json:"node"`           // hostname
+	Batch int    `json:"batch"`          // from 0
 }
 
-// Waiting is a group of slots that no node can take, with one reason.
+// Waiting is a group of slots that no node can take, with one reason. The slots
+// of a global service are nodes.
 type Waiting struct {
-	Slots  []uint64 `json:"slots"`
+	Slots  []uint64 `json:"slots,omitempty"`
+	Nodes  []string `json:"nodes,omitempty"` // hostnames
 	Reason string   `json:"reason"`
 }
+
+// size is how many tasks wait.
+func (w Waiting) size() int { return len(w.Slots) + len(w.Nodes) }
 
 // ExitCode is the code with which `swarmgit plan` ends. A plain one is 0, or 1
 // for a refusal of any kind. A detailed one tells what the plan says, the first

@@ -45,6 +45,9 @@ func someOptions(t *rapid.T, name string, tight bool) []option {
 	if tight {
 		options = append(options, memory(specs.Bytes(draw("memory", 4))<<30))
 	}
+	if draw("mode", 4) == 0 {
+		options = append(options, global)
+	}
 	if draw("env", 2) == 1 {
 		options = append(options, env(fmt.Sprintf("API_KEY=%d", draw("key", 3))))
 	}
@@ -189,6 +192,30 @@ func report(s *simulation, task specs.Task) {
 		task.Seen.Running = s.now
 	}
 	s.apply(specs.Transaction{{TaskSeen: specs.Set(task.ID, task.SeenVersion, task.Seen)}})
+}
+
+// Of a global service the plan says how many nodes shall have a task, and every
+// one of them runs it or waits.
+func TestAPlanOfGlobalServicesNamesTheirNodes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, _ := someWorld(t, true)
+		for node := range w.snap.Nodes() {
+			if rapid.IntRange(0, 3).Draw(t, node.ID+" is shut") == 0 {
+				w.edit(node.ID, rapid.SampledFrom([]func(*specs.Node){down, drain, pause}).Draw(t, node.ID))
+			}
+		}
+		p := w.plan(someStacks(true).Draw(t, "next")...)
+		for _, e := range slices.Concat(p.Services, p.Moved) {
+			if running := e.Totals.Start + e.Totals.Restart + e.Totals.Untouched; e.Global && e.Action != Remove && e.Wanted != uint64(running+e.Totals.Pending) {
+				t.Fatalf("%s wants %d tasks: %s", e.Service, e.Wanted, e.Totals)
+			}
+			for _, w := range e.Pending {
+				if e.Global != (len(w.Nodes) > 0) || e.Global == (len(w.Slots) > 0) {
+					t.Fatalf("%s, global %t: slots %v and nodes %v wait", e.Service, e.Global, w.Slots, w.Nodes)
+				}
+			}
+		}
+	})
 }
 
 // Each service is in the plan once, and its counts add up to the totals.

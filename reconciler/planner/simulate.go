@@ -37,7 +37,7 @@ type simulation struct {
 // place is one slot of a service.
 type place struct {
 	service string // ID
-	slot    uint64
+	slot    specs.SlotID
 }
 
 // simulate applies the transaction and lets the cluster go on until nothing is
@@ -145,7 +145,7 @@ func (s *simulation) work() {
 	}
 	for _, task := range stopped {
 		if !s.covered(task) {
-			s.gaps[place{task.ServiceID, task.Slot}] = true
+			s.gaps[place{task.ServiceID, task.SlotID()}] = true
 		}
 	}
 }
@@ -153,7 +153,7 @@ func (s *simulation) work() {
 // covered reports that another task of the slot runs.
 func (s *simulation) covered(stopped specs.Task) bool {
 	for task := range s.snap.TasksOf(stopped.ServiceID) {
-		if task.Slot == stopped.Slot && task.ID != stopped.ID && task.Wanted() && task.Seen.State == specs.StateRunning {
+		if task.SlotID() == stopped.SlotID() && task.ID != stopped.ID && task.Wanted() && task.Seen.State == specs.StateRunning {
 			return true
 		}
 	}
@@ -245,7 +245,7 @@ func (s *simulation) expect(task specs.Task) {
 		return
 	}
 	s.agenda.set(event{
-		at: s.now.Add(takes), service: task.ServiceName, slot: task.Slot, node: task.Want.Node, task: task.ID, next: next,
+		at: s.now.Add(takes), service: task.ServiceName, slot: task.SlotID(), node: task.Want.Node, task: task.ID, next: next,
 	})
 }
 
@@ -263,7 +263,7 @@ func (s *simulation) hopeless(task specs.Task) bool {
 		switch {
 		case t.Spec != task.Spec:
 		case rollout.Failed(&t, svc.Spec):
-			failed, here = true, here || t.Slot == task.Slot
+			failed, here = true, here || t.SlotID() == task.SlotID()
 		default:
 			ran = ran || rollout.Proven(&t, svc.Spec, s.now)
 		}

@@ -15,6 +15,9 @@ func TestPlan(t *testing.T) {
 	web := func(options ...option) specs.Stack {
 		return stack("shop", svc("web", append([]option{replicas(3)}, options...)...))
 	}
+	agent := func(options ...option) specs.Stack {
+		return stack("shop", svc("agent", append([]option{global}, options...)...))
+	}
 	for _, c := range []struct {
 		name    string
 		present []specs.Stack
@@ -52,6 +55,21 @@ func TestPlan(t *testing.T) {
 		{"too much memory", nil, []specs.Stack{web(memory(3<<30), replicas(5))}, NeedsAttention,
 			"start 3   restart 0   stop 0   pending 2   untouched 0",
 			"new, 5 tasks | shop_web.1 on n1, shop_web.2 on n2, shop_web.3 on n3 | pending .4 .5: no suitable node (insufficient memory on 3 nodes)"},
+		{"a first global service", nil, []specs.Stack{agent()}, Safe, "start 3   restart 0   stop 0   untouched 0",
+			"new, global, a task on 3 nodes | n1 n2 n3"},
+		{"a global service in a zone", nil, []specs.Stack{agent(constraint("node.labels.zone == a"))}, Safe,
+			"start 2   restart 0   stop 0   untouched 0", "new, global, a task on 2 nodes | n1 n3"},
+		{"a global service that one node has no room for", []specs.Stack{stack("other", svc("db", memory(3<<30)))},
+			[]specs.Stack{agent(memory(2 << 30)), stack("other", svc("db", memory(3<<30)))}, NeedsAttention,
+			"start 2   restart 0   stop 0   pending 1   untouched 1",
+			"new, global, a task on 3 nodes | n2 n3 | pending n1: no suitable node (insufficient memory on 1 node)"},
+		{"a global service moves to a zone", []specs.Stack{agent()}, []specs.Stack{agent(constraint("node.labels.zone == b"))}, NeedsAttention,
+			"start 0   restart 0   stop 2   untouched 1", "in place, no restart; stops 2"},
+		{"a new image on each node", []specs.Stack{agent()}, []specs.Stack{agent(image("agent:2"))}, NeedsAttention,
+			"start 0   restart 3   stop 0   untouched 0",
+			"rolling restart, 1 at a time, stop-first; estimated 9s | n1 | n2 | n3"},
+		{"a service becomes global", []specs.Stack{stack("shop", svc("agent", replicas(2)))}, []specs.Stack{agent()}, NeedsAttention,
+			"start 3   restart 0   stop 2   untouched 0", "in place, no restart; starts 3, stops 2 | n1 n2 n3"},
 		{"gone", []specs.Stack{web()}, nil, NeedsAttention, "start 0   restart 0   stop 3   untouched 0", "removed with its 3 tasks"},
 		{"renamed", []specs.Stack{web()}, []specs.Stack{stack("shop", svc("www", replicas(1), image("registry.example/web:1")))}, NeedsAttention,
 			"start 1   restart 0   stop 3   untouched 0", "new, 1 task; renamed? it is what shop_web was | shop_www.1 on n1"},
@@ -78,10 +96,10 @@ func inShort(e Entry) string {
 	}
 	for _, w := range e.Pending {
 		separator := ": "
-		if len(w.Slots) != int(e.Wanted) {
+		if w.size() != int(e.Wanted) {
 			separator = " "
 		}
-		words = append(words, "pending"+separator+w.text(len(w.Slots) == int(e.Wanted)))
+		words = append(words, "pending"+separator+w.text(w.size() == int(e.Wanted)))
 	}
 	return strings.Join(words, " | ")
 }
@@ -90,7 +108,10 @@ func inShort(e Entry) string {
 func (w *world) edit(node string, change func(*specs.Node)) {
 	w.Helper()
 	row, _ := w.snap.Node(node)
-	change(&row)
+	status := row.Seen.Status
+	if change(&row); row.Seen.Status != status {
+		row.Seen.Since = w.now
+	}
 	w.apply(specs.Transaction{
 		{NodeSpec: specs.Set(row.ID, row.SpecVersion, row.Spec)}, {NodeSeen: specs.Set(row.ID, row.SeenVersion, row.Seen)},
 	})
@@ -126,6 +147,37 @@ func TestWhatIsUnderWayIsTold(t *testing.T) {
 		if len(p.Services) > 0 {
 			t.Errorf("%s: changed services: %+v", c.name, p.Services)
 		}
+	}
+}
+
+func TestWhatIsUnderWayWithGlobalServicesIsTold(t *testing.T) {
+	shop := stack("shop", svc("agent", global))
+	for _, c := range []struct {
+		name   string
+		change func(*specs.Node)
+		want   string
+	}{
+		{"a drained node", drain, "start 0   restart 0   stop 1   untouched 2"},
+		{"a lost node", down, "start 0   restart 0   stop 1   untouched 2"},
+		{"a paused node", pause, "start 0   restart 0   stop 0   untouched 3"},
+	} {
+		w := newWorld(t, 3)
+		w.push(shop)
+		w.edit(nodeID(2), c.change)
+		if p := w.plan(shop); p.Verdict != NoChanges || p.Totals.String() != c.want {
+			t.Errorf("%s: %s: %s, want %s", c.name, p.Verdict, p.Totals, c.want)
+		}
+	}
+}
+
+// What a paused node has is not replaced by an update, so no plan says so.
+func TestAnUpdateLeavesAPausedNodeAlone(t *testing.T) {
+	w := newWorld(t, 3)
+	w.push(stack("shop", svc("agent", global)))
+	w.edit(nodeID(2), pause)
+	p := w.plan(stack("shop", svc("agent", global, image("agent:2"))))
+	if want := (Totals{Restart: 2, Untouched: 1}); p.Totals != want || p.Services[0].Wanted != 3 {
+		t.Errorf("%s of %d, want %s of 3", p.Totals, p.Services[0].Wanted, want)
 	}
 }
 
@@ -173,17 +225,19 @@ func TestLargePlanIsCut(t *testing.T) {
 	}
 }
 
+func number(n uint64) specs.SlotID { return specs.SlotID{Number: n} }
+
 func TestOrderOfEvents(t *testing.T) {
 	a := agenda{latest: make(map[string]event)}
 	second := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Second) }
 	for _, e := range []event{
-		{at: second(2), service: "a", task: "1"}, {at: second(1), service: "b", slot: 2, task: "2"},
-		{at: second(1), service: "b", slot: 1, task: "3"}, {at: second(1), service: "a", slot: 9, task: "4"},
-		{at: second(1), service: "a", slot: 1, task: "5", next: specs.StateRunning},
+		{at: second(2), service: "a", task: "1"}, {at: second(1), service: "b", slot: number(2), task: "2"},
+		{at: second(1), service: "b", slot: number(1), task: "3"}, {at: second(1), service: "a", slot: number(9), task: "4"},
+		{at: second(1), service: "a", slot: number(1), task: "5", next: specs.StateRunning},
 	} {
 		a.set(e)
 	}
-	a.set(event{at: second(3), service: "a", slot: 1, task: "5", next: specs.StateShutdown}) // takes the place of its first
+	a.set(event{at: second(3), service: "a", slot: number(1), task: "5", next: specs.StateShutdown}) // takes the place of its first
 	a.cancel("3")
 	var order []string
 	for {

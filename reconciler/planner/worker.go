@@ -38,14 +38,14 @@ func step(t specs.Task, node specs.Node) (next specs.State, takes time.Duration,
 type event struct {
 	at      time.Time
 	service string // name
-	slot    uint64
+	slot    specs.SlotID
 	node    string
 	task    string
 	next    specs.State
 }
 
 func (e event) compare(o event) int {
-	return cmp.Or(e.at.Compare(o.at), cmp.Compare(e.service, o.service), cmp.Compare(e.slot, o.slot),
+	return cmp.Or(e.at.Compare(o.at), cmp.Compare(e.service, o.service), e.slot.Compare(o.slot),
 		cmp.Compare(e.node, o.node), cmp.Compare(e.task, o.task))
 }
 

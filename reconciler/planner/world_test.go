@@ -125,6 +125,8 @@ func replicas(n uint64) option {
 	return func(s *specs.ServiceSpec, _ *specs.TaskSpec) { s.Replicas = &n }
 }
 
+func global(s *specs.ServiceSpec, _ *specs.TaskSpec) { s.Mode, s.Replicas = specs.Global, nil }
+
 func parallelism(n uint64) option {
 	return func(s *specs.ServiceSpec, _ *specs.TaskSpec) { s.Update.Parallelism = &n }
 }

@@ -36,16 +36,16 @@ const Patience = 10 * time.Minute
 
 // Slot is one wanted slot of the service as a rollout sees it.
 type Slot struct {
-	Number  uint64
+	ID      specs.SlotID
 	Current *specs.Task   // its newest task, alive or dead
 	Tasks   []*specs.Task // all of them that the cluster remembers, oldest first
 }
 
 // Decision is what a rollout does next.
 type Decision struct {
-	Rollout specs.Rollout // what to remember from now on
-	Replace []uint64      // the slots to give a task of the target, in order
-	Wake    time.Time     // when to ask again if nothing happens; zero is never
+	Rollout specs.Rollout  // what to remember from now on
+	Replace []specs.SlotID // the slots to give a task of the target, in order
+	Wake    time.Time      // when to ask again if nothing happens; zero is never
 }
 
 // Begin returns the service's rollout, begun anew if the service's spec asks
@@ -56,10 +56,18 @@ func Begin(svc specs.Service, now time.Time) specs.Rollout {
 	if r.Target == svc.Spec.Task && !resumes {
 		return r
 	}
+	return begin(r, svc.Spec.Task, now)
+}
+
+// Again begins a completed rollout once more, for slots that could not take part
+// in it: a global service's on a node that was paused.
+func Again(r specs.Rollout, now time.Time) specs.Rollout { return begin(r, r.Target, now) }
+
+func begin(last specs.Rollout, target specs.Hash, now time.Time) specs.Rollout {
 	return specs.Rollout{
 		State:     specs.RolloutUpdating,
-		Target:    svc.Spec.Task,
-		Completed: r.Completed,
+		Target:    target,
+		Completed: last.Completed,
 		Started:   now,
 		Progress:  now,
 	}
@@ -78,7 +86,8 @@ func SpecOfNewSlot(r specs.Rollout) specs.Hash {
 // paused one takes none, but is over once nothing is left of why it paused: every
 // slot runs a proven task of the target, because room was found, an image came,
 // or what failed is not wanted any more.
-// Slots are all slots that the service shall have.
+// Slots are all slots that the service shall have, without those whose node can
+// get no task of a global service now.
 func Next(svc specs.Service, slots []Slot, now time.Time) Decision {
 	r := svc.Rollout
 	if r.State != specs.RolloutUpdating && r.State != specs.RolloutPaused {

@@ -61,9 +61,9 @@ func told(t specs.Task) specs.Task {
 func slots(filled ...[]specs.Task) []Slot {
 	var all []Slot
 	for i, tasks := range filled {
-		slot := Slot{Number: uint64(i + 1)}
+		slot := Slot{ID: specs.SlotID{Number: uint64(i + 1)}}
 		for _, task := range tasks {
-			task.Slot, task.ServiceName = slot.Number, "shop_web"
+			task.Slot, task.ServiceName = slot.ID.Number, "shop_web"
 			slot.Tasks = append(slot.Tasks, &task)
 			slot.Current = &task
 		}
@@ -93,22 +93,23 @@ func TestNextReplaces(t *testing.T) {
 	for name, test := range map[string]struct {
 		update specs.UpdateConfig
 		slots  []Slot
-		want   []uint64
+		want   []specs.SlotID
 	}{
-		"one at a time by default":                {specs.UpdateConfig{}, slots(tasks{running}, tasks{running}), []uint64{1}},
-		"as many as parallelism says":             {parallel(2), slots(tasks{running}, tasks{running}, tasks{running}), []uint64{1, 2}},
-		"all at once":                             {parallel(0), slots(tasks{running}, tasks{running}), []uint64{1, 2}},
+		"one at a time by default":                {specs.UpdateConfig{}, slots(tasks{running}, tasks{running}), numbers(1)},
+		"as many as parallelism says":             {parallel(2), slots(tasks{running}, tasks{running}, tasks{running}), numbers(1, 2)},
+		"all at once":                             {parallel(0), slots(tasks{running}, tasks{running}), numbers(1, 2)},
 		"not before the one before runs":          {specs.UpdateConfig{}, slots(tasks{running, fresh(specs.StatePreparing)}, tasks{running}), nil},
-		"the next when it runs, proven or not":    {specs.UpdateConfig{}, slots(tasks{up(time.Second)}, tasks{running}), []uint64{2}},
+		"the next when it runs, proven or not":    {specs.UpdateConfig{}, slots(tasks{up(time.Second)}, tasks{running}), numbers(2)},
 		"not before the delay":                    {specs.UpdateConfig{Delay: specs.Duration(10 * time.Second)}, slots(tasks{up(9 * time.Second)}, tasks{running}), nil},
-		"after the delay":                         {specs.UpdateConfig{Delay: specs.Duration(10 * time.Second)}, slots(tasks{up(10 * time.Second)}, tasks{running}), []uint64{2}},
+		"after the delay":                         {specs.UpdateConfig{Delay: specs.Duration(10 * time.Second)}, slots(tasks{up(10 * time.Second)}, tasks{running}), numbers(2)},
 		"an added slot comes first":               {specs.UpdateConfig{}, slots(tasks{running}, tasks{fresh(specs.StateStarting)}), nil},
 		"not before what follows an evicted one":  {specs.UpdateConfig{}, slots(tasks{evicted, fresh(specs.StatePreparing)}, tasks{running}), nil},
-		"an added slot without a node does not":   {specs.UpdateConfig{}, slots(tasks{running}, tasks{pending}), []uint64{1}},
+		"an added slot without a node does not":   {specs.UpdateConfig{}, slots(tasks{running}, tasks{pending}), numbers(1)},
 		"a replaced slot without a node does":     {specs.UpdateConfig{}, slots(tasks{running}, tasks{running, pending}), nil},
-		"first what does not run":                 {specs.UpdateConfig{}, slots(tasks{running}, tasks{dead}), []uint64{2}},
-		"on after a failure, if told to continue": {specs.UpdateConfig{FailureAction: specs.FailureContinue}, slots(tasks{ended(specs.StateFailed, 0)}, tasks{running}), []uint64{2}},
-		"on within the ratio":                     {specs.UpdateConfig{MaxFailureRatio: specs.RatioOne / 2}, slots(tasks{ended(specs.StateFailed, 0)}, tasks{running}), []uint64{2}},
+		"a dead slot without a node does not":     {specs.UpdateConfig{}, slots(tasks{dead, pending}, tasks{running}), numbers(2)},
+		"first what does not run":                 {specs.UpdateConfig{}, slots(tasks{running}, tasks{dead}), numbers(2)},
+		"on after a failure, if told to continue": {specs.UpdateConfig{FailureAction: specs.FailureContinue}, slots(tasks{ended(specs.StateFailed, 0)}, tasks{running}), numbers(2)},
+		"on within the ratio":                     {specs.UpdateConfig{MaxFailureRatio: specs.RatioOne / 2}, slots(tasks{ended(specs.StateFailed, 0)}, tasks{running}), numbers(2)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := Next(service(test.update), test.slots, now)
@@ -119,7 +120,33 @@ func TestNextReplaces(t *testing.T) {
 	}
 }
 
-var equateEmpty = cmp.Transformer("empty", func(n []uint64) []uint64 { return append([]uint64{}, n...) })
+var equateEmpty = cmp.Transformer("empty", func(n []specs.SlotID) []specs.SlotID { return append([]specs.SlotID{}, n...) })
+
+func numbers(of ...uint64) []specs.SlotID {
+	var ids []specs.SlotID
+	for _, number := range of {
+		ids = append(ids, specs.SlotID{Number: number})
+	}
+	return ids
+}
+
+func TestSlotsOfNodesAreReplacedInTheOrderOfTheNodes(t *testing.T) {
+	all := slots(tasks{old(specs.StateRunning)}, tasks{old(specs.StateRunning)}, tasks{old(specs.StateRunning)})
+	for i, node := range []string{"n3", "n1", "n2"} {
+		all[i].ID = specs.SlotID{Node: node}
+	}
+	if diff := cmp.Diff([]specs.SlotID{{Node: "n1"}, {Node: "n2"}}, Next(service(parallel(2)), all, now).Replace); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAgainBeginsACompletedRolloutOnceMore(t *testing.T) {
+	done := specs.Rollout{State: specs.RolloutCompleted, Target: "new", Completed: "new", Started: began, Progress: began, Ended: began}
+	want := specs.Rollout{State: specs.RolloutUpdating, Target: "new", Completed: "new", Started: now, Progress: now}
+	if diff := cmp.Diff(want, Again(done, now)); diff != "" {
+		t.Error(diff)
+	}
+}
 
 func TestNextEnds(t *testing.T) {
 	evicted := told(ended(specs.StateFailed, time.Second))

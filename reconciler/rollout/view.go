@@ -72,11 +72,11 @@ func (v *view) lookAtNew(slot Slot) {
 // pace says whether the slot still holds one of the places of parallelism:
 // until its new task runs, and for the delay after that. A slot that was added
 // holds one too, so that a bad spec shows there before it costs a running task;
-// but not while there is no node for it, because nothing is down for that.
+// but not while there is no node for it, because nothing was taken down for that.
 func (v *view) pace(slot Slot, up time.Time, proven bool) {
 	update := v.svc.Spec.Update
 	if up.IsZero() {
-		if !proven && (slot.Current.Want.Node != "" || v.replaced(slot)) {
+		if !proven && (slot.Current.Want.Node != "" || v.tookDown(slot)) {
 			v.busy = append(v.busy, slot)
 		}
 		return
@@ -93,10 +93,15 @@ func (v *view) pace(slot Slot, up time.Time, proven bool) {
 	v.progress = latest(v.progress, free, watchedUntil)
 }
 
-// replaced reports that the slot had a task before this rollout.
-func (v *view) replaced(slot Slot) bool {
-	first := slot.Tasks[0]
-	return first.Spec != v.svc.Rollout.Target || first.Created.Before(v.svc.Rollout.Started)
+// tookDown reports that the slot had a task before this rollout which did not end
+// by itself.
+func (v *view) tookDown(slot Slot) bool {
+	for _, t := range slices.Backward(slot.Tasks) {
+		if t.Spec != v.svc.Rollout.Target || t.Created.Before(v.svc.Rollout.Started) {
+			return !t.Seen.State.Final() || askedToStop(t)
+		}
+	}
+	return false
 }
 
 func (v *view) tooManyFailed() bool {
@@ -124,18 +129,18 @@ func (v *view) lookAtCurrent(slot Slot) {
 }
 
 // next picks the dirty slots for the places that are free: first those that do
-// not run, because they have nothing to lose, then by number.
-func (v *view) next() []uint64 {
+// not run, because they have nothing to lose, then by number or node.
+func (v *view) next() []specs.SlotID {
 	free := len(v.dirty)
 	if p := parallelism(v.svc.Spec.Update); p > 0 {
 		free = int(min(uint64(free), p-min(p, uint64(len(v.busy)))))
 	}
 	slices.SortFunc(v.dirty, func(a, b Slot) int {
-		return cmp.Or(cmp.Compare(runs(a), runs(b)), cmp.Compare(a.Number, b.Number))
+		return cmp.Or(cmp.Compare(runs(a), runs(b)), a.ID.Compare(b.ID))
 	})
-	replace := make([]uint64, 0, free)
+	replace := make([]specs.SlotID, 0, free)
 	for _, slot := range v.dirty[:free] {
-		replace = append(replace, slot.Number)
+		replace = append(replace, slot.ID)
 	}
 	return replace
 }

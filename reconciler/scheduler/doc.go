@@ -18,6 +18,9 @@
 //  4. fewest tasks of all services on the node;
 //  5. the smaller node ID.
 //
+// A task of a global service has its node already and waits until that one is
+// suitable, see [State.PlaceOn].
+//
 // A task counts on its node while it is wanted and has not ended. It occupies
 // what it reserves until it has ended, wanted or not.
 //

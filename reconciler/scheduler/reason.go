@@ -75,6 +75,10 @@ func (s *State) reason(e *eligibility, refused refusals) string {
 	if len(clauses) == 0 {
 		return "no nodes in the cluster"
 	}
+	return unsuitable(clauses...)
+}
+
+func unsuitable(clauses ...string) string {
 	return "no suitable node (" + strings.Join(clauses, "; ") + ")"
 }
 

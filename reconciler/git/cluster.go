@@ -24,13 +24,18 @@ type Cluster interface {
 // Checked is a push that passed Check and is not committed yet. It may be
 // dropped at any time.
 type Checked interface {
-	// Commit moves the ref's row from push.Old to push.New by compare-and-swap
-	// and, on the followed branch, applies the commit. The objects are on this
+	// Commit has the objects stored by a majority of the managers, see
+	// Repository.Replicate, and then moves the ref's row from push.Old to push.New
+	// by compare-and-swap and, on the followed branch, applies the commit. The
+	// row stays where push.Again(). The objects are on this
 	// manager's disk when it is called; the push's Files are not readable any
 	// more, Repository.Files is. It is not cancelled by the client. An error
-	// wraps ErrConflict or ErrOutcomeUnknown where that is so; any other says
-	// that the row has not moved.
+	// wraps ErrConflict or ErrOutcomeUnknown where that is so; any other, a
+	// ReplicationError too, says that the row has not moved.
 	Commit(ctx context.Context) error
+
+	// Copies tells after Commit how many managers have the objects.
+	Copies() Copies
 
 	// Follow writes how the rollout goes until it ends or ctx ends, which is
 	// when the client is gone. It is called only after Commit, and not at all
@@ -59,6 +64,10 @@ type Push struct {
 
 // Branch is the short name of the push's ref.
 func (p Push) Branch() string { return branch(p.Ref) }
+
+// Again reports that the push moves nothing: it brings the commit that the ref
+// is at, which the managers had lost.
+func (p Push) Again() bool { return p.New != "" && p.New == p.Old }
 
 // Has reports that the push was made with `-o option`.
 func (p Push) Has(option string) bool { return slices.Contains(p.Options, option) }

@@ -22,6 +22,8 @@ type cluster struct {
 	commit func(ctx context.Context, push Push) error                // before the row moves
 	after  func(push Push) error                                     // once it has moved
 	follow func(ctx context.Context, push Push, out io.Writer) error
+
+	replicate func(ctx context.Context, push Push) (Copies, error) // nil is one manager
 }
 
 func newCluster(t *testing.T) *cluster { return &cluster{t: t, refs: map[string]string{}} }
@@ -57,7 +59,10 @@ type checked struct {
 	*cluster
 	push      Push
 	committed bool
+	copies    Copies
 }
+
+func (c *checked) Copies() Copies { return c.copies }
 
 func (c *checked) Commit(ctx context.Context) error {
 	if c.committed {
@@ -65,6 +70,12 @@ func (c *checked) Commit(ctx context.Context) error {
 	}
 	if c.cluster.commit != nil {
 		if err := c.cluster.commit(ctx, c.push); err != nil {
+			return err
+		}
+	}
+	if c.replicate != nil {
+		var err error
+		if c.copies, err = c.replicate(ctx, c.push); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // environment is all that a git process of ours sees: nobody's configuration,
@@ -21,11 +23,18 @@ func environment(extra ...string) []string {
 	}, extra...)
 }
 
-// git runs one git command on the repository and returns what it printed.
+// git runs one git command on the repository and returns what it printed. At the
+// end of ctx it is asked to end, and so removes its locks: a killed git would
+// leave them in everybody's way until the next start.
 func (r *Repository) git(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + r.dir}, args...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = endLimit
 	return output(cmd, stdin)
 }
+
+// endLimit is how long a git that was asked to end may take before it is killed.
+const endLimit = 5 * time.Second
 
 func output(cmd *exec.Cmd, stdin string) (string, error) {
 	var stdout, stderr bytes.Buffer

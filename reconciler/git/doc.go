@@ -24,7 +24,7 @@
 //	 |<- plan --------| Cluster.Check
 //	 |                | -- verdict ------------->  drop or migrate quarantine
 //	 |                | <-- proc-receive --------
-//	 |                | Checked.Commit (Raft)
+//	 |                | Checked.Commit (a majority has the objects, then Raft)
 //	 |<- committed ---| -- ok, fall-through ---->  move the local ref, report
 //	 |                | the receive ends here, its slot is free
 //	 |<- progress ----| Checked.Follow
@@ -40,11 +40,44 @@
 // fails the row still decides: the answer is ok and the ref is set right by
 // Sync.
 //
+// # Several managers
+//
+// Objects are not in Raft: a push would go through its log, its snapshots and
+// every manager's memory. Instead a row moves only once a majority, this manager
+// among it, has the objects on disk ([Repository.Replicate]). The pack is thin,
+// against the rows' commits; a manager that lacks those says what it has, and is
+// sent a pack that builds on that. Taking one in ([Repository.Unpack]) is a push
+// without a client: a quarantine, git's checks of every object, a look that
+// nothing is missing, fsync, and only then the move to the other objects.
+//
+//	leader                                   each other manager
+//	 |-- StorePack: commit, have ------------>| here already? stored
+//	 |                                        | have is not here? says its tips
+//	 |-- the pack, in parts ----------------->| index-pack, rev-list, fsync, keep
+//	 |<-- stored -----------------------------|
+//	 a majority: Raft moves the row; none in replicateLimit: refused, nothing moved
+//
+// Between the two no ref reaches the commit, so one under refs/swarmgit/incoming
+// keeps it from housekeeping. Clients do not see it; Sync drops it when a row
+// names its commit, or after keepIncoming.
+//
+// A manager that was away finds by Sync what it lacks, and Complete fetches it
+// from whoever has it. A repository that is gone or damaged is the same case:
+// it is made anew, what can be read of the damaged one is taken over, and the
+// rest comes from the others. Until then [Repository.Missing] says what is not
+// here, and no Git is served: half a history would be taken for the whole.
+//
+// Where nobody has a commit, its row still stands: the cluster runs what it
+// says. Its ref is then hidden from who pushes, so that git sends all it has; a
+// push may bring the commit back as it was or with others on top of it, and
+// nothing else may take its place.
+//
 // # State and locks
 //
 // A receive holds one of maxReceives slots from its pack to its commit, and
 // none while it streams the rollout, so a fix can be pushed meanwhile.
-// Housekeeping takes all slots, so it never runs during a receive. After the
+// Housekeeping takes all slots, so it never runs during a receive, nor between
+// the look at a pack from another manager and the ref that keeps it. After the
 // commit has begun nothing that the client does matters: it runs under a
 // context without the request's cancellation.
 //

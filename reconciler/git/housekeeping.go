@@ -89,8 +89,7 @@ func (r *Repository) releaseAll() {
 
 // quarantined reads what a receive has brought in so far, beside what is stored.
 func (r *Repository) quarantined(folder string) *objects {
-	return newObjects(r.dir, "GIT_OBJECT_DIRECTORY="+folder,
-		"GIT_ALTERNATE_OBJECT_DIRECTORIES="+filepath.Join(r.dir, "objects"))
+	return newObjects(r.dir, quarantine(r.dir, folder)...)
 }
 
 // syncPacks makes the names of received packs durable; git has synced what is

@@ -17,7 +17,8 @@ import (
 
 const (
 	// commitLimit is how long a commit may take before its outcome counts as
-	// unknown: a leader that is alive needs milliseconds.
+	// unknown, beside what it may take to replicate the objects: a leader that is
+	// alive needs milliseconds.
 	commitLimit = 10 * time.Second
 	// slotLimit is how long a push waits for others to finish coming in.
 	slotLimit = 30 * time.Second
@@ -68,7 +69,11 @@ func (s *Server) receivePack(w http.ResponseWriter, r *http.Request) {
 }
 
 func (rc *receive) serve(ctx context.Context) {
-	rc.push, rc.refused = judge(rc.request, rc.Cluster.Refs(), rc.followed())
+	lost := rc.lost()
+	rc.push, rc.refused = judge(rc.request, rc.Cluster.Refs(), lost, rc.followed())
+	if missing := rc.Repository.Missing(); rc.refused == nil && missing != nil && !missing.Lost {
+		rc.refused = refuse("objects are missing", "%s", Wrap(missing.Error(), ""))
+	}
 	if rc.refused == nil {
 		rc.takeIn(ctx)
 	} else {
@@ -102,7 +107,9 @@ func (rc *receive) takeIn(ctx context.Context) {
 func (rc *receive) settle(ctx context.Context, said verdict, err error) {
 	r, _ := rc.refused.(*refusal)
 	switch {
+	case rc.committed && said.ok && rc.Repository.Missing() == nil:
 	case rc.committed && said.ok:
+		_ = rc.Repository.Sync(context.WithoutCancel(ctx), rc.Cluster.Refs) // it says what is still missing to who asks
 	case rc.committed || r != nil && r.unknown:
 		rc.log().WarnContext(ctx, "local refs may differ from the store's", "ref", rc.push.Ref, "git", said.why)
 		if err := rc.Repository.Sync(context.WithoutCancel(ctx), rc.Cluster.Refs); err != nil {
@@ -224,7 +231,7 @@ func (rc *receive) look(ctx context.Context, read *objects) error {
 			return err
 		}
 		if rc.push.Forced && rc.push.Followed {
-			return notForward(rc.push)
+			return rc.backward()
 		}
 	}
 	rc.push.Files = newTree(ctx, read, rc.push.Commit.Tree)
@@ -239,6 +246,9 @@ func (rc *receive) forced(ctx context.Context, read *objects) (bool, error) {
 			return false, nil
 		}
 	}
+	if _, err := read.commit(ctx, rc.push.Old); errors.Is(err, errMissing) {
+		return true, nil // it was lost, and this push does not bring it
+	}
 	cmd := exec.CommandContext(ctx, "git", "--git-dir="+rc.Repository.dir, "merge-base", "--is-ancestor", rc.push.Old, rc.push.New)
 	cmd.Env = read.env
 	_, err := output(cmd, "")
@@ -246,6 +256,13 @@ func (rc *receive) forced(ctx context.Context, read *objects) (bool, error) {
 		return true, nil
 	}
 	return false, err
+}
+
+func (rc *receive) backward() error {
+	if rc.lost()[rc.push.Ref] == rc.push.Old {
+		return notBrought(rc.push)
+	}
+	return notForward(rc.push)
 }
 
 // procReceive is the hook's report. The quarantine has been migrated: what Git
@@ -270,10 +287,13 @@ func (rc *receive) commit(ctx context.Context) error {
 	if err := rc.Repository.syncPacks(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replicateLimit+commitLimit)
 	defer cancel()
 	err := rc.checked.Commit(ctx)
+	var few *ReplicationError
 	switch {
+	case errors.As(err, &few):
+		return few.refusal()
 	case errors.Is(err, ErrConflict):
 		return moved(rc.push.Ref, rc.Cluster.Refs()[rc.push.Ref])
 	case errors.Is(err, ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
@@ -284,7 +304,7 @@ func (rc *receive) commit(ctx context.Context) error {
 }
 
 func (rc *receive) follow(ctx context.Context) {
-	if !rc.push.Followed || rc.push.Has(OptionNoWait) || ctx.Err() != nil {
+	if !rc.push.Followed || rc.push.Again() || rc.push.Has(OptionNoWait) || ctx.Err() != nil {
 		return
 	}
 	err := rc.checked.Follow(ctx, rc.answer)

@@ -22,8 +22,9 @@ func refuse(why, format string, args ...any) *refusal {
 func (r *refusal) Error() string { return r.why }
 
 // judge says what can be said about a push before its pack is read. refs are
-// the store's, followed is the ref that the cluster follows.
-func judge(q *request, refs map[string]string, followed string) (Push, error) {
+// the store's, lost those that the client was not told of, followed is the ref
+// that the cluster follows.
+func judge(q *request, refs, lost map[string]string, followed string) (Push, error) {
 	main := branch(followed)
 	for _, c := range q.commands {
 		if strings.HasPrefix(c.ref, "refs/tags/") {
@@ -36,6 +37,9 @@ func judge(q *request, refs map[string]string, followed string) (Push, error) {
 			"Push one of them: git push swarm HEAD:%s", n, main)
 	}
 	c := q.commands[0]
+	if c.old == "" && c.new != "" {
+		c.old = lost[c.ref]
+	}
 	push := Push{Ref: c.ref, Old: c.old, New: c.new, Followed: c.ref == followed, Options: q.options}
 	return push, firstError(
 		judgeOptions(q.options),
@@ -114,6 +118,11 @@ func notForward(push Push) *refusal {
 		"Take it in, then push again: git pull --rebase && git push\n"+
 		"Undo what it brought: git revert %s && git push",
 		push.Branch(), Short(push.Old), Short(push.New), Short(push.Old))
+}
+
+func notBrought(push Push) *refusal {
+	return refuse("a lost commit is not in it", "%s is at %s, which no manager has any more and %s does not contain.\n"+
+		"Push from a clone that has %s.", push.Branch(), Short(push.Old), Short(push.New), Short(push.Old))
 }
 
 func overLimit(limit int64) *refusal {

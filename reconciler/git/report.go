@@ -70,15 +70,21 @@ func (rc *receive) sayTitle() {
 }
 
 func (rc *receive) sayCommitted() {
+	committed := "committed"
+	if copies := rc.checked.Copies(); copies.Managers > 0 {
+		committed += " (" + copies.String() + ")"
+	}
 	switch main := branch(rc.followed()); {
+	case rc.push.Again():
+		rc.say("\n%s is %s as before, and can be read again\n", rc.push.Branch(), Short(rc.push.New))
 	case rc.push.New == "":
 		rc.say("%s is deleted; no stack came from it\n", rc.push.Branch())
 	case !rc.push.Followed:
 		rc.say("not applied: the cluster follows %s\napply it: git push swarm HEAD:%s\n", main, main)
 	case rc.push.Has(OptionNoWait):
-		rc.say("\n%s is %s, committed\nnot watched: swarmgit wait %s\n", main, Short(rc.push.New), Short(rc.push.New))
+		rc.say("\n%s is %s, %s\nnot watched: swarmgit wait %s\n", main, Short(rc.push.New), committed, Short(rc.push.New))
 	default:
-		rc.say("\n%s is %s, committed\n\n", main, Short(rc.push.New))
+		rc.say("\n%s is %s, %s\n\n", main, Short(rc.push.New), committed)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,13 +25,21 @@ type Repository struct {
 	slots chan struct{} // one token per receive that may run; housekeeping takes all
 	read  *objects
 
+	closed  chan struct{}  // tells sending to end
+	sending sync.WaitGroup // what Replicate still sends
+
 	// syncing serialises corrections of the local refs, each of which reads the
 	// rows anew, so that the last one leaves what the store says.
 	syncing sync.Mutex
+
+	mu      sync.Mutex
+	missing *MissingError    // what the rows need and is not here; nil when nothing
+	tried   map[string]error // commit -> why it did not come when it was last asked for
 }
 
-// Open opens the repository in dir, making it when it is not there. What a
-// killed daemon left half done is removed. The caller closes it.
+// Open opens the repository in dir, making it when it is not there, and anew
+// when it is damaged. What a killed daemon left half done is removed. The caller
+// closes it.
 func Open(ctx context.Context, dir string) (*Repository, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -41,26 +48,26 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 	if _, err := exec.LookPath("git"); err != nil {
 		return nil, errors.New("open repository: git is not installed: install the package git (2.30 or newer)")
 	}
-	r := &Repository{dir: dir, slots: make(chan struct{}, maxReceives), read: newObjects(dir)}
+	r := &Repository{
+		dir: dir, slots: make(chan struct{}, maxReceives), read: newObjects(dir),
+		closed: make(chan struct{}),
+	}
 	for range maxReceives {
 		r.slots <- struct{}{}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "HEAD")); errors.Is(err, os.ErrNotExist) {
-		if err := create(ctx, dir); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.configure(); err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", dir, err)
-	}
-	if err := r.clearLeftovers(); err != nil {
+	if err := r.ensure(ctx); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", dir, err)
 	}
 	return r, nil
 }
 
-// Close ends the processes that read for the repository.
-func (r *Repository) Close() { r.read.close() }
+// Close ends what Replicate still sends and the processes that read for the
+// repository. Nothing may be asked of it any more.
+func (r *Repository) Close() {
+	close(r.closed)
+	r.sending.Wait()
+	r.read.close()
+}
 
 func create(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
@@ -96,6 +103,8 @@ const settings = `# Written by swarmgit at every start.
 	denyCurrentBranch = ignore
 [uploadpack]
 	allowFilter = true
+[transfer]
+	hideRefs = refs/swarmgit
 `
 
 // The hooks ask the server over descriptor 3 and hear from it over 4; they use
@@ -152,7 +161,7 @@ func replace(path, text string, mode os.FileMode) error {
 // quarantines, and the marks that keep a pack from being repacked.
 func (r *Repository) clearLeftovers() error {
 	var left []string
-	for _, pattern := range []string{"objects/tmp_objdir-*", "objects/pack/*.keep", "objects/pack/tmp_*", "*.lock"} {
+	for _, pattern := range []string{"objects/tmp_objdir-*", "objects/pack/*.keep", "objects/pack/tmp_*", "objects/pack/.tmp-*", "*.lock"} {
 		found, err := filepath.Glob(filepath.Join(r.dir, pattern))
 		if err != nil {
 			return err
@@ -174,70 +183,4 @@ func (r *Repository) clearLeftovers() error {
 		}
 	}
 	return nil
-}
-
-// MissingError says which commits the store's rows name and the repository does
-// not have.
-type MissingError struct{ Refs map[string]string }
-
-func (e *MissingError) Error() string {
-	var names []string
-	for ref, commit := range e.Refs {
-		names = append(names, fmt.Sprintf("%s needs %s", ref, commit))
-	}
-	slices.Sort(names)
-	return "repository lacks objects: " + strings.Join(names, ", ") + ": push them again, or restore the data directory"
-}
-
-// Sync makes the local refs what refs says, which is the store's rows. Refs
-// whose commits are missing stay as they are and come back in a MissingError;
-// all others are set. Call it at the start, and when a row changed otherwise
-// than by a push through this server.
-func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) error {
-	r.syncing.Lock()
-	defer r.syncing.Unlock()
-	local, err := r.localRefs(ctx)
-	if err != nil {
-		return err
-	}
-	var script strings.Builder
-	missing := map[string]string{}
-	want := refs()
-	for ref := range local {
-		if _, kept := want[ref]; !kept {
-			fmt.Fprintf(&script, "delete %s\n", ref)
-		}
-	}
-	for ref, commit := range want {
-		if local[ref] == commit {
-			continue
-		}
-		if _, err := r.Resolve(ctx, commit); err != nil {
-			missing[ref] = commit
-			continue
-		}
-		fmt.Fprintf(&script, "update %s %s\n", ref, commit)
-	}
-	if script.Len() > 0 {
-		if _, err := r.git(ctx, script.String(), "update-ref", "--stdin"); err != nil {
-			return fmt.Errorf("set the refs of %s to the store's: %w", r.dir, err)
-		}
-	}
-	if len(missing) > 0 {
-		return &MissingError{missing}
-	}
-	return nil
-}
-
-func (r *Repository) localRefs(ctx context.Context) (map[string]string, error) {
-	text, err := r.git(ctx, "", "for-each-ref", "--format=%(objectname) %(refname)")
-	if err != nil {
-		return nil, err
-	}
-	refs := map[string]string{}
-	for line := range strings.Lines(text) {
-		commit, ref, _ := strings.Cut(strings.TrimSpace(line), " ")
-		refs[ref] = commit
-	}
-	return refs, nil
 }

@@ -70,6 +70,10 @@ func (s *Server) log() *slog.Logger {
 
 func (s *Server) advertise(w http.ResponseWriter, r *http.Request) {
 	service := r.URL.Query().Get("service")
+	if err := s.unready(r, service == "git-receive-pack"); err != nil {
+		http.Error(w, "swarmgit: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Content-Type", "application/x-"+service+"-advertisement")
 	switch service {
@@ -93,10 +97,35 @@ func (s *Server) advertise(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// unready says why no Git is served: the repository lacks commits. What is lost
+// may be pushed again.
+func (s *Server) unready(r *http.Request, push bool) error {
+	if !s.Repository.exists() {
+		if err := s.Repository.Sync(r.Context(), s.Cluster.Refs); err != nil {
+			s.log().ErrorContext(r.Context(), "the repository was gone", "error", err)
+		}
+	}
+	if missing := s.Repository.Missing(); missing != nil && !(push && missing.Lost) {
+		return missing
+	}
+	return nil
+}
+
+// lost are the rows whose commits no manager has.
+func (s *Server) lost() map[string]string {
+	if missing := s.Repository.Missing(); missing != nil && missing.Lost {
+		return missing.Refs
+	}
+	return nil
+}
+
 // refsToPush lists the store's rows, not the local refs: a push is made against
-// what is true.
+// what is true. Lost commits are not listed, so that clients send them.
 func (s *Server) refsToPush() string {
 	rows := s.Cluster.Refs()
+	for ref := range s.lost() {
+		delete(rows, ref)
+	}
 	names := make([]string, 0, len(rows))
 	for name := range rows {
 		names = append(names, name)
@@ -117,6 +146,10 @@ func (s *Server) refsToPush() string {
 }
 
 func (s *Server) uploadPack(w http.ResponseWriter, r *http.Request) {
+	if err := s.unready(r, false); err != nil {
+		http.Error(w, "swarmgit: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
 	body, err := plainBody(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

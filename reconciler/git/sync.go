@@ -1,0 +1,194 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// MissingError says which commits the store's rows name and the repository does
+// not have.
+type MissingError struct {
+	Refs map[string]string // ref name -> commit
+	Lost bool              // nor does any other manager
+	Why  string            // why they did not come from one, once that was tried
+}
+
+func (e *MissingError) Error() string {
+	var names []string
+	for _, ref := range slices.Sorted(maps.Keys(e.Refs)) {
+		names = append(names, fmt.Sprintf("commit %s of %s", Short(e.Refs[ref]), printable(branch(ref))))
+	}
+	all := strings.Join(names, ", ")
+	if e.Lost {
+		return "no manager has " + all + " any more: push the branch again from a clone that has it; what runs goes on"
+	}
+	text := "this manager does not have " + all + " yet: it is fetching from the other managers; push again in a moment"
+	if e.Why != "" {
+		text += "; the last try: " + e.Why
+	}
+	return text
+}
+
+// Missing says what the repository lacked when it was last compared with the
+// rows, nil when nothing. While it is not nil no Git is served, but that a
+// commit which is Lost may be pushed again.
+func (r *Repository) Missing() *MissingError {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.missing
+}
+
+// Sync makes the local refs what refs says, which is the store's rows. Refs
+// whose commits are missing stay as they are and come back in a MissingError;
+// all others are set. A repository that is gone is made anew. Call it at the
+// start, and when a row changed otherwise than by a push through this server.
+func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) error {
+	r.syncing.Lock()
+	defer r.syncing.Unlock()
+	if !r.exists() {
+		r.read.close() // it reads what is gone
+		if err := r.ensure(ctx); err != nil {
+			return fmt.Errorf("make repository %s anew: %w", r.dir, err)
+		}
+	}
+	local, err := r.localRefs(ctx)
+	if err != nil {
+		return err
+	}
+	want := refs()
+	script, missing := r.correct(ctx, local, want)
+	if script != "" {
+		if _, err := r.git(ctx, script, "update-ref", "--stdin"); err != nil {
+			return fmt.Errorf("set the refs of %s to the store's: %w", r.dir, err)
+		}
+	}
+	return r.setMissing(missing)
+}
+
+// correct is what update-ref has to do, and which rows' commits are missing.
+func (r *Repository) correct(ctx context.Context, local, rows map[string]string) (script string, missing map[string]string) {
+	var b strings.Builder
+	for ref, commit := range local {
+		if _, kept := rows[ref]; kept || strings.HasPrefix(ref, hidden) && !outlived(ref, commit, rows) {
+			continue
+		}
+		fmt.Fprintf(&b, "delete %s\n", ref)
+	}
+	missing = map[string]string{}
+	for ref, commit := range rows {
+		switch {
+		case local[ref] == commit:
+		case r.Has(ctx, commit):
+			fmt.Fprintf(&b, "update %s %s\n", ref, commit)
+		default:
+			missing[ref] = commit
+		}
+	}
+	return b.String(), missing
+}
+
+func (r *Repository) setMissing(refs map[string]string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.missing = nil
+	if len(refs) == 0 {
+		return nil
+	}
+	r.missing = &MissingError{Refs: refs, Lost: true}
+	for _, ref := range slices.Sorted(maps.Keys(refs)) {
+		why, tried := r.tried[refs[ref]]
+		if tried && wire.KindOf(why) == wire.NotFound {
+			continue
+		}
+		r.missing.Lost = false
+		if tried && r.missing.Why == "" {
+			r.missing.Why = why.Error()
+		}
+	}
+	return r.missing
+}
+
+// Fetcher gets commits from the other managers.
+type Fetcher interface {
+	// Fetch returns a pack of what the commit want needs beyond those of have;
+	// its reads end with ctx, and the caller closes it. wire.NotFound says that
+	// there is nobody who has the commit, or no other manager at all; any other
+	// error, that somebody who may have it could not be asked.
+	Fetch(ctx context.Context, want string, have []string) (io.ReadCloser, error)
+}
+
+// Complete syncs, gets what is missing from the other managers, and syncs again.
+// Nobody waits for it but its caller: Git is served to who asks once nothing is
+// missing. After a MissingError it is worth to call again, also when the commit
+// is lost: a manager may be on its way back.
+func (r *Repository) Complete(ctx context.Context, refs func() map[string]string, others Fetcher) error {
+	var missing *MissingError
+	if err := r.Sync(ctx, refs); !errors.As(err, &missing) {
+		return err
+	}
+	tried := map[string]error{}
+	for _, commit := range slices.Compact(slices.Sorted(maps.Values(missing.Refs))) {
+		if err := r.regain(ctx, commit, others); err != nil {
+			tried[commit] = err
+		}
+	}
+	r.mu.Lock()
+	r.tried = tried
+	r.mu.Unlock()
+	return r.Sync(ctx, refs)
+}
+
+// regain gets one commit from the repository that was set aside, else from
+// another manager.
+func (r *Repository) regain(ctx context.Context, commit string, others Fetcher) error {
+	if r.salvage(ctx, commit) == nil {
+		return nil
+	}
+	have, err := r.tips(ctx)
+	if err != nil {
+		return err
+	}
+	if err = r.fetch(ctx, commit, have, others); errors.Is(err, errNotWhole) {
+		err = r.fetch(ctx, commit, nil, others) // it builds on something that was damaged since
+	}
+	return err
+}
+
+func (r *Repository) fetch(ctx context.Context, commit string, have []string, others Fetcher) error {
+	pack, err := others.Fetch(ctx, commit, have)
+	if err != nil {
+		return err
+	}
+	defer pack.Close()
+	return r.Unpack(ctx, pack, commit, maxTransfer)
+}
+
+// tips are commits that are whole and reach all others that are.
+func (r *Repository) tips(ctx context.Context) ([]string, error) {
+	local, err := r.localRefs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tips := slices.Compact(slices.Sorted(maps.Values(local)))
+	return tips[:min(len(tips), maxHave)], nil
+}
+
+func (r *Repository) localRefs(ctx context.Context) (map[string]string, error) {
+	text, err := r.git(ctx, "", "for-each-ref", "--format=%(objectname) %(refname)")
+	if err != nil {
+		return nil, err
+	}
+	refs := map[string]string{}
+	for line := range strings.Lines(text) {
+		commit, ref, _ := strings.Cut(strings.TrimSpace(line), " ")
+		refs[ref] = commit
+	}
+	return refs, nil
+}

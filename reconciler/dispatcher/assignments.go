@@ -103,7 +103,7 @@ func (t *term) route(ctx context.Context) error {
 			for id := range touched.Tasks {
 				t.touch(before, now, id)
 			}
-			t.missNodes(now, touched)
+			t.lookAtNodes(before, now, touched)
 		}
 		before = now
 	}
@@ -124,19 +124,26 @@ func (t *term) touch(before, now store.Snapshot, id string) {
 	}
 }
 
-// missNodes ends the sessions of nodes that were removed from the cluster.
-func (t *term) missNodes(now store.Snapshot, touched store.Touched) {
+// lookAtNodes ends the sessions of nodes that were removed from the cluster, and
+// tells those whose row the operator changed.
+func (t *term) lookAtNodes(before, now store.Snapshot, touched store.Touched) {
 	for id := range touched.Nodes {
-		if _, exists := now.Node(id); exists {
-			continue
-		}
+		was, _ := before.Node(id)
+		is, exists := now.Node(id)
 		t.mu.Lock()
-		if s := t.sessions[id]; s != nil {
-			t.drop(s, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", id))
+		s := t.sessions[id]
+		switch {
+		case !exists:
+			delete(t.presence, id)
+			signal(t.nodeGone)
+			t.lookAgain()
+			if s != nil {
+				t.drop(s, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", id))
+			}
+		case s != nil && was.SpecVersion != is.SpecVersion:
+			signal(s.look)
 		}
-		delete(t.presence, id)
 		t.mu.Unlock()
-		signal(t.nodeGone)
 	}
 }
 
@@ -145,6 +152,7 @@ func (t *term) touchEveryone() {
 	defer t.mu.Unlock()
 	for _, s := range t.sessions {
 		s.stream.touchAll()
+		signal(s.look)
 	}
 }
 

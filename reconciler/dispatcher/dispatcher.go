@@ -21,16 +21,26 @@ type Proposer interface {
 	Propose(ctx context.Context, txs []specs.Transaction) ([]error, error)
 }
 
-// DefaultHeartbeat is how often a node says that it lives.
+// DefaultHeartbeat is how often a node says that it lives, unless the cluster's
+// settings say otherwise.
 const DefaultHeartbeat = 5 * time.Second
 
 // Config is what a dispatcher is made of.
 type Config struct {
-	Store     *store.Store
-	Propose   Proposer
-	Log       *slog.Logger
-	Now       func() time.Time // for what is stored; nil is time.Now
-	Heartbeat time.Duration    // 0 is DefaultHeartbeat
+	Store   *store.Store
+	Propose Proposer
+	Log     *slog.Logger
+	Now     func() time.Time // for what is stored; nil is time.Now
+
+	// Managers is where the managers are reached and which of them leads, as far
+	// as this one knows, and a channel that closes when that has changed. It is
+	// asked while this manager does not lead, too. Nil tells the nodes of none.
+	Managers func() ([]wire.Manager, <-chan struct{})
+
+	// Renew is the digest of what a node's certificate has to be signed with from
+	// now on, empty if any will do, and a channel that closes when that may have
+	// changed. Nil asks for nothing.
+	Renew func(nodeID string) (issuer string, changed <-chan struct{})
 }
 
 // Dispatcher answers the nodes.
@@ -46,8 +56,11 @@ func New(c Config) *Dispatcher {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Heartbeat == 0 {
-		c.Heartbeat = DefaultHeartbeat
+	if c.Managers == nil {
+		c.Managers = func() ([]wire.Manager, <-chan struct{}) { return nil, nil }
+	}
+	if c.Renew == nil {
+		c.Renew = func(string) (string, <-chan struct{}) { return "", nil }
 	}
 	return &Dispatcher{Config: c}
 }
@@ -99,9 +112,28 @@ func (d *Dispatcher) current() (*term, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.term == nil {
-		return nil, wire.Errorf(wire.NotLeader, "this manager does not lead the cluster: ask another one")
+		managers, _ := d.Managers()
+		return nil, notLeader(managers)
 	}
 	return d.term, nil
+}
+
+// notLeader says who leads, as far as it is known.
+func notLeader(managers []wire.Manager) error {
+	if addr := leaderOf(managers); addr != "" {
+		return wire.Errorf(wire.NotLeader, "this manager does not lead the cluster: the one at %s does", addr)
+	}
+	return wire.Errorf(wire.NotLeader, "this manager does not lead the cluster, and knows of none that does")
+}
+
+// leaderOf is the address of the leader, empty when none is known.
+func leaderOf(managers []wire.Manager) string {
+	for _, m := range managers {
+		if m.Leader {
+			return m.Addr
+		}
+	}
+	return ""
 }
 
 // opened finds the session that a call belongs to. A node has no say in another

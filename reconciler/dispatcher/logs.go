@@ -41,6 +41,41 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 	}
 }
 
+// Await returns once the node has a session. It is NotFound when the node is not
+// part of the cluster, and NotLeader when this manager's term ends before.
+func (d *Dispatcher) Await(ctx context.Context, nodeID string) error {
+	t, err := d.current()
+	if err != nil {
+		return err
+	}
+	for {
+		here, arrival, err := t.lookFor(nodeID)
+		if here || err != nil {
+			return err
+		}
+		select {
+		case <-arrival:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// lookFor reports whether the node has a session, or when to look again.
+func (t *term) lookFor(nodeID string) (here bool, arrival <-chan struct{}, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, known := t.Store.Snapshot().Node(nodeID)
+	switch {
+	case t.over:
+		return false, nil, errTermEnded
+	case !known:
+		return false, nil, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", nodeID)
+	}
+	_, here = t.sessions[nodeID]
+	return here, t.arrival, nil
+}
+
 // sink is where the lines for one request go.
 type sink struct {
 	nodeID  string
@@ -100,7 +135,7 @@ func (d *Dispatcher) publishLogs(ctx context.Context, batches iter.Seq2[wire.Log
 			err = to.give(ctx, batch)
 		}
 		if err != nil {
-			to.end(err)
+			to.end(wire.Errorf(wire.Unavailable, "the node broke off in the middle"))
 			return wire.PublishLogsReply{}, err
 		}
 	}
@@ -137,10 +172,15 @@ func (s *sink) give(ctx context.Context, batch wire.LogBatch) error {
 	}
 }
 
-// end says that no more lines come.
+// end says that no more lines come. Only the first end counts: a node may come
+// twice for one request.
 func (s *sink) end(err error) {
-	if s != nil {
-		s.ended <- err
+	if s == nil {
+		return
+	}
+	select {
+	case s.ended <- err:
+	default:
 	}
 }
 

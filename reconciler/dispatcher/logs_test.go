@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -109,5 +110,66 @@ func TestLogsEndEarly(t *testing.T) {
 			n.leave()
 		}()
 		wantKind(t, m.Logs(m.Context(), "n1", wire.LogRequest{}, none), wire.Unavailable)
+	})
+}
+
+func TestAwait(t *testing.T) {
+	bubble(t, func(m *manager) {
+		await := func(node string) <-chan error {
+			ended := make(chan error, 1)
+			go func() { ended <- m.Await(m.Context(), node) }()
+			synctest.Wait()
+			return ended
+		}
+		wantKind(t, <-await("stranger"), wire.NotFound)
+		first, second := await("n1"), await("n2")
+		m.connect("n1")
+		if err := <-first; err != nil {
+			t.Errorf("a node that came: %v", err)
+		}
+		if err := <-await("n1"); err != nil {
+			t.Errorf("a node that is there: %v", err)
+		}
+		if len(second) != 0 {
+			t.Error("a node that is away is not awaited")
+		}
+		row, _ := m.store.Snapshot().Node("n2")
+		m.write(specs.Change{Node: specs.Remove[specs.Node]("n2", row.SpecVersion)})
+		wantKind(t, <-second, wire.NotFound)
+
+		m.write(specs.Change{Node: specs.Insert("n3", specs.Node{ID: "n3"})})
+		third := await("n3")
+		m.endTerm()
+		wantKind(t, <-third, wire.NotLeader)
+		wantKind(t, <-await("n3"), wire.NotLeader)
+	})
+}
+
+// TestASecondAnswerHoldsNobody publishes twice for one request, after its reader
+// has gone.
+func TestASecondAnswerHoldsNobody(t *testing.T) {
+	bubble(t, func(m *manager) {
+		n := m.connect("n1")
+		requests := n.requests()
+		begun, paused := make(chan struct{}), make(chan struct{})
+		go func() {
+			_ = m.Logs(m.Context(), "n1", wire.LogRequest{}, func(wire.LogBatch) error {
+				close(begun)
+				<-paused
+				return errors.New("the terminal is closed")
+			})
+		}()
+		request := <-requests
+		if err := n.publish(request.ID, line("one")); err != nil {
+			t.Error(err)
+		}
+		<-begun
+		for range 3 {
+			if err := n.publish(request.ID); err != nil {
+				t.Error(err)
+			}
+		}
+		close(paused)
+		synctest.Wait()
 	})
 }

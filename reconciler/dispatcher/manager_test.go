@@ -27,6 +27,8 @@ type manager struct {
 	pipe    *wire.Pipe
 	endTerm func()
 	latency time.Duration // of a proposal
+	others  *changing[[]wire.Manager]
+	renew   *changing[string] // for n1
 
 	mu      sync.Mutex
 	index   uint64
@@ -38,8 +40,20 @@ type manager struct {
 // bubble runs a test with a leading manager that knows the nodes n1 and n2.
 func bubble(t *testing.T, f func(*manager)) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &manager{T: t, store: store.New(), pipe: wire.NewPipe()}
-		m.Dispatcher = dispatcher.New(dispatcher.Config{Store: m.store, Propose: m, Log: slog.New(slog.DiscardHandler)})
+		m := &manager{
+			T: t, store: store.New(), pipe: wire.NewPipe(),
+			others: newChanging[[]wire.Manager](nil), renew: newChanging(""),
+		}
+		m.Dispatcher = dispatcher.New(dispatcher.Config{
+			Store: m.store, Propose: m, Log: slog.New(slog.DiscardHandler),
+			Managers: m.others.get,
+			Renew: func(node string) (string, <-chan struct{}) {
+				if node != "n1" {
+					return "", nil
+				}
+				return m.renew.get()
+			},
+		})
 		mux := http.NewServeMux()
 		m.Register(mux)
 		m.run(func(ctx context.Context) error { return wire.Serve(ctx, m.pipe, mux) })
@@ -49,6 +63,31 @@ func bubble(t *testing.T, f func(*manager)) {
 		m.lead()
 		f(m)
 	})
+}
+
+// changing is a value, and a channel that closes when there is another one.
+type changing[T any] struct {
+	mu      sync.Mutex
+	value   T
+	changed chan struct{}
+}
+
+func newChanging[T any](value T) *changing[T] {
+	return &changing[T]{value: value, changed: make(chan struct{})}
+}
+
+func (c *changing[T]) get() (T, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value, c.changed
+}
+
+func (c *changing[T]) set(value T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.value = value
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
 // run runs f until the returned function is called or the test ends.
@@ -157,8 +196,9 @@ type node struct {
 	*manager
 	id      string
 	client  *wire.Client
-	session wire.SessionMessage
-	ended   chan error // the end of the session
+	session wire.SessionMessage      // the first message
+	told    chan wire.SessionMessage // all of them
+	ended   chan error               // the end of the session
 	leave   func()
 }
 
@@ -177,9 +217,10 @@ func (m *manager) dial(nodeID string) *wire.Client {
 	return wire.NewClient(m.pipe.As(wire.Identity{NodeID: nodeID, Role: specs.Worker}))
 }
 
+// tryConnect returns once a session has opened or ended.
 func (m *manager) tryConnect(id string) (*node, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &node{manager: m, id: id, client: m.dial(id), ended: make(chan error, 1)}
+	n := &node{manager: m, id: id, client: m.dial(id), told: make(chan wire.SessionMessage, 100), ended: make(chan error, 1)}
 	first := make(chan error, 1)
 	finished := make(chan struct{})
 	n.leave = sync.OnceFunc(func() {
@@ -193,7 +234,11 @@ func (m *manager) tryConnect(id string) (*node, error) {
 		end := error(nil)
 		request := wire.SessionRequest{Description: specs.NodeDescription{Hostname: id}}
 		for msg, err := range wire.Session.Call(ctx, n.client, request) {
-			if end = err; err == nil {
+			if end = err; err != nil {
+				break
+			}
+			n.told <- msg
+			if n.session.SessionID == "" && msg.SessionID != "" {
 				n.session = msg
 				first <- nil
 			}
@@ -207,9 +252,23 @@ func (m *manager) tryConnect(id string) (*node, error) {
 	return n, <-first
 }
 
+// hears returns the next message of the session, which must be there without
+// time passing.
+func (n *node) hears() (wire.SessionMessage, bool) {
+	synctest.Wait()
+	select {
+	case msg := <-n.told:
+		return msg, true
+	default:
+		return wire.SessionMessage{}, false
+	}
+}
+
 func (n *node) beat() error {
-	_, err := wire.Heartbeat.Call(context.Background(), n.client, wire.HeartbeatRequest{SessionID: n.session.SessionID})
-	return err
+	return wire.Heartbeat.Call(context.Background(), n.client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {
+		_, err := ask(wire.HeartbeatRequest{SessionID: n.session.SessionID})
+		return err
+	})
 }
 
 func (n *node) report(reports ...wire.TaskReport) error {

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -8,12 +9,8 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-const (
-	// orphanAfter is how long a node may be down before its tasks are given up.
-	orphanAfter = 24 * time.Hour
-	// orphanPeriod is how often nodes that are down are looked at.
-	orphanPeriod = time.Minute
-)
+// orphanPeriod is how often nodes that are down are looked at.
+const orphanPeriod = time.Minute
 
 // orphan gives up the tasks of nodes that have been gone for too long, or that
 // are not part of the cluster any more: what they hold is free again.
@@ -41,6 +38,7 @@ func (t *term) orphan(ctx context.Context) error {
 // orphans returns the tasks to give up and what to write of them.
 func orphans(s store.Snapshot, now time.Time) map[string]specs.TaskSeen {
 	lost := map[string]specs.TaskSeen{}
+	orphanAfter := cmp.Or(time.Duration(s.Cluster().Spec.OrphanAfter), specs.DefaultOrphanAfter)
 	for task := range s.Tasks() {
 		if task.Want.Node == "" || task.Seen.State.Final() {
 			continue

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -23,18 +24,29 @@ type presence struct {
 	heard    bool // in this term
 }
 
+// heartbeat is how often nodes say that they live.
+func (t *term) heartbeat() time.Duration {
+	return cmp.Or(time.Duration(t.Store.Snapshot().Cluster().Spec.HeartbeatPeriod), DefaultHeartbeat)
+}
+
 // expectNodes gives every node that is ready time to find this leader.
 func (t *term) expectNodes(now time.Time) {
+	grace := firstGraceBeats * t.heartbeat()
 	for node := range t.Store.Snapshot().Nodes() {
 		if node.Seen.Status == specs.NodeReady {
-			t.presence[node.ID] = presence{deadline: now.Add(firstGraceBeats * t.Heartbeat)}
+			t.presence[node.ID] = presence{deadline: now.Add(grace)}
 		}
 	}
 }
 
-// hear notes that the node lives; the caller holds the mutex.
-func (t *term) hear(nodeID string, now time.Time) {
-	t.presence[nodeID] = presence{deadline: now.Add(graceBeats * t.Heartbeat), heard: true}
+// hear notes that the node lives, and how long it may say nothing; the caller
+// holds the mutex.
+func (t *term) hear(nodeID string, now time.Time, period time.Duration) {
+	deadline := now.Add(graceBeats * period)
+	t.presence[nodeID] = presence{deadline: deadline, heard: true}
+	if deadline.Before(t.nextLook) {
+		signal(t.sooner)
+	}
 }
 
 func (t *term) heard(nodeID string) bool {
@@ -51,29 +63,38 @@ func (t *term) watchPresence(ctx context.Context) error {
 			t.Log.WarnContext(ctx, "cannot write that nodes are down; trying again", "nodes", len(silent), "error", err)
 			next = time.Now().Add(retryPause)
 		}
-		if !sleepUntil(ctx, next) {
+		pause := time.NewTimer(time.Until(next))
+		select {
+		case <-t.sooner:
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 }
 
 // silent returns the nodes whose deadline has passed, their sessions ended, and
-// when to look again. No deadline that is set meanwhile comes before.
+// when to look again; a deadline that is set meanwhile and comes before is told
+// of by sooner.
 func (t *term) silent(now time.Time) (nodeIDs []string, next time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next = now.Add(graceBeats * t.Heartbeat)
+	next = now.Add(graceBeats * t.heartbeat())
 	for id, p := range t.presence {
 		switch {
 		case !p.deadline.After(now):
 			nodeIDs = append(nodeIDs, id)
 			if s := t.sessions[id]; s != nil {
-				t.drop(s, wire.Errorf(wire.Unavailable, "node %s missed %d heartbeats", id, graceBeats))
+				t.drop(s, wire.Errorf(wire.Unavailable, "nothing was heard of node %s for %d heartbeats", id, graceBeats))
 			}
 		case p.deadline.Before(next):
 			next = p.deadline
 		}
 	}
+	t.nextLook = next
 	return nodeIDs, next
 }
 

@@ -83,8 +83,6 @@ func newBatch() *batch {
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), next: newBatch()} }
 
-var errTermEnded = wire.Errorf(wire.NotLeader, "this manager does not lead the cluster any more: report to its successor")
-
 // deliver returns once the reports are committed.
 func (b *inbox) deliver(ctx context.Context, reports []wire.TaskReport) error {
 	waiting, err := b.put(reports)

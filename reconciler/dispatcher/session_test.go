@@ -1,9 +1,13 @@
 package dispatcher_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
@@ -171,6 +175,24 @@ func TestTasksOfAGoneNodeAreGivenUp(t *testing.T) {
 	})
 }
 
+func TestTasksAreGivenUpWhenTheOperatorSays(t *testing.T) {
+	bubble(t, func(m *manager) {
+		cluster := m.store.Snapshot().Cluster()
+		cluster.Spec.OrphanAfter = specs.Duration(time.Hour)
+		m.write(specs.Change{Cluster: &cluster})
+		m.service("web", "web:1")
+		m.write(m.newTask("t1", "web", "n1"))
+		if err := m.connect("n1").report(is("t1", specs.StateRunning)); err != nil {
+			t.Fatal(err)
+		}
+		after(15 * time.Second) // down
+		after(time.Hour + 2*time.Minute)
+		if got := m.seen("t1").State; got != specs.StateOrphaned {
+			t.Errorf("its task is %s", got)
+		}
+	})
+}
+
 func TestRemovedNodeLosesItsSessionAndItsTasksAtOnce(t *testing.T) {
 	bubble(t, func(m *manager) {
 		m.service("web", "web:1")
@@ -185,5 +207,184 @@ func TestRemovedNodeLosesItsSessionAndItsTasksAtOnce(t *testing.T) {
 		}
 		_, err := m.tryConnect("n1")
 		wantKind(t, err, wire.NotFound)
+	})
+}
+
+// setSpec changes what the operator wants of a node.
+func (m *manager) setSpec(id string, edit func(*specs.NodeSpec)) {
+	m.Helper()
+	row, _ := m.store.Snapshot().Node(id)
+	edit(&row.Spec)
+	m.write(specs.Change{NodeSpec: specs.Set(id, row.SpecVersion, row.Spec)})
+}
+
+func TestSessionTellsWhatChanges(t *testing.T) {
+	bubble(t, func(m *manager) {
+		n, other := m.connect("n1"), m.connect("n2")
+		at := func(leader string) []wire.Manager {
+			return []wire.Manager{{NodeID: "m1", Addr: "a:1", Leader: leader == "m1"}, {NodeID: "m2", Addr: "b:1", Leader: leader == "m2"}}
+		}
+		first, _ := n.hears()
+		_, _ = other.hears()
+		want := wire.SessionMessage{SessionID: first.SessionID, Heartbeat: specs.Duration(5 * time.Second)}
+		for _, step := range []struct {
+			does      func()
+			changes   func(*wire.SessionMessage) // nil: n1 hears nothing
+			otherToo  bool
+			otherOnly bool
+		}{
+			{does: func() { m.others.set(at("m1")) }, changes: func(w *wire.SessionMessage) { w.Managers = at("m1") }, otherToo: true},
+			{does: func() { m.others.set(at("m1")) }},
+			{does: func() { m.setSpec("n1", func(s *specs.NodeSpec) { s.Role = specs.Manager }) },
+				changes: func(w *wire.SessionMessage) { w.Role = specs.Manager }},
+			{does: func() { m.setSpec("n1", func(s *specs.NodeSpec) { s.Availability = specs.Drain }) }},
+			{does: func() { m.setSpec("n2", func(s *specs.NodeSpec) { s.Role = specs.Manager }) }, otherOnly: true},
+			{does: func() { m.renew.set("digest") }, changes: func(w *wire.SessionMessage) { w.Renew = "digest" }},
+			{does: func() { m.renew.set("") }, changes: func(w *wire.SessionMessage) { w.Renew = "" }},
+		} {
+			step.does()
+			if step.changes != nil {
+				step.changes(&want)
+			}
+			got, told := n.hears()
+			if told != (step.changes != nil) || told && !cmp.Equal(got, want) {
+				t.Errorf("told: %v %s", told, cmp.Diff(want, got))
+			}
+			if _, told := other.hears(); told != (step.otherToo || step.otherOnly) {
+				t.Errorf("the other node was told: %v", told)
+			}
+		}
+	})
+}
+
+func TestManagerThatDoesNotLeadNamesTheLeader(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.endTerm()
+		for _, tc := range []struct {
+			managers []wire.Manager
+			words    string
+		}{
+			{nil, "knows of none that does"},
+			{[]wire.Manager{{NodeID: "m1", Addr: "10.0.0.1:2377"}, {NodeID: "m2", Addr: "10.0.0.2:2377", Leader: true}}, "the one at 10.0.0.2:2377 does"},
+		} {
+			m.others.set(tc.managers)
+			n, err := m.tryConnect("n1")
+			wantKind(t, err, wire.NotLeader)
+			if msg, _ := n.hears(); !strings.Contains(err.Error(), tc.words) || !cmp.Equal(msg, wire.SessionMessage{Managers: tc.managers}) {
+				t.Errorf("says %v after %+v", err, msg)
+			}
+			wantKind(t, n.beat(), wire.NotLeader)
+		}
+	})
+}
+
+func TestANodeWaitsForTheElection(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.endTerm()
+		for _, tc := range []struct{ elected, told time.Duration }{{2 * time.Second, 2 * time.Second}, {time.Minute, 5 * time.Second}} {
+			m.others.set([]wire.Manager{{NodeID: "m2", Addr: "b:1"}})
+			elected := time.AfterFunc(tc.elected, func() { m.others.set([]wire.Manager{{NodeID: "m2", Addr: "b:1", Leader: true}}) })
+			start := time.Now()
+			_, err := m.tryConnect("n1")
+			wantKind(t, err, wire.NotLeader)
+			if took := time.Since(start); took != tc.told {
+				t.Errorf("told after %s: %v", took, err)
+			}
+			elected.Stop()
+		}
+	})
+}
+
+// TestNobodyUsesAnothersSession tries every procedure with the ID of another
+// node's session.
+func TestNobodyUsesAnothersSession(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		m.write(m.newTask("t1", "web", "n1"))
+		victim, thief := m.connect("n1"), m.connect("n2")
+		thief.session.SessionID = victim.session.SessionID
+		wantKind(t, thief.beat(), wire.PermissionDenied)
+		wantKind(t, thief.report(is("t1", specs.StateFailed)), wire.PermissionDenied)
+		for _, err := range thief.stream(m.Context()) {
+			wantKind(t, err, wire.PermissionDenied)
+		}
+		for _, err := range wire.LogRequests.Call(m.Context(), thief.client, wire.LogRequestsRequest{SessionID: victim.session.SessionID}) {
+			wantKind(t, err, wire.PermissionDenied)
+		}
+		wantKind(t, thief.publish("request", line("mine")), wire.PermissionDenied)
+		if got := m.seen("t1").State; got != specs.StateNew {
+			t.Errorf("the task is %s", got)
+		}
+		if err := victim.beat(); err != nil {
+			t.Errorf("the node's own session: %v", err)
+		}
+
+		nobody := &node{manager: m, client: wire.NewClient(m.pipe.Dial), session: victim.session}
+		defer nobody.client.Close()
+		wantKind(t, nobody.beat(), wire.PermissionDenied)
+	})
+}
+
+func TestHeartbeatPeriodIsTheClusters(t *testing.T) {
+	bubble(t, func(m *manager) {
+		period := func(d time.Duration) {
+			row := m.store.Snapshot().Cluster()
+			row.Spec.HeartbeatPeriod = specs.Duration(d)
+			m.write(specs.Change{Cluster: &row})
+		}
+		period(time.Minute)
+		n := m.connect("n1")
+		if n.session.Heartbeat != specs.Duration(time.Minute) {
+			t.Errorf("told %s", n.session.Heartbeat)
+		}
+		after(2 * time.Minute)
+		period(time.Second) // the node has not heard of it
+		after(time.Minute - 1)
+		if err := n.beat(); err != nil || m.status("n1") != specs.NodeReady {
+			t.Fatalf("%s, %v", m.status("n1"), err)
+		}
+		after(3*time.Second - 1)
+		if got := m.status("n1"); got != specs.NodeReady {
+			t.Errorf("%s before three seconds", got)
+		}
+		after(1)
+		if got := m.status("n1"); got != specs.NodeDown {
+			t.Errorf("%s after three seconds", got)
+		}
+	})
+}
+
+// TestTroubleOfTheLeaderIsNoOpening lets a new leader fail to write for a while.
+func TestTroubleOfTheLeaderIsNoOpening(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.failing(errors.New("no quorum yet"), false)
+		for range 10 {
+			if _, err := m.tryConnect("n1"); err == nil || strings.Contains(err.Error(), "two daemons") {
+				t.Fatalf("got %v", err)
+			}
+		}
+		m.failing(nil, false)
+		m.connect("n1")
+	})
+}
+
+// A manager that is demoted hears of it once it has no vote any more: closed
+// before, it would count as lost.
+func TestAManagerKeepsItsRoleAsLongAsItsVote(t *testing.T) {
+	bubble(t, func(m *manager) {
+		voters := []wire.Manager{{NodeID: "n1", Addr: "a:1", Leader: true}, {NodeID: "n2", Addr: "b:1"}}
+		m.others.set(voters)
+		n := m.connect("n1")
+		if first, _ := n.hears(); first.Role != specs.Manager {
+			t.Errorf("a manager hears that it is a %q", first.Role)
+		}
+		m.setSpec("n1", func(s *specs.NodeSpec) { s.Role = specs.Worker })
+		if got, told := n.hears(); told {
+			t.Errorf("with its vote it hears %+v", got)
+		}
+		m.others.set(voters[1:])
+		if got, told := n.hears(); !told || got.Role != specs.Worker {
+			t.Errorf("without it, it hears %+v", got)
+		}
 	})
 }

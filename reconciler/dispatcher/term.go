@@ -21,20 +21,24 @@ type term struct {
 	Config
 	inbox    *inbox
 	nodeGone chan struct{} // readable when a node was removed from the cluster
+	sooner   chan struct{} // readable when a deadline comes before nextLook
 
 	mu       sync.Mutex
+	over     bool                   // no session opens any more
 	sessions map[string]*session    // by node: the newest of each
 	byID     map[string]*session    // the same ones by session ID
 	openings map[string][]time.Time // by node: within the window
 	presence map[string]presence    // by node
+	nextLook time.Time              // at the deadlines
+	arrival  chan struct{}          // closed when a session opens, a node is removed, or the term is over
 	sinks    map[string]*sink       // by log request
 }
 
 func newTerm(c Config) *term {
 	t := &term{
-		Config: c, inbox: newInbox(), nodeGone: make(chan struct{}, 1),
+		Config: c, inbox: newInbox(), nodeGone: make(chan struct{}, 1), sooner: make(chan struct{}, 1),
 		sessions: map[string]*session{}, byID: map[string]*session{}, openings: map[string][]time.Time{},
-		presence: map[string]presence{}, sinks: map[string]*sink{},
+		presence: map[string]presence{}, arrival: make(chan struct{}), sinks: map[string]*sink{},
 	}
 	t.expectNodes(time.Now())
 	return t
@@ -45,18 +49,24 @@ func newTerm(c Config) *term {
 func (t *term) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.over = true
 	for _, s := range t.byID {
-		t.drop(s, wire.Errorf(wire.NotLeader, "this manager does not lead the cluster any more"))
+		t.drop(s, errTermEnded)
 	}
+	t.lookAgain()
 	t.inbox.close()
 }
+
+// errTermEnded is what a term's sessions end with.
+var errTermEnded = wire.Errorf(wire.NotLeader, "this manager does not lead the cluster any more: ask its successor")
 
 // session is what is known of one node while it is connected.
 type session struct {
 	id     string
 	nodeID string
 	stream *stream
-	asked  *mailbox // log requests on their way to the node
+	asked  *mailbox      // log requests on their way to the node
+	look   chan struct{} // readable when the node's own row changed
 
 	gone chan struct{} // closed when the session is over
 	why  error         // set before gone is closed
@@ -71,6 +81,9 @@ func (t *term) open(nodeID string) (*session, error) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		return nil, errTermEnded
+	}
 	if !t.mayOpen(nodeID, now) {
 		return nil, wire.Errorf(wire.Unavailable,
 			"node %s opened %d sessions within %s: do two daemons run with its identity?", nodeID, maxOpenings, openingsWindow)
@@ -78,13 +91,20 @@ func (t *term) open(nodeID string) (*session, error) {
 	if older := t.sessions[nodeID]; older != nil {
 		t.drop(older, wire.Errorf(wire.Unavailable, "a newer session of node %s replaced this one", nodeID))
 	}
-	s := &session{id: newID(), nodeID: nodeID, stream: newStream(), asked: newMailbox(), gone: make(chan struct{})}
+	s := newSession(nodeID)
 	t.sessions[nodeID], t.byID[s.id] = s, s
-	t.hear(nodeID, now)
+	t.hear(nodeID, now, t.heartbeat())
 	return s, nil
 }
 
-// mayOpen counts one more opening unless there were too many.
+func newSession(nodeID string) *session {
+	return &session{
+		id: newID(), nodeID: nodeID, stream: newStream(), asked: newMailbox(),
+		look: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
+}
+
+// mayOpen reports whether the node has not opened too many sessions.
 func (t *term) mayOpen(nodeID string, now time.Time) bool {
 	recent := t.openings[nodeID][:0]
 	for _, at := range t.openings[nodeID] {
@@ -92,12 +112,29 @@ func (t *term) mayOpen(nodeID string, now time.Time) bool {
 			recent = append(recent, at)
 		}
 	}
-	allowed := len(recent) < maxOpenings
-	if allowed {
-		recent = append(recent, now)
-	}
 	t.openings[nodeID] = recent
-	return allowed
+	return len(recent) < maxOpenings
+}
+
+// welcome counts a session that has opened, its node written down, and gives the
+// node a grace of the period that it is told. A session that did not get so far
+// was no fault of its node: a leader that cannot write yet is asked again.
+func (t *term) welcome(s *session, period time.Duration) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID[s.id] != s {
+		return
+	}
+	t.openings[s.nodeID] = append(t.openings[s.nodeID], now)
+	t.hear(s.nodeID, now, period)
+	t.lookAgain()
+}
+
+// lookAgain wakes who waits for a node; the caller holds the mutex.
+func (t *term) lookAgain() {
+	close(t.arrival)
+	t.arrival = make(chan struct{})
 }
 
 // close ends a session whose connection is gone. The node keeps its deadline:

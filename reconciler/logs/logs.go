@@ -1,14 +1,16 @@
 // Package logs joins the log streams of nodes into the one stream that a person
 // asked for. It holds no logs itself: the lines lie on the nodes that wrote
 // them, and a node that cannot be asked is named in the stream rather than
-// failing the rest of it.
+// failing the rest of it. Who follows gets the rest of that node's lines, each
+// once, when the node is back.
+//
+// It works on the manager that leads, where the nodes' sessions are; a stream
+// ends as NotLeader with the leadership, and its reader asks the next leader.
 package logs
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -19,10 +21,14 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// Nodes asks one node for the logs of its tasks and yields what it sends, until
-// the logs end or ctx does.
+// Nodes reaches the nodes.
 type Nodes interface {
+	// Logs asks one node for the logs of its tasks and yields what it sends, until
+	// the logs end or ctx does. It is Unavailable when the node is not connected or
+	// goes away, NotLeader when no node is.
 	Logs(ctx context.Context, nodeID string, req wire.LogRequest, yield func(wire.LogBatch) error) error
+	// Await returns once the node is connected. It fails when that cannot be.
+	Await(ctx context.Context, nodeID string) error
 }
 
 // Joiner joins the streams of nodes.
@@ -52,8 +58,9 @@ type Line struct {
 }
 
 // Join asks every node that has one of the tasks, all at once, and sends the
-// batches in the order in which they arrive. send is called by one goroutine at a
-// time; its error ends the stream.
+// batches in the order in which they arrive, until every node has no more. send
+// is called by one goroutine at a time; its error ends the stream, and so does the
+// end of this manager's leadership.
 func (j *Joiner) Join(ctx context.Context, tasks []specs.Task, req Request, send func(Batch) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -75,10 +82,13 @@ func (j *Joiner) Join(ctx context.Context, tasks []specs.Task, req Request, send
 	}
 	var all sync.WaitGroup
 	for _, node := range slices.Sorted(maps.Keys(byNode)) {
+		r := &reading{Joiner: j, node: node, names: names, deliver: deliver, marks: map[string]mark{}, req: wire.LogRequest{
+			ID: rand.Text(), Tasks: byNode[node], Follow: req.Follow, Tail: req.Tail, Since: req.Since,
+		}}
 		all.Go(func() {
-			j.read(ctx, node, wire.LogRequest{
-				ID: rand.Text(), Tasks: byNode[node], Follow: req.Follow, Tail: req.Tail, Since: req.Since,
-			}, names, deliver)
+			if err := r.run(ctx); err != nil {
+				cancel(err)
+			}
 		})
 	}
 	all.Wait()
@@ -131,34 +141,4 @@ func oneAtATime(send func(Batch) error) func(Batch) error {
 		defer sending.Unlock()
 		return send(b)
 	}
-}
-
-// read sends what one node has. A node that fails is told in the stream.
-func (j *Joiner) read(ctx context.Context, node string, req wire.LogRequest, names map[string]string, deliver func(Batch) error) {
-	host := j.hostname(node)
-	err := j.Nodes.Logs(ctx, node, req, func(in wire.LogBatch) error {
-		out := Batch{Err: in.Err, Lines: make([]Line, len(in.Lines))}
-		for i, line := range in.Lines {
-			out.Lines[i] = Line{LogLine: line, Task: names[line.TaskID], Node: host}
-		}
-		return deliver(out)
-	})
-	if err != nil && ctx.Err() == nil {
-		// If telling fails too, ctx has ended and Join returns why.
-		_ = deliver(Batch{Err: fmt.Sprintf("logs of %s on %s: %v", tasksOf(req, names), host, err)})
-	}
-}
-
-func tasksOf(req wire.LogRequest, names map[string]string) string {
-	first := names[req.Tasks[0]]
-	if len(req.Tasks) == 1 {
-		return first
-	}
-	return fmt.Sprintf("%s and %d more", first, len(req.Tasks)-1)
-}
-
-func (j *Joiner) hostname(node string) string {
-	snap, _ := j.Watch()
-	row, _ := snap.Node(node)
-	return cmp.Or(row.Seen.Description.Hostname, node)
 }

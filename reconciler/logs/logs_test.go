@@ -24,23 +24,33 @@ type agents struct {
 	nodes map[string]agent
 
 	mu    sync.Mutex
-	asked map[string]wire.LogRequest
+	busy  map[string]bool
+	asked map[string]wire.LogRequest // last
 }
 
 type agent struct {
 	batches []wire.LogBatch
-	err     error // at the end
-	follows bool  // sends no more after its batches, and does not end
+	err     error         // at the end
+	follows bool          // sends no more after its batches, and does not end
+	away    time.Duration // until Await returns
+	lost    error         // what it returns
+	back    *agent        // what the node answers when it is asked again
 }
 
 func (a *agents) Logs(ctx context.Context, node string, req wire.LogRequest, yield func(wire.LogBatch) error) error {
 	a.mu.Lock()
-	if _, twice := a.asked[node]; twice {
+	answer := a.nodes[node]
+	if a.busy[node] {
 		a.t.Errorf("node %s was asked twice", node)
 	}
-	a.asked[node] = req
+	a.busy[node], a.asked[node] = true, req
 	a.mu.Unlock()
-	for _, batch := range a.nodes[node].batches {
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.busy[node] = false
+	}()
+	for _, batch := range answer.batches {
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -50,11 +60,26 @@ func (a *agents) Logs(ctx context.Context, node string, req wire.LogRequest, yie
 			return fmt.Errorf("node %s: %w", node, err)
 		}
 	}
-	if a.nodes[node].follows {
+	if answer.follows {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	return a.nodes[node].err
+	return answer.err
+}
+
+func (a *agents) Await(ctx context.Context, node string) error {
+	a.mu.Lock()
+	was := a.nodes[node]
+	if was.back != nil {
+		a.nodes[node] = *was.back
+	}
+	a.mu.Unlock()
+	select {
+	case <-time.After(was.away):
+		return was.lost
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func lines(task string, texts ...string) wire.LogBatch {
@@ -77,7 +102,7 @@ func joiner(t *testing.T, nodes map[string]agent) (*Joiner, *agents) {
 	if errs := st.Apply(1, []specs.Transaction{{{Node: specs.Insert("n1", row)}}}); errs[0] != nil {
 		t.Fatal(errs[0])
 	}
-	a := &agents{t: t, nodes: nodes, asked: make(map[string]wire.LogRequest)}
+	a := &agents{t: t, nodes: nodes, busy: make(map[string]bool), asked: make(map[string]wire.LogRequest)}
 	return &Joiner{Nodes: a, Watch: st.Watch}, a
 }
 
@@ -224,7 +249,7 @@ func TestSendIsNeverCalledTwiceAtOnce(t *testing.T) {
 func TestFollowTakesUpNewTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := store.New()
-		a := &agents{t: t, asked: make(map[string]wire.LogRequest), nodes: map[string]agent{
+		a := &agents{t: t, busy: make(map[string]bool), asked: make(map[string]wire.LogRequest), nodes: map[string]agent{
 			"n1": {batches: []wire.LogBatch{lines("t1", "old")}, follows: true},
 			"n2": {batches: []wire.LogBatch{lines("t2", "new")}, follows: true},
 		}}

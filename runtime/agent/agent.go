@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
@@ -14,7 +15,7 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// Config is what an agent is made of. All fields but Logs are needed.
+// Config is what an agent is made of. The fields that may be nil say so.
 type Config struct {
 	NodeID   string
 	Dir      string // for the agent's own memory
@@ -22,9 +23,26 @@ type Config struct {
 	Logs     Logs // nil: this node keeps no logs
 	Log      *slog.Logger
 
-	// Connect returns a client of a manager, the leader if it is known, with a
-	// connection of its own. The agent closes it.
-	Connect func(ctx context.Context) (*wire.Client, error)
+	// Dial returns a client of the manager at addr, with a connection of its own
+	// that it may open later. The agent closes it.
+	Dial func(ctx context.Context, addr string) (*wire.Client, error)
+
+	// Managers are the addresses to begin with. Where managers are later is told
+	// by them, and remembered.
+	Managers []string
+
+	// Local is what the manager in this process knows of the managers, nothing
+	// while there is none. It is asked before each session; nil never knows.
+	Local func() []wire.Manager
+
+	// Told gets what the leader says of this node, its Role and its Renew, when a
+	// session opens and whenever it says something else. It does not block. Nil
+	// is not told.
+	Told func(wire.SessionMessage)
+
+	// Renewed is readable when the node has another certificate; a session of
+	// the new one then replaces the session of the old one. Nil never is.
+	Renewed <-chan struct{}
 
 	// Describe says what the node is; the executor's Describe is a good start.
 	// It is asked again every 20 s, and a new answer opens a new session.
@@ -53,13 +71,27 @@ type Agent struct {
 	crew   *crew
 	memory *memory
 	outbox *outbox
+
+	known atomic.Pointer[[]wire.Manager] // for others: see Known
+	leave *leave
+
+	// Of the goroutine of sessions.
+	managers *managers
+	said     map[string]bool // the troubles since the last session that are in the log
+	begun    time.Time       // when the first session was tried
 }
 
 // New returns an agent that does nothing until it runs.
-func New(c Config) *Agent { return &Agent{Config: c} }
+func New(c Config) *Agent {
+	if c.Told == nil {
+		c.Told = func(wire.SessionMessage) {}
+	}
+	return &Agent{Config: c, leave: newLeave()}
+}
 
-// Run runs the node's tasks until ctx ends, and then leaves them running. Its
-// error says why the node's memory could not be opened.
+// Run runs the node's tasks until ctx ends, and then leaves them running; after
+// Leave it returns once they have ended. Its error says why the node's memory
+// could not be opened.
 func (a *Agent) Run(ctx context.Context) error {
 	var err error
 	if a.memory, err = openMemory(filepath.Join(a.Dir, memoryFile)); err != nil {
@@ -72,7 +104,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	running.Go(func() { a.memory.run(keep, a.Log) })
 	if err = a.restore(ctx); err == nil {
-		a.sessions(ctx)
+		a.work(ctx)
 	}
 	a.crew.wait()
 	stopKeeping() // after the last driver has said its last word
@@ -83,13 +115,20 @@ func (a *Agent) Run(ctx context.Context) error {
 	return errors.Join(err, a.memory.close())
 }
 
-// restore gives every task that the disk or the executor knows to the crew. It
+// restore takes up what the disk knows, and gives every task that the disk or
+// the executor knows to the crew. It
 // waits for an executor that is away: nothing can be decided before.
 func (a *Agent) restore(ctx context.Context) error {
 	rows, err := a.memory.load()
 	if err != nil {
 		return fmt.Errorf("read the node's tasks: %w", err)
 	}
+	known, err := a.memory.managers()
+	if err != nil {
+		return fmt.Errorf("read where the managers are: %w", err)
+	}
+	a.managers = newManagers(a.Config.Managers, known)
+	a.publish()
 	pause := backoff{}
 	for {
 		found, err := a.Executor.List(ctx)

@@ -7,8 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,18 +23,20 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// cluster is one manager and its nodes in a synctest bubble: a real store and a
-// real dispatcher, agents over pipes, executors in memory.
+// cluster is managers and their nodes in a synctest bubble: a real store that all
+// managers share, a real dispatcher each, agents over pipes, executors in memory.
 type cluster struct {
 	*testing.T
 	store      *store.Store
-	dispatcher *dispatcher.Dispatcher
-	pipe       *wire.Pipe
+	managers   []*manager
+	dispatcher *dispatcher.Dispatcher // of the first manager
 	log        *slog.Logger
 	leading    part
 	latency    time.Duration // of a proposal
 
 	mu      sync.Mutex
+	leader  *manager      // nil: none
+	moved   chan struct{} // closed when leader changes
 	index   uint64
 	entries int                             // proposals that were applied
 	fail    func([]specs.Transaction) fault // how a proposal fails; nil is not
@@ -69,43 +71,30 @@ func run(t *testing.T, name string, f func(context.Context) error) part {
 	return part{stop}
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, managers int) *cluster {
 	out := io.Discard
 	if testing.Verbose() {
 		out = os.Stderr
 	}
-	log := slog.New(slog.NewTextHandler(out, nil))
-	c := &cluster{T: t, store: store.New(), pipe: wire.NewPipe(), log: log}
-	c.dispatcher = dispatcher.New(dispatcher.Config{Store: c.store, Propose: c, Log: log})
-	mux := http.NewServeMux()
-	c.dispatcher.Register(mux)
-	run(t, "serve", func(ctx context.Context) error { return wire.Serve(ctx, c.pipe, mux) })
+	c := &cluster{T: t, store: store.New(), moved: make(chan struct{}), log: slog.New(slog.NewTextHandler(out, nil))}
+	for i := range managers {
+		c.managers = append(c.managers, newManager(c, fmt.Sprint("m", i+1)))
+	}
+	c.dispatcher = c.managers[0].dispatcher
 	c.lead()
 	return c
 }
 
-// lead begins a term.
-func (c *cluster) lead() { c.leading = run(c.T, "dispatcher", c.dispatcher.Run) }
+// lead begins a term of the first manager.
+func (c *cluster) lead() { c.leading = c.managers[0].lead() }
 
-// Propose applies at once, as the only manager there is.
-func (c *cluster) Propose(_ context.Context, txs []specs.Transaction) ([]error, error) {
-	time.Sleep(c.latency)
+// elect makes a manager the leader in the eyes of all, or nobody.
+func (c *cluster) elect(m *manager) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := none
-	if c.fail != nil {
-		f = c.fail(txs)
-	}
-	if f == notDone {
-		return nil, fmt.Errorf("no leader")
-	}
-	c.index++
-	c.entries++
-	errs := c.store.Apply(c.index, txs)
-	if f == doneButFailed {
-		return nil, fmt.Errorf("outcome unknown")
-	}
-	return errs, nil
+	c.leader = m
+	close(c.moved)
+	c.moved = make(chan struct{})
 }
 
 func (c *cluster) failing(f func([]specs.Transaction) fault) {
@@ -134,6 +123,8 @@ type node struct {
 	dir    string
 	engine *executortest.Memory
 	logs   agent.Logs
+	seeds  []string // the managers that its daemon is told of
+	adapt  func(*agent.Config)
 	daemon part
 
 	connections sync.Mutex // guards what follows
@@ -144,43 +135,65 @@ type node struct {
 
 // node adds a machine to the cluster and starts its daemon.
 func (c *cluster) node(id string) *node {
-	c.write(specs.Change{Node: specs.Insert(id, specs.Node{ID: id, Created: time.Now()})})
-	n := &node{cluster: c, id: id, dir: c.TempDir(), engine: executortest.NewMemory(c.Errorf)}
+	n := c.machine(id)
 	n.start()
 	return n
 }
 
-func (n *node) start() {
-	a := agent.New(agent.Config{
-		NodeID: n.id, Dir: n.dir, Executor: n.engine, Logs: n.logs, Log: n.log.With("node", n.id),
-		Connect:  func(context.Context) (*wire.Client, error) { return wire.NewClient(n.dial), nil },
-		Describe: n.engine.Describe,
-	})
-	n.daemon = run(n.T, "agent "+n.id, a.Run)
+// machine adds a machine to the cluster, whose daemon will know one manager.
+func (c *cluster) machine(id string) *node {
+	c.write(specs.Change{Node: specs.Insert(id, specs.Node{ID: id, Created: time.Now()})})
+	return &node{
+		cluster: c, id: id, dir: c.TempDir(), engine: executortest.NewMemory(c.Errorf),
+		seeds: []string{c.managers[0].addr}, adapt: func(*agent.Config) {},
+	}
 }
 
-func (n *node) dial(ctx context.Context) (net.Conn, error) {
+func (n *node) start() {
+	config := agent.Config{
+		NodeID: n.id, Dir: n.dir, Executor: n.engine, Logs: n.logs, Log: n.log.With("node", n.id), Managers: n.seeds,
+		Dial: func(_ context.Context, addr string) (*wire.Client, error) {
+			return wire.NewClient(func(ctx context.Context) (net.Conn, error) { return n.dial(ctx, addr) }), nil
+		},
+		Describe: n.engine.Describe,
+	}
+	n.adapt(&config)
+	n.daemon = run(n.T, "agent "+n.id, agent.New(config).Run)
+}
+
+func (n *node) dial(ctx context.Context, addr string) (net.Conn, error) {
 	n.connections.Lock()
+	n.dials++
 	cut := n.cut
 	n.connections.Unlock()
 	if cut {
 		return nil, errors.New("no route to host")
 	}
-	conn, err := n.pipe.As(wire.Identity{NodeID: n.id, Role: specs.Worker})(ctx)
+	m, err := n.reach(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	freezing := &freezingConn{Conn: conn, frozen: make(chan struct{}), thawed: make(chan struct{})}
+	conn, err := m.pipe.As(wire.Identity{NodeID: n.id, Role: specs.Worker})(ctx)
+	if err != nil {
+		return nil, err
+	}
+	freezing := &freezingConn{Conn: conn, to: m, frozen: make(chan struct{}), thawed: make(chan struct{})}
 	n.connections.Lock()
 	defer n.connections.Unlock()
-	n.dials++
 	n.open = append(n.open, freezing)
 	return freezing, nil
+}
+
+func (n *node) dialed() int {
+	n.connections.Lock()
+	defer n.connections.Unlock()
+	return n.dials
 }
 
 // freezingConn is a connection that can stop to carry anything, without a word.
 type freezingConn struct {
 	net.Conn
+	to             *manager
 	frozen, thawed chan struct{} // closed when it freezes and when it is closed
 	once           sync.Once
 }
@@ -211,12 +224,32 @@ func (f *freezingConn) Close() error {
 
 // freeze lets the node's connections carry nothing more; new ones do.
 func (n *node) freeze() {
+	for _, m := range n.managers {
+		n.freezeTo(m)
+	}
+}
+
+// freezeTo is freeze of the connections to one manager.
+func (n *node) freezeTo(m *manager) {
+	n.connections.Lock()
+	defer n.connections.Unlock()
+	n.open = slices.DeleteFunc(n.open, func(conn *freezingConn) bool {
+		if conn.to == m {
+			close(conn.frozen)
+		}
+		return conn.to == m
+	})
+}
+
+// hangUp closes the node's connections to one manager.
+func (n *node) hangUp(m *manager) {
 	n.connections.Lock()
 	defer n.connections.Unlock()
 	for _, conn := range n.open {
-		close(conn.frozen)
+		if conn.to == m {
+			_ = conn.Close()
+		}
 	}
-	n.open = nil
 }
 
 // disconnect takes the node off the network; reconnect brings it back.
@@ -315,7 +348,12 @@ func after(d time.Duration) {
 
 // bubble runs a test in a bubble with a cluster.
 func bubble(t *testing.T, f func(*testing.T, *cluster)) {
-	synctest.Test(t, func(t *testing.T) { f(t, newCluster(t)) })
+	bubbleOf(t, 1, f)
+}
+
+// bubbleOf is bubble with several managers, of which the first leads.
+func bubbleOf(t *testing.T, managers int, f func(*testing.T, *cluster)) {
+	synctest.Test(t, func(t *testing.T) { f(t, newCluster(t, managers)) })
 }
 
 var web = specs.TaskSpec{Image: "web:1", Limits: specs.Limits{Memory: 64 << 20}}

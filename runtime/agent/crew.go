@@ -70,7 +70,10 @@ func (c *crew) taskOf(id string, r row) executor.Task {
 }
 
 func taskName(service string, slot uint64, nodeID string) string {
-	t := specs.Task{ServiceName: service, Slot: slot, Want: specs.TaskWant{Node: nodeID}}
+	t := specs.Task{ServiceName: service, Slot: slot}
+	if slot == 0 {
+		t.SlotNode = nodeID
+	}
 	return t.Name()
 }
 

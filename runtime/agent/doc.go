@@ -1,10 +1,10 @@
 // Package agent is what a node does all day: it keeps the tasks that a manager
 // assigned to it in the state that the manager wants, and reports what it sees.
 //
-// It serves one node and calls one manager at a time. It decides nothing about
-// where or how often something runs, it touches nothing in the executor that is
-// not a task of this cluster, and it stops nothing because a manager cannot be
-// reached.
+// It serves one node and calls one manager at a time, the leader. It decides
+// nothing about where or how often something runs, it touches nothing in the
+// executor that is not a task of this cluster, and it stops nothing because a
+// manager cannot be reached.
 //
 // # Flows
 //
@@ -18,6 +18,21 @@
 // the next one begins, after a pause that doubles from 100 ms to 8 s and is
 // drawn at random. A new session gets the whole set of tasks and reports the
 // state of every task again: the manager drops what it knows.
+//
+// # Which manager
+//
+// Only the leader keeps sessions; every manager tells who leads and where the
+// others are, which the agent remembers on disk. It asks the leader that it was
+// told of last, by the manager in its own process if there is one, unless that
+// one was of no use within the last pause; else the manager that was asked in
+// vain the longest ago, or never. One that does not lead and names the leader is
+// left for that one without a pause, a few times: managers that name each other
+// are not asked in circles.
+//
+// A node that was removed from the cluster stops nothing: it says so once and
+// asks slowly whether it belongs again. Its tasks are its operator's until the
+// node leaves. Leaving is an empty set of tasks that no manager sent: each is
+// stopped and removed as if the cluster had forgotten it.
 //
 // # State, locks, goroutines
 //

@@ -44,21 +44,41 @@ func (s *session) answerLogs(ctx context.Context) error {
 // publish answers one request over a connection of its own: a person who does
 // not read on fills the connection, and heartbeats must not wait behind that.
 func (s *session) publish(ctx context.Context, req wire.LogRequest) {
-	client, err := s.Connect(ctx)
-	if err != nil {
-		s.Log.WarnContext(ctx, "no connection for logs", "request", req.ID, "error", err)
+	began := false
+	client, err := s.Dial(ctx, s.addr)
+	if err == nil {
+		defer client.Close()
+		err = s.answer(ctx, client, req.ID, func(send func(wire.LogBatch) error) error {
+			began = true
+			return s.readLogs(ctx, req, send)
+		})
+	}
+	if err == nil || ctx.Err() != nil {
 		return
 	}
-	defer client.Close()
-	_, err = wire.PublishLogs.Call(ctx, client, func(send func(wire.LogBatch) error) error {
-		if err := send(wire.LogBatch{RequestID: req.ID, SessionID: s.SessionID}); err != nil {
+	s.Log.DebugContext(ctx, "a log stream ended early", "request", req.ID, "error", err)
+	if !began { // who asked would wait for ever
+		s.excuse(ctx, req.ID, err)
+	}
+}
+
+// answer sends what source sends as the answer to a request.
+func (s *session) answer(ctx context.Context, client *wire.Client, requestID string, source func(send func(wire.LogBatch) error) error) error {
+	_, err := wire.PublishLogs.Call(ctx, client, func(send func(wire.LogBatch) error) error {
+		if err := send(wire.LogBatch{RequestID: requestID, SessionID: s.SessionID}); err != nil {
 			return err
 		}
-		return s.readLogs(ctx, req, send)
+		return source(send)
 	})
-	if err != nil && ctx.Err() == nil {
-		s.Log.DebugContext(ctx, "a log stream ended early", "request", req.ID, "error", err)
-	}
+	return err
+}
+
+// excuse answers a request with the reason why it cannot be answered, over the
+// session's connection. If that fails too, the session is about to end.
+func (s *session) excuse(ctx context.Context, requestID string, why error) {
+	_ = s.answer(ctx, s.client, requestID, func(send func(wire.LogBatch) error) error {
+		return send(wire.LogBatch{Err: fmt.Sprintf("logs of node %s: no connection for them: %v", s.NodeID, why)})
+	})
 }
 
 // readLogs sends the logs of all tasks of a request as they come, mixed.
@@ -95,6 +115,10 @@ func (s *session) readLog(ctx context.Context, id string, req wire.LogRequest, b
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if s.Logs == nil {
+		_ = give(wire.LogBatch{Err: fmt.Sprintf("logs of task %s: node %s keeps none", id, s.NodeID)})
+		return
 	}
 	opts := LogOptions{Follow: req.Follow, Tail: req.Tail, Since: req.Since}
 	err := s.Logs.Read(ctx, id, opts, func(lines []wire.LogLine) error {

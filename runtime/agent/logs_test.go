@@ -3,13 +3,16 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	joined "github.com/swarmgit/swarmgit/reconciler/logs"
 	"github.com/swarmgit/swarmgit/runtime/agent"
 	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
 	"github.com/swarmgit/swarmgit/specs"
@@ -143,5 +146,92 @@ func TestLogsOutliveTheirTask(t *testing.T) {
 		if left := read(); len(left) > 0 {
 			t.Errorf("left of a forgotten task: %q", left)
 		}
+	})
+}
+
+// TestWhoAsksForLogsIsAnswered asks nodes that have none to give.
+func TestWhoAsksForLogsIsAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		read := func(node string) (words string) {
+			t.Helper()
+			err := c.dispatcher.Logs(t.Context(), node, wire.LogRequest{Tasks: []string{"t1"}, Follow: true}, func(b wire.LogBatch) error {
+				words += b.Err
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return words
+		}
+		c.node("n1")
+		synctest.Wait()
+		if got := read("n1"); !strings.Contains(got, "node n1 keeps none") {
+			t.Errorf("without a keeper: %q", got)
+		}
+
+		n := c.machine("n2")
+		n.logs = newLogs()
+		n.adapt = func(config *agent.Config) {
+			dial, dials := config.Dial, 0
+			config.Dial = func(ctx context.Context, addr string) (*wire.Client, error) {
+				if dials++; dials > 1 {
+					return wire.NewClient(func(context.Context) (net.Conn, error) { return nil, errors.New("no ports are left") }), nil
+				}
+				return dial(ctx, addr)
+			}
+		}
+		n.start()
+		synctest.Wait()
+		if got := read("n2"); !strings.Contains(got, "no ports are left") {
+			t.Errorf("without a connection: %q", got)
+		}
+	})
+}
+
+// TestLogsOfANodeThatComesBack follows a task over the time when its node is cut
+// off.
+func TestLogsOfANodeThatComesBack(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.machine("n1")
+		kept := newLogs()
+		n.logs = kept
+		n.start()
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		kept.write(id, "before")
+		after(time.Second)
+		c.sees(id, specs.StateRunning)
+		joiner := &joined.Joiner{Nodes: c.dispatcher, Watch: c.store.Watch}
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []string
+		ended := make(chan error, 1)
+		go func() {
+			ended <- joiner.Join(ctx, []specs.Task{c.task(id)}, joined.Request{Follow: true, Tail: -1}, func(b joined.Batch) error {
+				for _, line := range b.Lines {
+					got = append(got, line.Task+" "+string(line.Text))
+				}
+				if strings.HasSuffix(b.Err, "; they go on when it is back") {
+					got = append(got, "it is away")
+				}
+				return nil
+			})
+		}()
+		after(time.Second)
+		n.disconnect()
+		kept.write(id, "meanwhile")
+		after(time.Hour)
+		n.reconnect()
+		after(time.Minute)
+		cancel()
+		<-ended
+		want := []string{
+			"shop_web.1 before",
+			"it is away",
+			"shop_web.1 meanwhile",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		synctest.Wait()
 	})
 }

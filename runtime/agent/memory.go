@@ -14,6 +14,7 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/encoding"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 const (
@@ -30,7 +31,11 @@ const (
 	lockTimeout = 5 * time.Second
 )
 
-var tasksBucket = []byte("tasks")
+var (
+	tasksBucket = []byte("tasks")
+	nodeBucket  = []byte("node")     // what is known of the cluster itself
+	managersKey = []byte("managers") // in nodeBucket
+)
 
 // row is what the disk holds of one task.
 type row struct {
@@ -116,6 +121,33 @@ func (m *memory) load() (map[string]row, error) {
 		})
 	})
 	return rows, err
+}
+
+// managers returns the managers that were kept last; nil if none ever were.
+func (m *memory) managers() (known []wire.Manager, err error) {
+	err = m.bolt.View(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(nodeBucket)
+		if bucket == nil {
+			return nil
+		}
+		return encoding.UnmarshalMessage(bucket.Get(managersKey), &known)
+	})
+	return known, err
+}
+
+// keepManagers writes where the managers are, and returns once it is on disk.
+func (m *memory) keepManagers(known []wire.Manager) error {
+	data, err := encoding.Marshal(known)
+	if err != nil {
+		return err
+	}
+	return m.bolt.Update(func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucketIfNotExists(nodeBucket)
+		if err != nil {
+			return err
+		}
+		return bucket.Put(managersKey, data)
+	})
 }
 
 // put writes the row soon; nil removes it.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
@@ -113,7 +114,7 @@ func (l *logs) Read(ctx context.Context, id string, opts agent.LogOptions, yield
 func (l *logs) write(id, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lines[id] = append(l.lines[id], wire.LogLine{TaskID: id, Text: []byte(text)})
+	l.lines[id] = append(l.lines[id], wire.LogLine{TaskID: id, At: time.Now(), Text: []byte(text)})
 }
 
 func (l *logs) Remove(_ context.Context, id string) error {

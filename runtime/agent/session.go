@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,107 +16,200 @@ import (
 )
 
 const (
-	// heartbeatJitter is how much earlier or later than its period a heartbeat
-	// is sent, so that nodes do not speak in chorus.
-	heartbeatJitter = 500 * time.Millisecond
+	// heartbeatJitter is the part of its period that a heartbeat is sent earlier
+	// or later, so that nodes do not speak in chorus.
+	heartbeatJitter = 10
 
 	// describePeriod is how often a node looks at itself, as Swarm does.
 	describePeriod = 20 * time.Second
+
+	// openPatience is how long a manager may take to open a session.
+	openPatience = 10 * time.Second
+
+	// maxHops is how many managers are asked without a pause, each named as the
+	// leader by the one before: managers that disagree must not be asked in
+	// circles.
+	maxHops = 4
+
+	// lonelyPatience is how long a node may know of no manager before that is a
+	// trouble: the manager in its own process is opened at the same time.
+	lonelyPatience = 10 * time.Second
+
+	// removedPause is how long a node that was removed waits before it asks again
+	// whether it belongs to the cluster.
+	removedPause = time.Minute
 )
 
-var errDescriptionChanged = errors.New("the node has changed: introducing it again")
+var (
+	errIntroduce = errors.New("the node has changed: introducing it again")
+	errNoManager = errors.New("no manager is known: give the daemon the address of one")
+	errSilent    = errors.New("no answer")
+	errNoAnswer  = fmt.Errorf("no session within %s", openPatience)
+)
 
 // session is what the agent knows of one manager's session with it. Its fields
 // are set before its flows begin.
 type session struct {
 	*Agent
+	addr   string // of the manager
 	client *wire.Client
 	wire.SessionMessage
 	description specs.NodeDescription
 }
 
-// sessions keeps one session after the other until ctx ends.
-func (a *Agent) sessions(ctx context.Context) {
-	pause, said := backoff{}, ""
+// sessions keeps one session after the other until ctx ends. What the crew does
+// goes on until life ends.
+func (a *Agent) sessions(life, ctx context.Context) {
+	a.said, a.begun = map[string]bool{}, time.Now()
+	pause := backoff{}
 	for ctx.Err() == nil {
-		opened, err := a.session(ctx)
+		opened, err := a.ask(life, ctx)
 		if opened {
 			pause.reset()
 		}
-		if ctx.Err() == nil && !errors.Is(err, errDescriptionChanged) && (opened || err.Error() != said) {
-			said = err.Error() // a manager that stays away is told of once
-			level := slog.LevelWarn
-			if wire.KindOf(err) == wire.NotLeader { // it says who to ask, or will lead soon
-				level = slog.LevelInfo
-			}
-			a.Log.Log(ctx, level, "no session with a manager; the tasks go on", "error", err)
+		if wire.KindOf(err) == wire.NotFound {
+			sleep(ctx, removedPause)
+		} else {
+			pause.wait(ctx)
 		}
-		pause.wait(ctx)
 	}
 }
 
-// session opens a session and keeps it until any of its flows ends. opened says
-// whether a manager took it; the error says why it ended.
-func (a *Agent) session(ctx context.Context) (opened bool, err error) {
+// ask keeps a session with the manager that is the likeliest leader, or with the
+// one that this one names as the leader. opened says whether a manager took it;
+// the error says why it ended.
+func (a *Agent) ask(life, ctx context.Context) (opened bool, err error) {
 	description, err := a.Describe(ctx)
 	if err != nil {
-		return false, fmt.Errorf("describe this node: %w", err)
+		a.complain(ctx, "", fmt.Errorf("describe this node: %w", err))
+		return false, err
 	}
-	client, err := a.Connect(ctx)
+	addr, err := a.nextManager(ctx)
 	if err != nil {
-		return false, fmt.Errorf("reach a manager: %w", err)
+		if time.Since(a.begun) > lonelyPatience {
+			a.complain(ctx, "", err)
+		}
+		return false, err
+	}
+	for asked := []string{addr}; ; asked = append(asked, addr) {
+		opened, err = a.session(life, ctx, addr, description)
+		if !errors.Is(err, errIntroduce) {
+			a.managers.inVain(addr, time.Now())
+			a.complain(ctx, addr, fmt.Errorf("manager %s: %w", addr, err))
+		}
+		addr = a.managers.leader()
+		if opened || wire.KindOf(err) != wire.NotLeader || addr == "" || slices.Contains(asked, addr) || len(asked) == maxHops {
+			return opened, err
+		}
+	}
+}
+
+// complain puts into the log why there is no session, of each manager and kind of
+// trouble once until there is one again. That the manager which was elected does
+// not lead yet is no trouble.
+func (a *Agent) complain(ctx context.Context, addr string, err error) {
+	if wire.KindOf(err) == wire.NotLeader && addr == a.managers.leader() {
+		return
+	}
+	trouble := addr + " " + wire.KindOf(err).String()
+	if ctx.Err() != nil || a.said[trouble] {
+		return
+	}
+	a.said[trouble] = true
+	switch wire.KindOf(err) {
+	case wire.NotFound:
+		a.Log.ErrorContext(ctx, "this node was removed from the cluster; its tasks go on until it leaves (swarmgit leave), nobody looks after them any more",
+			"error", err)
+	case wire.NotLeader: // it says who to ask, or will lead soon
+		a.Log.InfoContext(ctx, "no session with a manager; the tasks go on", "error", err)
+	default:
+		a.Log.WarnContext(ctx, "no session with a manager; the tasks go on", "error", err)
+	}
+}
+
+// session opens a session with one manager and keeps it until any of its flows
+// ends.
+func (a *Agent) session(life, ctx context.Context, addr string, description specs.NodeDescription) (opened bool, err error) {
+	select {
+	case <-a.Renewed: // this session is of the newest certificate
+	default:
+	}
+	client, err := a.Dial(ctx, addr)
+	if err != nil {
+		return false, err
 	}
 	defer client.Close()
 
-	flows, open := errgroup.WithContext(ctx)
-	s := &session{Agent: a, client: client, description: description}
+	patient, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	patience := time.AfterFunc(openPatience, func() { giveUp(errNoAnswer) })
+	defer patience.Stop()
+	flows, open := errgroup.WithContext(patient)
+	s := &session{Agent: a, addr: addr, client: client, description: description}
 	flows.Go(func() error {
 		for msg, err := range wire.Session.Call(open, client, wire.SessionRequest{Description: description}) {
 			if err != nil {
 				return err
 			}
-			if !opened {
-				opened, s.SessionMessage = true, msg
-				s.begin(ctx, open, flows)
+			a.learn(ctx, msg.Managers)
+			if msg.SessionID == "" {
+				continue // it does not lead
 			}
+			if !opened && patience.Stop() {
+				opened, s.SessionMessage = true, msg
+				s.begin(life, open, flows)
+			}
+			a.Told(msg)
 		}
 		return errors.New("the manager ended the session")
 	})
-	return opened, flows.Wait()
+	err = flows.Wait()
+	if context.Cause(patient) == errNoAnswer {
+		err = errNoAnswer
+	}
+	return opened, err
 }
 
 // begin starts the flows of an open session, which end with ctx. What the crew
 // does goes on until life ends.
 func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
-	s.Log.InfoContext(ctx, "session opened", "session", s.SessionID)
+	clear(s.said)
+	s.Log.InfoContext(ctx, "session opened", "manager", s.addr, "session", s.SessionID)
 	s.crew.reportAll()
 	flows.Go(func() error { return s.beat(ctx) })
 	flows.Go(func() error { return s.follow(life, ctx) })
 	flows.Go(func() error { return s.report(ctx) })
-	flows.Go(func() error { return s.watchDescription(ctx) })
-	if s.Logs != nil {
-		flows.Go(func() error { return s.answerLogs(ctx) })
-	}
+	flows.Go(func() error { return s.watchSelf(ctx) })
+	flows.Go(func() error { return s.answerLogs(ctx) })
 }
 
-// beat says again and again that the node lives.
+// beat says again and again that the node lives. It gives up a manager that does
+// not answer within a period: another session may still be in time.
 func (s *session) beat(ctx context.Context) error {
-	period := time.Duration(s.Heartbeat)
-	for sleep(ctx, period+rand.N(2*heartbeatJitter)-heartbeatJitter) {
-		reply, err := s.beatOnce(ctx, period)
-		if err != nil {
-			return fmt.Errorf("heartbeat: %w", err)
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	err := wire.Heartbeat.Call(ctx, s.client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {
+		period := time.Duration(s.Heartbeat)
+		for sleep(ctx, jittered(period)) {
+			patience := time.AfterFunc(period, func() { giveUp(errSilent) })
+			reply, err := ask(wire.HeartbeatRequest{SessionID: s.SessionID})
+			patience.Stop()
+			if err != nil {
+				return err
+			}
+			period = time.Duration(reply.Period)
 		}
-		period = time.Duration(reply.Period)
+		return ctx.Err()
+	})
+	if context.Cause(ctx) == errSilent {
+		err = errSilent
 	}
-	return ctx.Err()
+	return fmt.Errorf("heartbeat: %w", err)
 }
 
-// beatOnce gives up after a period: another session may still be in time.
-func (s *session) beatOnce(ctx context.Context, period time.Duration) (wire.HeartbeatReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, period)
-	defer cancel()
-	return wire.Heartbeat.Call(ctx, s.client, wire.HeartbeatRequest{SessionID: s.SessionID})
+func jittered(period time.Duration) time.Duration {
+	most := max(period/heartbeatJitter, 1)
+	return period - most + rand.N(2*most)
 }
 
 // follow makes the crew as the manager wants it.
@@ -165,13 +258,21 @@ func (s *session) send(ctx context.Context, reports []wire.TaskReport) error {
 	return err
 }
 
-// watchDescription ends the session once the node is not what it was.
-func (s *session) watchDescription(ctx context.Context) error {
-	for sleep(ctx, describePeriod) {
-		now, err := s.Describe(ctx)
-		if err == nil && !reflect.DeepEqual(now, s.description) {
-			return errDescriptionChanged
+// watchSelf ends the session once the node is not what it was.
+func (s *session) watchSelf(ctx context.Context) error {
+	look := time.NewTicker(describePeriod)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			now, err := s.Describe(ctx)
+			if err == nil && !reflect.DeepEqual(now, s.description) {
+				return errIntroduce
+			}
+		case <-s.Renewed:
+			return errIntroduce
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	return ctx.Err()
 }

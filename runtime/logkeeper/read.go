@@ -47,7 +47,10 @@ func Read(ctx context.Context, dir, taskID string, opt ReadOptions, yield func([
 	}
 	r := &reading{
 		files: files{dir: filepath.Join(dir, taskID)},
-		lines: lines{taskID: taskID, since: opt.Since}, yield: yield,
+		lines: lines{taskID: taskID, since: opt.Since}, yield: yield, left: -1,
+	}
+	if !opt.Follow {
+		r.left = opt.Tail
 	}
 	defer r.files.close()
 	if err := r.files.seek(opt.Tail, opt.Since); err != nil {
@@ -64,6 +67,7 @@ type reading struct {
 	files files
 	lines lines
 	yield func([]wire.LogLine) error
+	left  int // lines that are still wanted, for those that come while it reads; negative is all
 }
 
 func (r *reading) follow(ctx context.Context) error {
@@ -115,10 +119,15 @@ func (r *reading) toEnd(ctx context.Context, final bool) error {
 }
 
 func (r *reading) give() error {
-	if len(r.lines.batch) == 0 {
+	batch := r.lines.take()
+	if r.left >= 0 {
+		batch = batch[:min(len(batch), r.left)]
+		r.left -= len(batch)
+	}
+	if len(batch) == 0 {
 		return nil
 	}
-	return r.yield(r.lines.take())
+	return r.yield(batch)
 }
 
 // lines joins records to lines and gathers them.

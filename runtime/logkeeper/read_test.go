@@ -72,6 +72,23 @@ func TestRotationKeepsTheNewestFiles(t *testing.T) {
 	}
 }
 
+// TestTailOfATaskThatWrites has lines come while the last ones are read.
+func TestTailOfATaskThatWrites(t *testing.T) {
+	dir := t.TempDir()
+	w := newWritten(t, dir, "t1")
+	const tail = batchLines + 10
+	w.say(stdout, strings.Repeat("before\n", 2*tail))
+	got := 0
+	err := Read(t.Context(), dir, "t1", ReadOptions{Tail: tail}, func(lines []wire.LogLine) error {
+		got += len(lines)
+		w.say(stdout, "meanwhile\n")
+		return nil
+	})
+	if err != nil || got != tail {
+		t.Errorf("%d lines, %v, want %d", got, err, tail)
+	}
+}
+
 func TestSince(t *testing.T) {
 	c := clientOf(t, t.TempDir())
 	w := newWritten(t, c.Dir, "t1")

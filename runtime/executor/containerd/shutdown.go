@@ -59,12 +59,12 @@ func removeOwnCgroups(cgroup string) error {
 }
 
 // removeRunDir removes the directory and, if it is empty then, the one of all
-// nodes above it.
+// nodes above it, unless something is mounted there.
 func removeRunDir(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	if err := os.Remove(filepath.Dir(dir)); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Dir(dir)); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EBUSY) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -188,7 +188,8 @@ func (c cgroups) kill(ctx context.Context, cgroup string) error {
 	}
 }
 
-// processes lists those of a cgroup and of all below it.
+// processes lists those of a cgroup and of all below it. One of another PID
+// namespace reads as 0, which kill would take for our own process group.
 func (c cgroups) processes(cgroup string) (pids []int, err error) {
 	for _, root := range c.dirs(cgroup) {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -197,7 +198,7 @@ func (c cgroups) processes(cgroup string) (pids []int, err error) {
 			}
 			text, err := os.ReadFile(path)
 			for _, field := range strings.Fields(string(text)) {
-				if pid, err := strconv.Atoi(field); err == nil {
+				if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
 					pids = append(pids, pid)
 				}
 			}
@@ -217,7 +218,8 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// unmountBelow unmounts everything that is mounted below dir, children first.
+// unmountBelow unmounts everything that is mounted below dir, children first. dir
+// itself may be a disk of the operator's: that stays.
 func unmountBelow(dir string) error {
 	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
 	if err != nil {
@@ -226,7 +228,9 @@ func unmountBelow(dir string) error {
 	slices.SortFunc(mounts, func(a, b *mountinfo.Info) int { return len(b.Mountpoint) - len(a.Mountpoint) })
 	var errs []error
 	for _, m := range mounts {
-		errs = append(errs, mount.UnmountAll(m.Mountpoint, 0))
+		if m.Mountpoint != dir {
+			errs = append(errs, mount.UnmountAll(m.Mountpoint, 0))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -3,12 +3,30 @@
 //
 // It answers reads from the store's newest snapshot and hands the rest to what
 // it was given: plans, waiting and credentials to the manager ([Cluster]), logs
-// to the log streams ([Logs]), images to the node's executor ([Images]). It
-// writes nothing to the store, because workloads are written by Git alone.
+// to the log streams ([Logs]), images to the node's executor ([Images]). Of the
+// store it writes what is wanted of nodes, and nothing else: workloads are
+// written by Git alone.
+//
+// # Who asks
 //
 // A request comes over the daemon's own socket, whose file mode is the
 // permission, or over HTTP, where [Guard] demands a token, a known Host and no
-// foreign Origin. GitURL mints tokens, so it answers over the socket only.
+// foreign Origin. GitURL mints tokens and the procedures of the certificate
+// authority let machines in, so they answer over the socket only.
+//
+// # Who answers
+//
+// The leader answers. A manager that does not lead passes a request on to it,
+// Git too ([Forward]), over the port of nodes, where [Forwarded] takes it: the
+// first manager has asked for the token, and the leader trusts managers. While
+// nobody leads, each manager answers what only looks from its own copy and
+// refuses the rest in words. A worker names the managers ([Elsewhere]).
+//
+// # Nodes
+//
+// An operator changes what is wanted of a node: availability, labels, role. A
+// role is a wish that the managers fulfil later, so it is refused here, with the
+// arithmetic, when the managers that are left could not agree any more.
 package api
 
 import (
@@ -46,6 +64,24 @@ type Cluster interface {
 	GitURL(ctx context.Context, withToken bool) (GitURLReply, error)
 }
 
+// Nodes is what the manager knows of the cluster's nodes, and does to them.
+type Nodes interface {
+	// Managers are the IDs of all managers that vote, and whether each is
+	// reached: by the leader, or while nobody leads by this manager.
+	Managers() map[string]bool
+	// Held says why the tasks of lost nodes are not replaced yet, "" when they are.
+	Held() string
+	// Watch is the newest state, and a channel that closes once there is a newer.
+	Watch() (store.Snapshot, <-chan struct{})
+	// Propose writes one transaction. Its error wraps store.ErrConflict when the
+	// cluster changed first, and is of a kind of wire's when nobody leads or the
+	// outcome is not known.
+	Propose(ctx context.Context, tx specs.Transaction) error
+	// Forget removes the node, as it was at its SpecVersion, and has its
+	// certificate refused from then on. Its errors are those of Propose.
+	Forget(ctx context.Context, node specs.Node) error
+}
+
 // LogSource reads the logs of tasks, wherever they run.
 type LogSource interface {
 	// Logs sends the logs of the tasks that pick finds; when following, also of
@@ -62,18 +98,25 @@ type Images interface {
 // Server answers the control API.
 type Server struct {
 	Cluster Cluster
+	Nodes   Nodes
 	Logs    LogSource
 	Images  Images // nil when the node's executor has none
-	Self    string // the ID of the node that answers
-	Version string
-	Now     func() time.Time
+
+	Authority Authority
+	Self      string // the ID of the node that answers
+	Version   string
+	Now       func() time.Time
 }
 
-// Register serves what may be asked over HTTP.
+// Register serves all that may be asked. What only the owner of a daemon may ask
+// is for its own socket: over HTTP, [Guard] refuses it.
 func (s *Server) Register(mux *http.ServeMux) {
 	GetStatus.Serve(mux, ready(s, s.status))
 	ListNodes.Serve(mux, ready(s, s.listNodes))
 	InspectNode.Serve(mux, ready(s, s.inspectNode))
+	UpdateNode.Serve(mux, ready(s, s.updateNode))
+	RemoveNode.Serve(mux, ready(s, s.removeNode))
+	WatchDrain.Serve(mux, s.watchDrain)
 	ListServices.Serve(mux, ready(s, s.listServices))
 	InspectService.Serve(mux, ready(s, s.inspectService))
 	ListTasks.Serve(mux, ready(s, s.listTasks))
@@ -82,17 +125,21 @@ func (s *Server) Register(mux *http.ServeMux) {
 	Plan.Serve(mux, ready(s, s.plan))
 	Wait.Serve(mux, s.wait)
 	Logs.Serve(mux, s.logs)
-	LoadImage.Serve(mux, s.loadImage)
-	ListImages.Serve(mux, s.listImages)
-}
-
-// RegisterLocal serves what may be asked over the daemon's own socket: all of
-// it.
-func (s *Server) RegisterLocal(mux *http.ServeMux) {
-	s.Register(mux)
+	s.RegisterOwn(mux)
 	GitURL.Serve(mux, ready(s, func(ctx context.Context, req GitURLRequest) (GitURLReply, error) {
 		return s.Cluster.GitURL(ctx, req.WithToken)
 	}))
+	GetJoinToken.Serve(mux, ready(s, s.getJoinToken))
+	ReadmitNode.Serve(mux, ready(s, s.readmitNode))
+	RotateCA.Serve(mux, ready(s, s.rotateCA))
+	WatchCA.Serve(mux, s.watchCA)
+	UpdateCluster.Serve(mux, ready(s, s.updateCluster))
+}
+
+// RegisterOwn serves what a node that is no manager answers too: its images.
+func (s *Server) RegisterOwn(mux *http.ServeMux) {
+	LoadImage.Serve(mux, s.loadImage)
+	ListImages.Serve(mux, s.listImages)
 }
 
 // ready answers once the manager can: before, its store holds the past.

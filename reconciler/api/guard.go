@@ -12,7 +12,8 @@ import (
 // authorized knows, as a bearer or as the password of basic authentication (as
 // Git sends it). It refuses Hosts other than the allowed ones, so that a page
 // whose name was rebound to this address reaches nothing, and every Origin:
-// browsers have no business here yet. /healthz needs no token.
+// browsers have no business here yet. /healthz needs no token. What answers over
+// the socket only is refused with any token, also where requests are passed on.
 func Guard(next http.Handler, hosts []string, authorized func(token string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -20,6 +21,8 @@ func Guard(next http.Handler, hosts []string, authorized func(token string) bool
 			http.Error(w, "swarmgit: this address does not answer to the host "+r.Host, http.StatusMisdirectedRequest)
 		case r.Header.Get("Origin") != "" && !sameOrigin(r):
 			http.Error(w, "swarmgit: requests from other origins are refused", http.StatusForbidden)
+		case isSocketOnly(r.URL.Path):
+			http.Error(w, "swarmgit: this is answered over the daemon's own socket only", http.StatusForbidden)
 		case r.URL.Path == "/healthz" || authorized(token(r)):
 			next.ServeHTTP(w, r)
 		default:

@@ -51,6 +51,8 @@ func TestGuard(t *testing.T) {
 		{"an opaque origin", "127.0.0.1:2378", "/", []func(*http.Request){bearer(secret), header("Origin", "null")}, 403},
 		{"its own origin", "127.0.0.1:2378", "/", []func(*http.Request){bearer(secret), header("Origin", "http://127.0.0.1:2378")}, 200},
 		{"its own origin without token", "127.0.0.1:2378", "/", []func(*http.Request){header("Origin", "http://127.0.0.1:2378")}, 401},
+		{"a join token", "127.0.0.1:2378", string(GetJoinToken), []func(*http.Request){bearer(secret)}, 403},
+		{"a join token by another path", "127.0.0.1:2378", "/.//swarmgit.api/x/../RotateCA", []func(*http.Request){bearer(secret)}, 403},
 		{"health", "127.0.0.1:2378", "/healthz", nil, 200},
 		{"health of a rebound name", "evil.example", "/healthz", nil, 421},
 		{"health for a foreign page", "127.0.0.1:2378", "/healthz", []func(*http.Request){header("Origin", "http://evil.example")}, 403},
@@ -125,7 +127,7 @@ func TestJSONOverHTTP(t *testing.T) {
 		t.Errorf("half a message: status %d: %s", code, body)
 	}
 	// Tokens are minted for the daemon's owner only, whoever else has a token.
-	if code, body := post(string(GitURL), "good", `{}`); code != http.StatusNotFound {
+	if code, body := post(string(GitURL), "good", `{}`); code != http.StatusForbidden {
 		t.Errorf("GitURL over HTTP: status %d: %s", code, body)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -50,11 +51,47 @@ func TestJSONShape(t *testing.T) {
 	}
 }
 
+// What an operator gets who changes nodes: one manager of three is lost, a node
+// is down, and one is drained.
+func TestJSONShapeOfNodes(t *testing.T) {
+	w := crowded(t)
+	w.node("n3", specs.Manager, specs.NodeDown)
+	w.node("n4", specs.Manager, specs.NodeReady)
+	w.managers = map[string]bool{id("n1"): true, id("n3"): false, id("n4"): true}
+	w.held = "1 of 4 nodes went down"
+	client := w.dial()
+	updated, err := UpdateNode.Call(t.Context(), client, UpdateNodeRequest{
+		Name: "n2", Availability: specs.Drain, LabelAdd: map[string]string{"disk": "ssd"}, LabelRemove: []string{"zone"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantGolden(t, "testdata/nodes_update.json", updated)
+	status, err := GetStatus.Call(t.Context(), client, Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantGolden(t, "testdata/nodes_status.json", status)
+	first := true
+	for drained, err := range WatchDrain.Call(t.Context(), client, ByName{Name: "n2"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !first {
+			wantGolden(t, "testdata/nodes_drain.json", drained)
+			break
+		}
+		first = false
+		w.task("d2", "db", 1, 0, specs.TaskWant{Desired: specs.StateRunning, Reason: "no suitable node"}, specs.TaskSeen{})
+		w.seen("d1", specs.StateShutdown)
+	}
+}
+
 // dial returns a client of the world's API over a pipe.
 func (w *world) dial() *wire.Client {
 	w.t.Helper()
 	mux := http.NewServeMux()
-	w.server().RegisterLocal(mux)
+	w.server().Register(mux)
 	pipe := wire.NewPipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

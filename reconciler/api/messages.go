@@ -14,6 +14,9 @@ const (
 	GetStatus      = wire.Unary[Empty, StatusReply]("/swarmgit.api/GetStatus")
 	ListNodes      = wire.Unary[Empty, ListNodesReply]("/swarmgit.api/ListNodes")
 	InspectNode    = wire.Unary[ByName, Node]("/swarmgit.api/InspectNode")
+	UpdateNode     = wire.Unary[UpdateNodeRequest, UpdateNodeReply]("/swarmgit.api/UpdateNode")
+	RemoveNode     = wire.Unary[RemoveNodeRequest, Empty]("/swarmgit.api/RemoveNode")
+	WatchDrain     = wire.ServerStream[ByName, DrainReply]("/swarmgit.api/WatchDrain")
 	ListServices   = wire.Unary[ListServicesRequest, ListServicesReply]("/swarmgit.api/ListServices")
 	InspectService = wire.Unary[ByName, Service]("/swarmgit.api/InspectService")
 	ListTasks      = wire.Unary[ListTasksRequest, ListTasksReply]("/swarmgit.api/ListTasks")
@@ -43,20 +46,32 @@ type StatusReply struct {
 	Cluster   string        `json:"cluster"`
 	Version   string        `json:"version"`
 	Nodes     NodeCounts    `json:"nodes"`
-	Managers  int           `json:"managers"`
-	Leader    string        `json:"leader,omitempty"` // hostname
+	Managers  ManagerCounts `json:"managers"`
+	Leader    string        `json:"leader,omitempty"` // hostname; "" while nobody leads
 	Revision  *Revision     `json:"revision,omitempty"`
 	Degraded  bool          `json:"degraded,omitempty"` // the revision is healthy and has lost tasks since
 	Stacks    []StackCount  `json:"stacks"`
 	Troubles  []TaskTrouble `json:"troubles,omitempty"` // worst first
 	Disk      string        `json:"disk,omitempty"`     // why writes are refused, when they are
+	Held      string        `json:"held,omitempty"`     // why lost tasks are not replaced yet, when they are not
 	Timestamp time.Time     `json:"timestamp"`
 }
 
-// NodeCounts counts nodes by what they can do.
+// NodeCounts counts nodes by what they can do. While nobody leads it is not
+// known which are ready.
 type NodeCounts struct {
-	Ready int `json:"ready"`
-	Total int `json:"total"`
+	Ready int      `json:"ready"`
+	Total int      `json:"total"`
+	Down  []string `json:"down,omitempty"` // hostnames
+}
+
+// ManagerCounts counts the managers that vote.
+type ManagerCounts struct {
+	Total       int      `json:"total"`
+	Reachable   int      `json:"reachable"`
+	CanLose     int      `json:"can_lose"`              // more of them, while changes go on
+	Unreachable []string `json:"unreachable,omitempty"` // hostnames
+	Advice      string   `json:"advice,omitempty"`      // how many would be better
 }
 
 // StackCount is one stack's tasks.
@@ -86,14 +101,46 @@ type Revision struct {
 // Node is one node as the cluster sees it now.
 type Node struct {
 	specs.Node
-	Self   bool `json:"self,omitempty"` // the node whose daemon answers
-	Leader bool `json:"leader,omitempty"`
-	Tasks  int  `json:"tasks"` // that run on it
+	Self    bool          `json:"self,omitempty"` // the node whose daemon was asked
+	Manager ManagerStatus `json:"manager_status,omitempty"`
+	Tasks   int           `json:"tasks"` // that run on it
 }
 
 // ListNodesReply lists all nodes by hostname.
 type ListNodesReply struct {
 	Nodes []Node `json:"nodes"`
+}
+
+// UpdateNodeRequest changes what is wanted of a node. What is empty stays.
+type UpdateNodeRequest struct {
+	Name         string             `json:"name"`
+	Role         specs.Role         `json:"role,omitempty"`
+	Availability specs.Availability `json:"availability,omitempty"`
+	LabelAdd     map[string]string  `json:"label_add,omitempty"` // also replaces
+	LabelRemove  []string           `json:"label_rm,omitempty"`
+}
+
+// UpdateNodeReply is the node after the change.
+type UpdateNodeReply struct {
+	Node    Node `json:"node"`
+	Changed bool `json:"changed"` // false: it was so before
+}
+
+// RemoveNodeRequest forgets a node.
+type RemoveNodeRequest struct {
+	Name  string `json:"name"`
+	Force bool   `json:"force,omitempty"` // though it may be up
+}
+
+// DrainReply says how far a drained node is.
+type DrainReply struct {
+	Node    string        `json:"node"`              // hostname
+	Total   int           `json:"total"`             // tasks since the watch began
+	Left    []string      `json:"left,omitempty"`    // that have not ended yet
+	Waiting []TaskTrouble `json:"waiting,omitempty"` // that have ended here and have no other node yet
+	Global  bool          `json:"global,omitempty"`  // some are of global services: they stop and go nowhere
+	Down    bool          `json:"down,omitempty"`    // the node is not heard of: only what is wanted counts
+	Empty   bool          `json:"empty,omitempty"`   // the last reply: nothing is left
 }
 
 // ListServicesRequest narrows a list to one stack, if it is named.
@@ -116,9 +163,9 @@ type ListServicesReply struct {
 
 // ListTasksRequest narrows a list of tasks. Empty fields do not narrow.
 type ListTasksRequest struct {
-	Service string `json:"service,omitempty"`
-	Stack   string `json:"stack,omitempty"`
-	Node    string `json:"node,omitempty"`
+	Service string   `json:"service,omitempty"`
+	Stack   string   `json:"stack,omitempty"`
+	Nodes   []string `json:"nodes,omitempty"` // on any of them
 }
 
 // Task is one task with what its row refers to.

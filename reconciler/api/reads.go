@@ -15,20 +15,15 @@ func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
 	snap := s.Cluster.Snapshot()
 	reply := StatusReply{
 		Cluster: snap.Cluster().Name, Version: s.Version, Timestamp: s.Now(),
-		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.Cluster.DiskTrouble(),
+		Nodes: s.nodeCounts(snap), Managers: s.managerCounts(snap),
+		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.Cluster.DiskTrouble(), Held: s.Nodes.Held(),
 	}
-	leader := s.Cluster.Leader()
-	for node := range snap.Nodes() {
-		reply.Nodes.Total++
-		if node.Seen.Status == specs.NodeReady && s.Cluster.Heard(node.ID) {
-			reply.Nodes.Ready++
+	if leader := s.Cluster.Leader(); leader != "" {
+		node, known := snap.Node(leader)
+		if !known {
+			node.ID = leader
 		}
-		if node.Spec.Role == specs.Manager {
-			reply.Managers++
-		}
-		if node.ID == leader {
-			reply.Leader = node.Seen.Description.Hostname
-		}
+		reply.Leader = nodeName(node)
 	}
 	if rev, ok := currentRevision(snap); ok {
 		reply.Revision = &rev
@@ -63,11 +58,11 @@ func isCurrent(snap store.Snapshot, rev specs.Revision) bool {
 	return ok && ref.Commit == rev.Commit
 }
 
-func (s *Server) listNodes(_ context.Context, _ Empty) (ListNodesReply, error) {
+func (s *Server) listNodes(ctx context.Context, _ Empty) (ListNodesReply, error) {
 	snap := s.Cluster.Snapshot()
 	reply := ListNodesReply{Nodes: []Node{}}
 	for node := range snap.Nodes() {
-		reply.Nodes = append(reply.Nodes, s.nodeView(snap, node))
+		reply.Nodes = append(reply.Nodes, s.nodeView(ctx, snap, node))
 	}
 	slices.SortFunc(reply.Nodes, func(a, b Node) int {
 		return cmp.Or(cmp.Compare(a.Seen.Description.Hostname, b.Seen.Description.Hostname), cmp.Compare(a.ID, b.ID))
@@ -75,13 +70,13 @@ func (s *Server) listNodes(_ context.Context, _ Empty) (ListNodesReply, error) {
 	return reply, nil
 }
 
-func (s *Server) inspectNode(_ context.Context, req ByName) (Node, error) {
+func (s *Server) inspectNode(ctx context.Context, req ByName) (Node, error) {
 	snap := s.Cluster.Snapshot()
-	node, err := findNode(snap, req.Name, s.Self)
+	node, err := findNode(snap, req.Name, s.self(ctx))
 	if err != nil {
 		return Node{}, err
 	}
-	return s.nodeView(snap, node), nil
+	return s.nodeView(ctx, snap, node), nil
 }
 
 func (s *Server) listServices(_ context.Context, req ListServicesRequest) (ListServicesReply, error) {
@@ -122,9 +117,9 @@ func (s *Server) inspectService(_ context.Context, req ByName) (Service, error) 
 	return serviceView(snap, svc), nil
 }
 
-func (s *Server) listTasks(_ context.Context, req ListTasksRequest) (ListTasksReply, error) {
+func (s *Server) listTasks(ctx context.Context, req ListTasksRequest) (ListTasksReply, error) {
 	snap := s.Cluster.Snapshot()
-	service, node := "", ""
+	service := ""
 	if req.Service != "" {
 		svc, err := findService(snap, req.Service)
 		if err != nil {
@@ -132,12 +127,13 @@ func (s *Server) listTasks(_ context.Context, req ListTasksRequest) (ListTasksRe
 		}
 		service = svc.ID
 	}
-	if req.Node != "" {
-		row, err := findNode(snap, req.Node, s.Self)
+	var nodes []string
+	for _, name := range req.Nodes {
+		node, err := findNode(snap, name, s.self(ctx))
 		if err != nil {
 			return ListTasksReply{}, err
 		}
-		node = row.ID
+		nodes = append(nodes, node.ID)
 	}
 	if err := stackExists(snap, req.Stack); err != nil {
 		return ListTasksReply{}, err
@@ -145,13 +141,13 @@ func (s *Server) listTasks(_ context.Context, req ListTasksRequest) (ListTasksRe
 	reply := ListTasksReply{Tasks: []Task{}}
 	for task := range snap.Tasks() {
 		svc, _ := snap.Service(task.ServiceID)
-		if (service == "" || task.ServiceID == service) && (node == "" || task.Want.Node == node) &&
+		if (service == "" || task.ServiceID == service) && (len(nodes) == 0 || slices.Contains(nodes, task.Want.Node)) &&
 			(req.Stack == "" || svc.Spec.Stack == req.Stack) {
 			reply.Tasks = append(reply.Tasks, taskView(snap, task))
 		}
 	}
 	slices.SortFunc(reply.Tasks, func(a, b Task) int {
-		return cmp.Or(cmp.Compare(a.ServiceName, b.ServiceName), cmp.Compare(a.Slot, b.Slot),
+		return cmp.Or(cmp.Compare(a.ServiceName, b.ServiceName), a.SlotID().Compare(b.SlotID()),
 			b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
 	return reply, nil

@@ -29,8 +29,8 @@ func (w *world) status() StatusReply {
 func TestStatusCountsWhatIsKnown(t *testing.T) {
 	w := prod(t)
 	s := w.status()
-	if s.Nodes != (NodeCounts{Ready: 2, Total: 3}) || s.Managers != 1 || s.Leader != "n1" {
-		t.Errorf("nodes %+v, managers %d, leader %q: the silent node is not known to be ready", s.Nodes, s.Managers, s.Leader)
+	if diff := cmp.Diff(NodeCounts{Ready: 2, Total: 3}, s.Nodes); diff != "" || s.Managers.Total != 1 || s.Leader != "n1" {
+		t.Errorf("managers %+v, leader %q: the silent node is not known to be ready:\n%s", s.Managers, s.Leader, diff)
 	}
 	want := []StackCount{{Name: "base", Running: 1, Wanted: 1, Services: 1}, {Name: "shop", Running: 3, Wanted: 4, Services: 2}}
 	if diff := cmp.Diff(want, s.Stacks); diff != "" {
@@ -162,13 +162,13 @@ func TestListTasksNarrows(t *testing.T) {
 		{ListTasksRequest{}, "t5 t6 t4 t1 t2b t2a t3"},
 		{ListTasksRequest{Service: "shop/web"}, "t1 t2b t2a t3"},
 		{ListTasksRequest{Stack: "shop"}, "t4 t1 t2b t2a t3"},
-		{ListTasksRequest{Node: "self"}, "t4 t1"},
-		{ListTasksRequest{Stack: "shop", Node: "n2"}, "t2b t2a"},
+		{ListTasksRequest{Nodes: []string{"self"}}, "t4 t1"},
+		{ListTasksRequest{Stack: "shop", Nodes: []string{"n2"}}, "t2b t2a"},
 		{ListTasksRequest{Stack: "old"}, "t6"}, // removed, and its last task is still stopping
-		{ListTasksRequest{Service: "shop_api", Node: "n2"}, ""},
+		{ListTasksRequest{Service: "shop_api", Nodes: []string{"n2"}}, ""},
 		{ListTasksRequest{Service: "nothing"}, "no such service: nothing (see: swarmgit service ls)"},
 		{ListTasksRequest{Stack: "nothing"}, "no such stack: nothing (see: swarmgit stack ls)"},
-		{ListTasksRequest{Node: "nothing"}, "no such node: nothing (see: swarmgit node ls)"},
+		{ListTasksRequest{Nodes: []string{"nothing"}}, "no such node: nothing (see: swarmgit node ls)"},
 	} {
 		reply, err := s.listTasks(t.Context(), c.req)
 		var ids []string

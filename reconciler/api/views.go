@@ -2,13 +2,16 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/swarmgit/swarmgit/reconciler/converge"
 	"github.com/swarmgit/swarmgit/reconciler/planner"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // count tells how many tasks of a service run and how many should.
@@ -18,10 +21,7 @@ func count(snap store.Snapshot, svc specs.Service) (running, wanted int) {
 			running++
 		}
 	}
-	if svc.Removed {
-		return running, 0
-	}
-	return running, int(svc.Spec.WantedReplicas())
+	return running, int(converge.Wanted(snap, svc))
 }
 
 func serviceView(snap store.Snapshot, svc specs.Service) Service {
@@ -43,17 +43,47 @@ func taskView(snap store.Snapshot, task specs.Task) Task {
 	return view
 }
 
-func (s *Server) nodeView(snap store.Snapshot, node specs.Node) Node {
-	view := Node{Node: node, Self: node.ID == s.Self, Leader: node.ID == s.Cluster.Leader()}
-	if node.Seen.Status == specs.NodeReady && !s.Cluster.Heard(node.ID) {
-		view.Seen.Status = specs.NodeUnknown
+// self is the node whose daemon was asked: a manager that passes the request of
+// a person on calls in its own name.
+func (s *Server) self(ctx context.Context) string {
+	if peer, ok := wire.Peer(ctx); ok {
+		return peer.NodeID
 	}
+	return s.Self
+}
+
+func (s *Server) nodeView(ctx context.Context, snap store.Snapshot, node specs.Node) Node {
+	view := Node{Node: node, Self: node.ID == s.self(ctx), Manager: s.managerStatus(node.ID)}
+	view.Seen.Status = s.nodeStatus(node)
 	for task := range snap.TasksOn(node.ID) {
 		if task.State() == specs.StateRunning {
 			view.Tasks++
 		}
 	}
 	return view
+}
+
+// nodeStatus is how the node is as far as the leader knows it in this term.
+func (s *Server) nodeStatus(node specs.Node) specs.NodeStatus {
+	if node.Seen.Status == specs.NodeReady && !s.Cluster.Heard(node.ID) {
+		return specs.NodeUnknown
+	}
+	return node.Seen.Status
+}
+
+func (s *Server) nodeCounts(snap store.Snapshot) NodeCounts {
+	var c NodeCounts
+	for node := range snap.Nodes() {
+		c.Total++
+		switch s.nodeStatus(node) {
+		case specs.NodeReady:
+			c.Ready++
+		case specs.NodeDown:
+			c.Down = append(c.Down, nodeName(node))
+		}
+	}
+	slices.Sort(c.Down)
+	return c
 }
 
 // stackCounts counts every stack's tasks, by name.
@@ -90,19 +120,19 @@ func troubles(snap store.Snapshot) []TaskTrouble {
 }
 
 func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
-	lastErr := make(map[uint64]string) // by slot: how its last task ended
-	current := make(map[uint64]specs.Task)
+	lastErr := make(map[specs.SlotID]string) // how its last task ended
+	current := make(map[specs.SlotID]specs.Task)
 	for task := range snap.TasksOf(svc.ID) { // oldest first within a slot
 		if task.Want.Desired == specs.StateRemove {
 			continue // its slot is going
 		}
 		if task.Seen.Err != "" {
-			lastErr[task.Slot] = task.Seen.Err
+			lastErr[task.SlotID()] = task.Seen.Err
 		}
-		current[task.Slot] = task
+		current[task.SlotID()] = task
 	}
 	alike := make(map[TaskTrouble]*TaskTrouble) // by state and reason
-	for _, slot := range slices.Sorted(maps.Keys(current)) {
+	for _, slot := range slices.SortedFunc(maps.Keys(current), specs.SlotID.Compare) {
 		task := current[slot]
 		reason := cmp.Or(task.Want.Reason, task.Seen.Err)
 		if reason == "" && lastErr[slot] != "" {

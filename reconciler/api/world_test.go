@@ -23,7 +23,13 @@ type world struct {
 	leader string
 	silent map[string]bool // nodes that the leader has not heard
 	disk   string
+	held   string
 	lines  []string // of Wait
+
+	managers map[string]bool // that vote, and whether they are reached; nil is all that should
+	before   func()          // what somebody else does before the next proposal
+	refusal  error           // of the next proposal
+	forgot   []string        // nodes whose certificates are refused
 }
 
 func newWorld(t testing.TB) *world { return &world{t: t, store: store.New(), leader: id("n1")} }
@@ -151,7 +157,7 @@ func prod(t testing.TB) *world {
 }
 
 func (w *world) server() *Server {
-	return &Server{Cluster: w, Self: id("n1"), Version: "v0.1.0", Now: func() time.Time { return noon }}
+	return &Server{Cluster: w, Nodes: w, Self: id("n1"), Version: "v0.1.0", Now: func() time.Time { return noon }}
 }
 
 func (w *world) Snapshot() store.Snapshot    { return w.store.Snapshot() }
@@ -159,6 +165,44 @@ func (w *world) Ready(context.Context) error { return nil }
 func (w *world) Leader() string              { return w.leader }
 func (w *world) Heard(node string) bool      { return !w.silent[node] }
 func (w *world) DiskTrouble() string         { return w.disk }
+
+func (w *world) Held() string { return w.held }
+
+func (w *world) Managers() map[string]bool {
+	if w.managers != nil {
+		return w.managers
+	}
+	all := make(map[string]bool)
+	for node := range w.Snapshot().Nodes() {
+		if node.Spec.Role == specs.Manager {
+			all[node.ID] = true
+		}
+	}
+	return all
+}
+
+func (w *world) Watch() (store.Snapshot, <-chan struct{}) { return w.store.Watch() }
+
+func (w *world) Propose(_ context.Context, tx specs.Transaction) error {
+	if before := w.before; before != nil {
+		w.before = nil
+		before()
+	}
+	if err := w.refusal; err != nil {
+		w.refusal = nil
+		return err
+	}
+	w.index++
+	return w.store.Apply(w.index, []specs.Transaction{tx})[0]
+}
+
+func (w *world) Forget(ctx context.Context, node specs.Node) error {
+	err := w.Propose(ctx, specs.Transaction{{Node: specs.Remove[specs.Node](node.ID, node.SpecVersion)}})
+	if err == nil {
+		w.forgot = append(w.forgot, node.ID)
+	}
+	return err
+}
 
 func (w *world) Plan(_ context.Context, req PlanRequest) (planner.Plan, error) {
 	return planner.Plan{Format: planner.Format, Title: "of " + req.Rev, Verdict: planner.NoChanges}, nil

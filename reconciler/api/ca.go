@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"path"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// The procedures of the certificate authority. Who may use them is master of the
+// cluster, so they answer over a daemon's own socket only: [Guard] refuses them.
+const (
+	GetJoinToken  = wire.Unary[JoinTokenRequest, JoinTokenReply]("/swarmgit.api/GetJoinToken")
+	ReadmitNode   = wire.Unary[ByName, JoinTokenReply]("/swarmgit.api/ReadmitNode")
+	RotateCA      = wire.Unary[RotateCARequest, Empty]("/swarmgit.api/RotateCA")
+	WatchCA       = wire.ServerStream[Empty, CAProgress]("/swarmgit.api/WatchCA")
+	UpdateCluster = wire.Unary[UpdateClusterRequest, Empty]("/swarmgit.api/UpdateCluster")
+)
+
+// socketOnly are the paths that only the owner of a daemon may call.
+var socketOnly = map[string]bool{
+	string(GetJoinToken): true, string(ReadmitNode): true, string(RotateCA): true, string(WatchCA): true,
+	string(UpdateCluster): true, string(GitURL): true,
+}
+
+// isSocketOnly also knows a path that is written in another way.
+func isSocketOnly(p string) bool { return socketOnly[path.Clean("/"+p)] }
+
+// JoinTokenRequest asks for the token that makes machines nodes of a role.
+type JoinTokenRequest struct {
+	Role   specs.Role `json:"role"`
+	Rotate bool       `json:"rotate,omitempty"` // a new one; the old one is not valid any more
+}
+
+// JoinTokenReply is a token, and where it is good.
+type JoinTokenReply struct {
+	Token string `json:"token"`
+	Addr  string `json:"addr"` // of a manager's node port
+}
+
+// RotateCARequest leads the cluster to another root certificate. An empty one
+// leads to a new one of the cluster's own.
+type RotateCARequest struct {
+	Cert     string       `json:"cert,omitempty"` // PEM
+	Key      specs.Hidden `json:"key,omitempty"`  // PEM
+	External []string     `json:"external,omitempty"`
+	Abort    bool         `json:"abort,omitempty"` // end the rotation that is under way, instead
+}
+
+// CAProgress is how far a rotation is. The last one of a stream is done.
+type CAProgress struct {
+	Text    string   `json:"text"` // in one line
+	Nodes   int      `json:"nodes"`
+	Renewed int      `json:"renewed"`
+	Waiting []string `json:"waiting,omitempty"` // hostnames, and why
+	Done    bool     `json:"done,omitempty"`
+}
+
+// UpdateClusterRequest changes the settings of the cluster. What is nil stays.
+type UpdateClusterRequest struct {
+	CertExpiry  *specs.Duration `json:"cert_expiry,omitempty"`  // 0 is the default
+	OrphanAfter *specs.Duration `json:"orphan_after,omitempty"` // 0 is the default
+}
+
+// Authority is the cluster's certificate authority.
+type Authority interface {
+	// Token is the token that makes machines nodes of a role, a new one if rotate.
+	Token(ctx context.Context, role specs.Role, rotate bool) (specs.JoinToken, error)
+	// Readmit makes a token that gives a node its identity back.
+	Readmit(ctx context.Context, nodeID string) (specs.JoinToken, error)
+	// Rotate begins a rotation, or ends one.
+	Rotate(ctx context.Context, req RotateCARequest) error
+	// Watch tells the progress of a rotation until it is done.
+	Watch(ctx context.Context, send func(CAProgress) error) error
+	// SetCertExpiry is for certificates from now on.
+	SetCertExpiry(ctx context.Context, d time.Duration) error
+	// Addr is where machines reach this manager to join.
+	Addr() string
+}
+
+func (s *Server) getJoinToken(ctx context.Context, req JoinTokenRequest) (JoinTokenReply, error) {
+	if req.Role != specs.Manager && req.Role != specs.Worker {
+		return JoinTokenReply{}, wire.Errorf(wire.InvalidArgument, "join-token %s: a node is a manager or a worker", req.Role)
+	}
+	token, err := s.Authority.Token(ctx, req.Role, req.Rotate)
+	return s.tokenReply(token, err)
+}
+
+func (s *Server) readmitNode(ctx context.Context, req ByName) (JoinTokenReply, error) {
+	node, err := findNode(s.Cluster.Snapshot(), req.Name, s.Self)
+	if err != nil {
+		return JoinTokenReply{}, err
+	}
+	token, err := s.Authority.Readmit(ctx, node.ID)
+	return s.tokenReply(token, err)
+}
+
+func (s *Server) tokenReply(token specs.JoinToken, err error) (JoinTokenReply, error) {
+	if err != nil {
+		return JoinTokenReply{}, err
+	}
+	return JoinTokenReply{Token: token.String(), Addr: s.Authority.Addr()}, nil
+}
+
+func (s *Server) rotateCA(ctx context.Context, req RotateCARequest) (Empty, error) {
+	return Empty{}, s.Authority.Rotate(ctx, req)
+}
+
+func (s *Server) watchCA(ctx context.Context, _ Empty, send func(CAProgress) error) error {
+	if err := s.Cluster.Ready(ctx); err != nil {
+		return err
+	}
+	return s.Authority.Watch(ctx, send)
+}
+
+func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (Empty, error) {
+	switch {
+	case req.CertExpiry == nil && req.OrphanAfter == nil:
+		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: nothing is to be changed: give --cert-expiry or --orphan-after")
+	case req.OrphanAfter != nil && *req.OrphanAfter < 0:
+		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: --orphan-after %s: give 0 for the default, or how long a node may be down", *req.OrphanAfter)
+	}
+	if req.CertExpiry != nil {
+		if err := s.Authority.SetCertExpiry(ctx, time.Duration(*req.CertExpiry)); err != nil {
+			return Empty{}, err
+		}
+	}
+	if req.OrphanAfter != nil {
+		return Empty{}, s.setOrphanAfter(ctx, *req.OrphanAfter)
+	}
+	return Empty{}, nil
+}
+
+// setOrphanAfter looks again when somebody else changed the cluster's row at the
+// same time.
+func (s *Server) setOrphanAfter(ctx context.Context, d specs.Duration) error {
+	for {
+		cluster := s.Cluster.Snapshot().Cluster()
+		cluster.Spec.OrphanAfter = d
+		err := s.Nodes.Propose(ctx, specs.Transaction{{Cluster: &cluster}})
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// ForwardedPath stands before the path of a request that one manager passes on
+// to another. wire.Authorize lets managers alone call what begins so.
+const ForwardedPath = "/swarmgit.manager/people"
+
+// Leader is who leads the cluster.
+type Leader struct {
+	NodeID string
+	Dial   wire.Dial // to its node port; nil: this manager leads
+	// Succeeded returns once another manager is known to lead, or ctx ends.
+	Succeeded func(ctx context.Context)
+}
+
+// own are the paths that concern the daemon that was asked, whoever leads: its
+// images, its health, and the tokens for its port.
+var own = map[string]bool{
+	"/healthz": true, string(LoadImage): true, string(ListImages): true, string(GitURL): true,
+}
+
+// reads are the paths that a manager answers from its own copy while nobody
+// leads. It may be a moment old. Wait is none of them: of a revision that is not
+// in the copy it would say that the one before is healthy.
+var reads = map[string]bool{
+	string(GetStatus): true, string(ListNodes): true, string(InspectNode): true,
+	string(ListServices): true, string(InspectService): true, string(ListTasks): true,
+	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
+}
+
+// Forward passes the requests of people on to the leader, Git's too, and gives
+// next those that this manager answers itself. Streams flow both ways at the
+// same time, and who goes away is gone at the leader too. leader is asked for
+// each request; it is false while nobody leads.
+func Forward(next http.Handler, leader func() (Leader, bool)) http.Handler {
+	calls, git := wire.Transport(dialLeader), wire.Transport(dialLeader)
+	// A push has a connection of its own: one that waits for its turn would fill
+	// the window that all requests of a connection share, and its turn never come.
+	git.DisableKeepAlives = true
+	return &forwarder{next: next, leader: leader, calls: proxy(calls), git: proxy(git)}
+}
+
+type forwarder struct {
+	next       http.Handler
+	leader     func() (Leader, bool)
+	calls, git *httputil.ReverseProxy
+}
+
+func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	leader, known := f.leader()
+	switch {
+	case own[r.URL.Path], known && leader.Dial == nil, !known && reads[r.URL.Path]:
+		f.next.ServeHTTP(w, r)
+	case !known:
+		refuse(w, r, wire.Unavailable, noLeader)
+	default:
+		// Git reads while it writes. HTTP/2 can do that anyway, and says so by an error.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		f.pass(w, r, leader)
+	}
+}
+
+// pass has the leader answer. Once another leads, its answer is not waited for
+// any more: a machine that lost its power says nothing for long.
+func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, leader Leader) {
+	ctx, lose := context.WithCancelCause(r.Context())
+	ctx = context.WithValue(ctx, leaderKey{}, passed{leader, func() { lose(nil) }})
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer lose(nil)
+	watching.Go(func() {
+		leader.Succeeded(ctx)
+		lose(errSucceeded)
+	})
+	f.proxy(r).ServeHTTP(w, r.WithContext(ctx))
+}
+
+var errSucceeded = errors.New("another manager leads by now")
+
+const noLeader = "no manager leads right now: nothing was changed, and what runs goes on: try again in a moment"
+
+const leaderGone = "the leader went away, what runs goes on: ask again in a moment"
+
+func (f *forwarder) proxy(r *http.Request) *httputil.ReverseProxy {
+	if isCall(r) {
+		return f.calls
+	}
+	return f.git
+}
+
+// isCall tells procedures from Git and whatever else is served to people.
+func isCall(r *http.Request) bool {
+	return strings.HasPrefix(strings.TrimPrefix(r.URL.Path, ForwardedPath), "/swarmgit.api/")
+}
+
+// leaderKey marks a request with the leader that it goes to.
+type leaderKey struct{}
+
+// passed is that leader, and ends the request to it.
+type passed struct {
+	Leader
+	end func()
+}
+
+func leaderOf(ctx context.Context) passed { return ctx.Value(leaderKey{}).(passed) }
+
+func dialLeader(ctx context.Context, _ string) (net.Conn, error) {
+	conn, err := leaderOf(ctx).Dial(ctx)
+	if err != nil {
+		return nil, &notSent{err}
+	}
+	return conn, nil
+}
+
+// notSent is why a request never left.
+type notSent struct{ error }
+
+func proxy(t http.RoundTripper) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport: t, FlushInterval: -1, // each write at once
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = "http", leaderOf(p.In.Context()).NodeID
+			p.Out.URL.Path = ForwardedPath + p.In.URL.Path
+			if p.In.URL.RawPath != "" {
+				p.Out.URL.RawPath = ForwardedPath + p.In.URL.RawPath
+			}
+			p.Out.Header.Del("Authorization") // it is for this daemon, which has looked at it
+			p.Out.Header.Del("Expect")        // this daemon has answered it
+		},
+		ModifyResponse: finish,
+		ErrorHandler:   lost,
+	}
+}
+
+// lost answers a request whose leader has not answered it.
+func lost(w http.ResponseWriter, r *http.Request, err error) {
+	path := strings.TrimPrefix(r.URL.Path, ForwardedPath)
+	var dialled *notSent
+	switch {
+	case r.Context().Err() != nil && context.Cause(r.Context()) != errSucceeded:
+		panic(http.ErrAbortHandler) // who asked is gone, or this daemon is going: no answer may look like one
+	case errors.As(err, &dialled):
+		refuse(w, r, wire.Unavailable, "the leader cannot be reached, nothing was changed: try again in a moment: "+dialled.Error())
+	case reads[path], r.Header.Get("Content-Type") == streamReply:
+		refuse(w, r, wire.Unavailable, leaderGone)
+	case isPush(r):
+		endPush(w, pushFrames.last)
+	default:
+		refuse(w, r, wire.OutcomeUnknown, "outcome not known (the leader went away after it was asked): see \"swarmgit status\"; asking again is safe")
+	}
+}
+
+// refuse answers in words: a procedure's caller as that expects it, a push as
+// git does, others in plain text, which git shows.
+func refuse(w http.ResponseWriter, r *http.Request, kind wire.Kind, words string) {
+	switch {
+	case isCall(r):
+		wire.Refuse(w, r, wire.Errorf(kind, "%s", words))
+	case isPush(r):
+		endPush(w, lastPacket("\nswarmgit: "+words+"\n"))
+	default:
+		http.Error(w, "swarmgit: "+words, http.StatusServiceUnavailable)
+	}
+}
+
+func isPush(r *http.Request) bool { return r.Header.Get("Content-Type") == pushRequest }
+
+// endPush answers a push with these packets: of another status git would show
+// no words.
+func endPush(w http.ResponseWriter, packets []byte) {
+	w.Header().Set("Content-Type", pushResult)
+	_, _ = w.Write(packets) // who has gone needs no answer
+}
+
+// Forwarded answers on the leader what other managers pass on, below
+// ForwardedPath. people ask for no token: the other manager has. A manager that
+// does not lead, or no more, refuses: it would pass it on again.
+func Forwarded(people http.Handler, leads func() bool) http.Handler {
+	return http.StripPrefix(ForwardedPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !leads() {
+			refuse(w, r, wire.Unavailable, noLeader)
+			return
+		}
+		people.ServeHTTP(w, r)
+	}))
+}

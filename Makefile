@@ -25,12 +25,12 @@ demo:
 
 test:
 	.ci/prerequisites ip
-	$(GO) test -count=1 ./...
+	$(GO) test -count=1 -timeout 20m ./...
 
 # Needs a C compiler. What only starts real containers is left to "make test".
 race: export CGO_ENABLED = 1
 race:
-	$(GO) test -race -count=1 ./reconciler/... ./runtime/agent ./runtime/task ./runtime/logkeeper ./specs/... ./schema
+	$(GO) test -race -count=1 -timeout 30m ./reconciler/... ./runtime/agent ./runtime/identity ./runtime/task ./runtime/logkeeper ./specs/... ./schema
 
 lint:
 	@unformatted=$$(gofmt -l cmd examples reconciler runtime schema specs); \

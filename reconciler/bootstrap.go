@@ -7,27 +7,30 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
+// First is what a cluster begins with.
+type First struct {
+	ClusterID string          `json:"cluster_id"`
+	Name      string          `json:"name"`
+	NodeID    string          `json:"node_id"` // of its first manager
+	Authority specs.Authority `json:"authority"`
+}
+
 // bootstrap writes the rows without which a cluster is none: its own, its
-// remote's source, and the node of the manager that leads first. It does
-// nothing in a cluster that has them.
+// remote's source, and the node of the manager that makes it. It does nothing
+// in a cluster that has them.
 func (m *Manager) bootstrap(ctx context.Context) error {
-	snap, now := m.store.Snapshot(), m.raft.Now()
-	var txs []specs.Transaction
-	if snap.Cluster().ID == "" {
-		txs = append(txs, specs.Transaction{{Cluster: &specs.Cluster{ID: newID(), Name: m.cfg.ClusterName, Key: clusterKey(), Created: now}}})
-	}
-	if _, ok := snap.Source(specs.MainSource); !ok {
-		main := specs.Source{Name: specs.MainSource, Branch: "main"}
-		txs = append(txs, specs.Transaction{{Source: specs.Insert(main.Name, main)}})
-	}
-	if _, ok := snap.Node(m.cfg.NodeID); !ok {
-		node := specs.Node{ID: m.cfg.NodeID, Created: now, Spec: specs.NodeSpec{Role: specs.Manager}}
-		txs = append(txs, specs.Transaction{{Node: specs.Insert(node.ID, node)}})
-	}
-	if len(txs) == 0 {
+	if m.cfg.First == nil || m.store.Snapshot().Cluster().ID != "" {
 		return nil
 	}
-	errs, err := m.raft.Propose(ctx, txs)
+	first, now := m.cfg.First, m.raft.Now()
+	main := specs.Source{Name: specs.MainSource, Branch: "main"}
+	node := specs.Node{ID: first.NodeID, Created: now, Spec: specs.NodeSpec{Role: specs.Manager}}
+	errs, err := m.raft.Propose(ctx, []specs.Transaction{{
+		{Cluster: &specs.Cluster{ID: first.ClusterID, Name: first.Name, Key: clusterKey(), Created: now}},
+		{Authority: &first.Authority},
+		{Source: specs.Insert(main.Name, main)},
+		{Node: specs.Insert(node.ID, node)},
+	}})
 	if err == nil {
 		err = firstRefusal(errs)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swarmgit/swarmgit/reconciler/converge"
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -146,7 +147,7 @@ func progressOf(snap store.Snapshot, rev specs.Revision, now time.Time) []progre
 }
 
 func serviceProgress(snap store.Snapshot, svc specs.Service, now time.Time) progress {
-	p := progress{at: now, service: svc.Spec.Name, removed: svc.Removed, wanted: int(svc.Spec.WantedReplicas())}
+	p := progress{at: now, service: svc.Spec.Name, removed: svc.Removed, wanted: int(converge.Wanted(snap, svc))}
 	if svc.Rollout.State == specs.RolloutPaused {
 		p.paused = cmp.Or(svc.Rollout.Message, "paused")
 	}
@@ -165,7 +166,7 @@ func serviceProgress(snap store.Snapshot, svc specs.Service, now time.Time) prog
 
 // doing is ".2 preparing on n1, pull 41%".
 func doing(snap store.Snapshot, task specs.Task) string {
-	text := fmt.Sprintf(".%d %s", task.Slot, task.State())
+	text := fmt.Sprintf(".%s %s", task.SlotID(), task.State())
 	if node, ok := snap.Node(task.Want.Node); ok {
 		text += " on " + node.Seen.Description.Hostname
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/reconciler/ca"
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/dispatcher"
 	"github.com/swarmgit/swarmgit/reconciler/git"
@@ -27,18 +29,26 @@ import (
 
 // Config is what a manager needs of the process that runs it.
 type Config struct {
-	Dir         string // of the manager's data
-	NodeID      string // of the node on which it runs
-	ClusterName string // when this manager makes the cluster
-	HTTP        string // address that people reach, "127.0.0.1:2378"
-	Images      api.Images
-	Version     string
-	Log         *slog.Logger
+	Dir     string // of the manager's data
+	NodeID  string // of the node on which it runs
+	HTTP    string // address that people reach, "127.0.0.1:2378"
+	Images  api.Images
+	Version string
+	Log     *slog.Logger
+
+	First       *First                // what the cluster begins with, for the manager that makes it
+	Network     consensus.Network     // to the other managers; nil for a cluster of one
+	Dial        Dial                  // for calls to them
+	Credentials *wire.Credentials     // of this node; nil in a cluster without certificates
+	Known       func() []wire.Manager // where this node has heard of managers
 
 	// Memory is where Raft writes instead of the disk, for tests. Such a manager
 	// has no repository either: pushes reach it by Check, and it serves no Git.
 	Memory *consensus.Memory
 }
+
+// Dial opens a connection to another manager, for calls in the name of this node.
+type Dial func(ctx context.Context, addr string) (net.Conn, error)
 
 // Manager is one manager of the cluster.
 type Manager struct {
@@ -47,11 +57,16 @@ type Manager struct {
 	store      *store.Store
 	raft       *consensus.Consensus
 	dispatcher *dispatcher.Dispatcher
+	authority  *ca.Server
+	renewals   *renewals
 	repository *git.Repository // nil with Config.Memory
 	loader     *schema.Loader
 	joiner     *logs.Joiner
 	tokens     *tokens
+	calls      *calls
+	others     func() []git.Peer // the other managers as the repository calls them
 	leading    atomic.Bool
+	format     atomic.Int64  // of entries: the newest that every manager reads; 0 is the oldest
 	ready      chan struct{} // closed when this manager leads for the first time
 	started    sync.Once
 }
@@ -59,10 +74,12 @@ type Manager struct {
 // New opens the manager's data; Close gives it back. Nothing is decided until
 // Run runs.
 func New(ctx context.Context, cfg Config) (*Manager, error) {
-	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens(), ready: make(chan struct{})}
+	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens(), renewals: newRenewals(), ready: make(chan struct{})}
 	var err error
 	m.raft, err = consensus.Open(consensus.Config{
-		Dir: filepath.Join(cfg.Dir, "raft"), NodeID: cfg.NodeID, Store: m.store, Bootstrap: true, Memory: cfg.Memory, Log: cfg.Log,
+		Dir: filepath.Join(cfg.Dir, "raft"), NodeID: cfg.NodeID, Store: m.store, Bootstrap: cfg.First != nil,
+		Network: cfg.Network, Memory: cfg.Memory, Log: cfg.Log,
+		Format: func() int { return int(m.format.Load()) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster's state in %s: %w", cfg.Dir, err)
@@ -72,13 +89,21 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 			return nil, errors.Join(err, m.raft.Close())
 		}
 	}
-	m.dispatcher = dispatcher.New(dispatcher.Config{Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log})
+	m.dispatcher = dispatcher.New(dispatcher.Config{
+		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log, Managers: m.whereabouts, Renew: m.renewals.of,
+	})
+	m.authority = m.newAuthority()
+	m.calls, m.others = newCalls(cfg.Dial), m.peers
+	if cfg.Credentials != nil {
+		cfg.Credentials.Refuse(m.authority.Refuse)
+	}
 	m.joiner = &logs.Joiner{Nodes: m.dispatcher, Watch: m.store.Watch}
 	return m, nil
 }
 
 // Close gives the manager's data back.
 func (m *Manager) Close() error {
+	m.calls.close()
 	if m.repository != nil {
 		m.repository.Close()
 	}
@@ -91,8 +116,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	g.Go(func() error { return m.raft.Run(ctx) })
 	if m.repository != nil {
 		g.Go(func() error { return m.repository.Run(ctx) })
+		g.Go(func() error { return m.keepRepository(ctx) })
 	}
 	g.Go(func() error { return m.lead(ctx) })
+	g.Go(func() error { return m.takePart(ctx) })
 	return g.Wait()
 }
 
@@ -130,37 +157,72 @@ func (m *Manager) term(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.loop(ctx) })
 	g.Go(func() error { return m.dispatcher.Run(ctx) })
+	g.Go(func() error { return m.authority.Run(ctx) })
+	g.Go(func() error { return m.roles(ctx) })
 	return g.Wait()
 }
 
-// syncRepository makes the local refs what the store says. A repository that
-// cannot be mended stops pushes, and nothing that runs.
-func (m *Manager) syncRepository(ctx context.Context) {
-	if m.repository == nil {
-		return
+// RegisterNodes serves what nodes and other managers ask of a manager. Who mounts
+// it authorizes them, see wire.Authorize.
+func (m *Manager) RegisterNodes(mux *http.ServeMux) {
+	m.dispatcher.Register(mux)
+	m.authority.Register(mux)
+	wire.JoinManagers.Serve(mux, m.join)
+	wire.Leave.Serve(mux, m.left)
+	if m.repository != nil {
+		m.repository.RegisterManagers(mux)
 	}
-	if err := m.repository.Sync(ctx, m.Refs); err != nil {
-		m.log.ErrorContext(ctx, "the repository is not what the cluster says; what runs goes on", "err", err)
-	}
+	mux.Handle(api.ForwardedPath+"/", api.Forwarded(m.people(), m.leading.Load))
 }
 
-// RegisterNodes serves what nodes ask of a manager.
-func (m *Manager) RegisterNodes(mux *http.ServeMux) { m.dispatcher.Register(mux) }
+// People answers Git and the control API, or has the leader answer. Over HTTP,
+// who serves it asks for tokens: see api.Guard and Authorized.
+func (m *Manager) People() http.Handler { return api.Forward(m.people(), m.leader) }
 
-// RegisterPeople serves Git and the control API. Who mounts it asks for tokens,
-// see api.Guard and Authorized.
-func (m *Manager) RegisterPeople(mux *http.ServeMux) {
+// people is what this manager answers itself.
+func (m *Manager) people() http.Handler {
+	mux := http.NewServeMux()
 	mux.Handle(git.Path+"/", &git.Server{Repository: m.repository, Cluster: m, PackLimit: m.packLimit, Log: m.log})
 	mux.HandleFunc("GET /healthz", m.healthz)
 	m.api().Register(mux)
+	return mux
 }
 
-// RegisterLocal serves the control API to the owner of the daemon.
-func (m *Manager) RegisterLocal(mux *http.ServeMux) { m.api().RegisterLocal(mux) }
+// leader is where requests of people go, if that is another manager.
+func (m *Manager) leader() (api.Leader, bool) {
+	id, addr := m.raft.Leader()
+	switch {
+	case id == m.cfg.NodeID:
+		return api.Leader{NodeID: id}, true // before its term has begun too: it is about to
+	case addr == "":
+		return api.Leader{}, len(m.members()) < 2 // alone, it is about to lead
+	}
+	return api.Leader{
+		NodeID:    id,
+		Dial:      func(ctx context.Context) (net.Conn, error) { return m.cfg.Dial(ctx, addr) },
+		Succeeded: func(ctx context.Context) { m.succeeded(ctx, id) },
+	}, true
+}
+
+// succeeded waits until another manager leads, or ctx ends. Nobody is no other:
+// the leader may have been slow.
+func (m *Manager) succeeded(ctx context.Context, leader string) {
+	for {
+		changed := m.raft.Changed()
+		if id, _ := m.raft.Leader(); id != "" && id != leader {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Logs: m, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
+		Cluster: m, Nodes: m, Logs: m, Authority: authority{m.authority, m.address()}, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }
 
@@ -168,13 +230,17 @@ func (m *Manager) api() *api.Server {
 const readyPatience = 10 * time.Second
 
 // Ready waits until the store holds what was committed before this manager
-// started: until its first term.
+// started: until its first term. One of several managers that nobody leads
+// answers with what it has.
 func (m *Manager) Ready(ctx context.Context) error {
 	select {
 	case <-m.ready:
 		return nil
 	case <-time.After(readyPatience):
 	case <-ctx.Done():
+	}
+	if len(m.members()) > 1 {
+		return nil
 	}
 	if trouble := m.DiskTrouble(); trouble != "" {
 		return wire.Errorf(wire.Unavailable, "the manager does not lead yet: %s", trouble)
@@ -183,7 +249,7 @@ func (m *Manager) Ready(ctx context.Context) error {
 }
 
 func (m *Manager) healthz(w http.ResponseWriter, _ *http.Request) {
-	if !m.leading.Load() {
+	if m.Leader() == "" {
 		http.Error(w, "no leader", http.StatusServiceUnavailable)
 		return
 	}
@@ -195,12 +261,14 @@ func (m *Manager) packLimit() specs.Bytes { return m.store.Snapshot().Cluster().
 // Snapshot is the newest state.
 func (m *Manager) Snapshot() store.Snapshot { return m.store.Snapshot() }
 
-// Leader is the ID of the node that leads, "" while nobody is known to.
+// Leader is the ID of the node that leads, "" while nobody is known to. A
+// manager leads once its term has begun.
 func (m *Manager) Leader() string {
-	if m.leading.Load() {
-		return m.cfg.NodeID
+	id, _ := m.raft.Leader()
+	if id == m.cfg.NodeID && !m.leading.Load() {
+		return ""
 	}
-	return ""
+	return id
 }
 
 // Heard reports whether the leader knows how the node is.

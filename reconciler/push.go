@@ -30,13 +30,14 @@ type push struct {
 	m      *Manager
 	loaded schema.Result
 	rev    specs.Revision // that Commit wrote
+	copies git.Copies     // that Commit made of the objects
 }
 
 // Check loads and plans the pushed tree and says so. Nothing is changed, but
 // that a refused commit of the followed branch is remembered as a revision.
 func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Checked, error) {
 	checked := &push{Push: p, m: m}
-	if p.New == "" {
+	if p.New == "" || p.Again() {
 		return checked, nil
 	}
 	if m.Leader() != m.cfg.NodeID {
@@ -125,9 +126,14 @@ func (p *push) revision(snap store.Snapshot) specs.Revision {
 // about the ref: a decision about one of its services came first.
 const commitAttempts = 5
 
-// Commit makes the push true in one transaction: the ref, the revision and the
-// services.
+// Commit has the objects stored by a majority of the managers. Then it makes the
+// push true in one transaction: the ref, the revision and the services.
 func (p *push) Commit(ctx context.Context) error {
+	if err := p.replicate(ctx); err != nil || p.Again() {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for range commitAttempts {
 		snap := p.m.store.Snapshot()
 		tx, err := p.transaction(snap)

@@ -22,7 +22,7 @@ func bubble(t *testing.T, converging bool, f func(*testing.T, *Manager)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m, err := New(t.Context(), Config{
-			NodeID: "n1", ClusterName: "test", HTTP: "127.0.0.1:2378",
+			NodeID: "n1", First: &First{ClusterID: "c1", Name: "test", NodeID: "n1"}, HTTP: "127.0.0.1:2378",
 			Memory: consensus.NewMemory(), Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

@@ -22,6 +22,15 @@ func oneArg(c *cobra.Command, args []string) error {
 	return fmt.Errorf("%s takes one %s: %q is too much", path, what, args[1])
 }
 
+// someArgs asks for one argument or more of those that the command's use line
+// names.
+func someArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return oneArg(c, args)
+	}
+	return nil
+}
+
 // flagError says of a flag's value what would be a good one.
 func flagError(_ *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError

@@ -2,62 +2,69 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/swarmgit/swarmgit/reconciler"
-	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/runtime/agent"
-	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/identity"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// nodeConfig says how a node of this process is made.
+// nodeConfig says how the node of this process is made.
 type nodeConfig struct {
 	dataDir    string
-	http       string // address; its port may be 0
+	listen     string // address of the node port, used while the node is a manager
+	advertise  string // where others reach that port; empty is found out
+	http       string // address for people; its port may be 0
 	socket     string
 	containerd string // "managed" or a socket
 	labels     map[string]string
-	cluster    string
+	begin      beginning // of a node that is none yet
 	log        *slog.Logger
+	out        io.Writer // for whoever makes a cluster or joins one: what came of it; nil is nobody
 }
 
-// node is a manager and a worker in one process, joined by a pipe: no port is
-// open between nodes before nodes have certificates.
+// node is a worker, and a manager while its certificate says so, in one process.
 type node struct {
-	cfg     nodeConfig
-	id      string
-	lock    *os.File
-	logs    nodeLogs
-	managed *containerd.Managed // nil when somebody else's containerd is used
-	engine  *containerd.Engine
-	manager *reconciler.Manager
-	agent   *agent.Agent
-	pipe    *wire.Pipe
-	people  net.Listener // Git and the API
-	local   net.Listener // the daemon's own socket
+	cfg      nodeConfig
+	lock     *os.File
+	identity *identity.Identity
+	logs     nodeLogs
+	engine   engine
+	agent    *agent.Agent
+	people   net.Listener  // Git and the API
+	local    net.Listener  // the daemon's own socket
+	changed  chan struct{} // readable when the role may have changed
+	renewed  chan struct{} // readable when the certificate has
+	leaving  leaving
+	settled  chan struct{} // closed once the node is what it is to be for the first time
+
+	mu      sync.RWMutex
+	manager *manager // nil while the node is a worker only
 }
 
-// openNode takes the data directory and opens everything in it. Nothing is
-// served until run; close gives everything back but what must outlive the
-// daemon.
+// openNode takes the data directory, makes the machine a node if it is none, and
+// opens everything in it. Nothing is served until run; close gives everything
+// back but what must outlive the daemon.
 func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
-	n := &node{cfg: cfg, pipe: wire.NewPipe()}
+	n := &node{
+		cfg: cfg, changed: make(chan struct{}, 1), renewed: make(chan struct{}, 1), settled: make(chan struct{}), leaving: newLeaving(),
+	}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -69,85 +76,139 @@ func openNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	if err := n.takeDataDir(); err != nil {
 		return nil, err
 	}
-	if n.people, err = listenTCP(cfg.http); err != nil {
+	if n.people, err = listenTCP("--http", cfg.http); err != nil {
 		return nil, err
 	}
 	if n.local, err = listenSocket(cfg.socket); err != nil {
 		return nil, err
 	}
-	if err := n.openWorker(ctx); err != nil {
+	if n.identity, err = n.identify(ctx); err != nil {
 		return nil, err
 	}
-	n.manager, err = reconciler.New(ctx, reconciler.Config{
-		Dir: cfg.dataDir, NodeID: n.id, ClusterName: cfg.cluster,
-		HTTP: n.people.Addr().String(), Log: cfg.log, Images: images{n.engine}, Version: version,
-	})
-	return n, err
+	return n, n.openWorker(ctx)
 }
+
+// id is the node's ID.
+func (n *node) id() string { return n.identity.Credentials().Self().NodeID }
 
 // openWorker brings up the log keeper, the executor and the agent.
 func (n *node) openWorker(ctx context.Context) error {
 	var err error
 	n.logs = newNodeLogs(n.cfg.dataDir, n.cfg.log)
-	engine := containerd.Config{Socket: n.cfg.containerd, Dir: filepath.Join(n.cfg.dataDir, "executor"), Log: n.cfg.log}
-	if n.cfg.containerd == "managed" {
-		if n.managed, err = containerd.NewManaged(containerd.ManagedConfig{DataDir: n.cfg.dataDir, Log: n.cfg.log}); err != nil {
-			return err
-		}
-		if err := n.managed.Start(ctx); err != nil {
-			return err
-		}
-		engine = n.managed.EngineConfig()
-	}
-	engine.Logs = n.logs
-	if n.engine, err = containerd.Open(ctx, engine); err != nil {
+	if n.engine, err = openEngine(ctx, n.cfg, n.logs); err != nil {
 		return err
 	}
 	n.agent = agent.New(agent.Config{
-		NodeID: n.id, Dir: filepath.Join(n.cfg.dataDir, "agent"), Executor: n.engine, Logs: n.logs, Log: n.cfg.log,
-		Connect: func(context.Context) (*wire.Client, error) {
-			return wire.NewClient(n.pipe.As(wire.Identity{NodeID: n.id, Role: specs.Manager})), nil
-		},
-		Describe: n.describe,
+		NodeID: n.id(), Dir: n.path("agent"), Executor: n.engine, Logs: n.logs, Log: n.cfg.log,
+		Dial: n.dial, Managers: n.cfg.begin.join, Local: n.ownManagers, Told: n.told, Renewed: n.renewed, Describe: n.describe,
 	})
 	return nil
 }
 
-// describe is what the executor says of the node, and the operator's labels.
+// path is a place in the data directory.
+func (n *node) path(name string) string { return filepath.Join(n.cfg.dataDir, name) }
+
+// describe is what the executor says of the node, the operator's labels, and what
+// this release understands.
 func (n *node) describe(ctx context.Context) (specs.NodeDescription, error) {
 	d, err := n.engine.Describe(ctx)
+	d.Format = consensus.Newest
 	if len(n.cfg.labels) > 0 {
 		d.EngineLabels = maps.Clone(n.cfg.labels)
 	}
 	return d, err
 }
 
-// run serves until ctx ends. Containers, the private containerd and the log
-// keeper go on after it.
-func (n *node) run(ctx context.Context) error {
-	nodes, people, local := http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
-	n.manager.RegisterNodes(nodes)
-	n.manager.RegisterPeople(people)
-	n.manager.RegisterLocal(local)
-	own, _, _ := net.SplitHostPort(n.people.Addr().String()) // a listener's address is well formed
-	guarded := api.Guard(people, []string{"127.0.0.1", "localhost", "::1", own}, n.manager.Authorized)
+// dial returns a client of the manager at addr.
+func (n *node) dial(_ context.Context, addr string) (*wire.Client, error) {
+	return n.identity.Credentials().Client(addr), nil
+}
 
+// connect returns a client of a manager, the leader if it is known. A leader asks
+// itself, within the process: its own certificate may have run out.
+func (n *node) connect(ctx context.Context) (*wire.Client, error) {
+	if m := n.managing(); m != nil && m.Leader() == n.id() {
+		return wire.NewClient(m.pipe.AsNode(n.identity.Shown)), nil
+	}
+	known := n.agent.Known()
+	if len(known) == 0 {
+		return nil, errors.New("no manager is known")
+	}
+	at := slices.IndexFunc(known, func(m wire.Manager) bool { return m.Leader })
+	if at < 0 {
+		at = rand.IntN(len(known))
+	}
+	return n.dial(ctx, known[at].Addr)
+}
+
+// ownManagers is what the manager of this process knows of the managers.
+func (n *node) ownManagers() []wire.Manager {
+	if m := n.managing(); m != nil {
+		return m.Whereabouts()
+	}
+	return nil
+}
+
+// told hears what a manager wants of this node's certificate.
+func (n *node) told(m wire.SessionMessage) { n.identity.Expect(m.Role, specs.Hash(m.Renew)) }
+
+// managing is the manager of this process, nil while the node is none.
+func (n *node) managing() *manager {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.manager
+}
+
+// run serves until ctx ends, or until the node has left its cluster: errLeft.
+// Containers, the private containerd and the log keeper go on after it.
+func (n *node) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	if n.managed != nil {
-		g.Go(func() error { return n.managed.Run(ctx) })
+	if n.engine.run != nil {
+		g.Go(func() error { return n.engine.run(ctx) })
 	}
 	g.Go(func() error { return n.logs.Run(ctx) })
-	g.Go(func() error { return n.manager.Run(ctx) })
-	g.Go(func() error { return wire.Serve(ctx, n.pipe, nodes) })
+	g.Go(func() error { return n.renewal().Run(ctx) })
+	g.Go(func() error { return n.office(ctx) })
 	g.Go(func() error { return n.agent.Run(ctx) })
-	g.Go(func() error { return wire.Serve(ctx, n.people, guarded) })
-	g.Go(func() error { return wire.Serve(ctx, n.local, local) })
-	n.cfg.log.InfoContext(ctx, "swarmgit is up", "node", n.id, "http", n.people.Addr().String(), "socket", n.cfg.socket)
+	g.Go(func() error { return n.leave(ctx) })
+	g.Go(func() error { return n.serve(ctx, n.people, n.servePeople) })
+	g.Go(func() error { return n.serve(ctx, n.local, n.ownerMux().ServeHTTP) })
+	n.cfg.log.InfoContext(ctx, "swarmgit is up", "node", n.id(), "http", n.people.Addr().String(), "socket", n.cfg.socket)
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// serve answers what comes in by l until ctx ends. Who asks a manager that is
+// still opening its data waits for it.
+func (n *node) serve(ctx context.Context, l net.Listener, answer http.HandlerFunc) error {
+	select {
+	case <-n.settled:
+	case <-ctx.Done():
+	}
+	return wire.Serve(ctx, l, answer)
+}
+
+// renewal keeps the node's certificate good.
+func (n *node) renewal() *identity.Renewal {
+	return &identity.Renewal{
+		Identity: n.identity, Log: n.cfg.log,
+		Connect: n.connect,
+		Renewed: func(wire.Identity) {
+			nudge(n.changed)
+			nudge(n.renewed)
+		},
+	}
+}
+
+// nudge says "look again" to a channel of capacity one.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 func (n *node) close() {
@@ -156,31 +217,20 @@ func (n *node) close() {
 			_ = l.Close() // it is closed already when run has run
 		}
 	}
-	if n.manager != nil {
-		if err := n.manager.Close(); err != nil {
-			n.cfg.log.Error("close the cluster's state", "err", err)
-		}
-	}
-	if n.engine != nil {
-		_ = n.engine.Close() // a connection that is given up anyway
+	if n.engine.close != nil {
+		_ = n.engine.close() // a connection that is given up anyway
 	}
 	if n.lock != nil {
 		_ = n.lock.Close() // gives up the lock
 	}
 }
 
-// takeDataDir makes the data directory, locks it against a second daemon, and
-// reads or draws the node's ID.
-func (n *node) takeDataDir() error {
-	dir := n.cfg.dataDir
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// takeDataDir makes the data directory and locks it against a second daemon.
+func (n *node) takeDataDir() (err error) {
+	if err := os.MkdirAll(n.cfg.dataDir, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
-	var err error
-	if n.lock, err = lockDataDir(dir); err != nil {
-		return err
-	}
-	n.id, err = nodeID(filepath.Join(dir, "node-id"))
+	n.lock, err = lockDataDir(n.cfg.dataDir)
 	return err
 }
 
@@ -195,46 +245,4 @@ func lockDataDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("the data directory %s is in use by another daemon: stop that one, or give another --data-dir", dir)
 	}
 	return lock, nil
-}
-
-// nodeID is the identity of the node in this data directory.
-func nodeID(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err == nil {
-		if id := strings.TrimSpace(string(data)); len(id) == specs.IDLength {
-			return id, nil
-		}
-		return "", fmt.Errorf("%s does not hold a node ID: it was damaged; restore it from the name in \"swarmgit node ls\" of another manager", path)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the node's ID: %w", err)
-	}
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails, by its contract
-	id := specs.ID(random)
-	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("write the node's ID: %w", err)
-	}
-	return id, nil
-}
-
-// images gives the control API the executor's images.
-type images struct{ engine *containerd.Engine }
-
-func (i images) Load(ctx context.Context, archive io.Reader) ([]api.Image, error) {
-	loaded, err := i.engine.Load(ctx, archive)
-	return imageViews(loaded), err
-}
-
-func (i images) List(ctx context.Context) ([]api.Image, error) {
-	found, err := i.engine.Images(ctx)
-	return imageViews(found), err
-}
-
-func imageViews(found []containerd.Image) []api.Image {
-	views := make([]api.Image, len(found))
-	for i, image := range found {
-		views[i] = api.Image{Name: image.Name, Digest: image.Digest, Size: specs.Bytes(image.Size), Created: image.Created}
-	}
-	return views
 }

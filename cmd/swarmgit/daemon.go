@@ -2,39 +2,64 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/swarmgit/swarmgit/reconciler/ca"
 )
 
 // daemonOptions are the flags of a node. A restarted daemon needs only its data
 // directory.
 type daemonOptions struct {
 	dataDir    string
+	listen     string
+	advertise  string
 	http       string
 	socket     string
 	containerd string
 	labels     []string
-	name       string
 	debug      bool
+
+	init       bool
+	name       string
+	caCert     string
+	caKey      string
+	externalCA []string
+	certExpiry time.Duration
+	join       []string
+	token      string
 }
 
 func daemonCommand() *cobra.Command {
 	var opt daemonOptions
 	c := &cobra.Command{
-		Use: "daemon", Short: "Run a node of the cluster", Args: cobra.NoArgs,
-		Long: `Runs a manager and worker in one process until it is told to stop. Its containers
-go on when it stops or dies, and the next daemon with the same data directory
-takes them over.
+		Use: "daemon", Short: "Run a node of a cluster", Args: cobra.NoArgs,
+		Long: `Runs a node until it is told to stop: a worker, and a manager if the cluster
+wants it to be one. Its containers go on when it stops or dies, and the next
+daemon with the same data directory takes them over.
+
+The first time, --init makes a cluster whose manager this node is, or --join makes
+it a node of another manager's cluster; "swarmgit join-token" there prints the
+command. After that both do nothing, and the data directory is all that has to be
+named: it remembers --listen, --advertise, --http, --socket, --containerd and
+--label until they are given again.
+
+Nodes meet at --listen, over TLS with certificates of the cluster's own authority.
+People reach the managers by --socket and, on this machine, by --http.
 
 --containerd managed keeps a private containerd of its own; give a socket to use
 one that runs already. Either way swarmgit stays in a namespace of its own there
 and touches nothing that is not its.`,
-		Example: "  sudo swarmgit daemon\n  sudo swarmgit daemon --data-dir /srv/swarmgit --containerd /run/containerd/containerd.sock",
+		Example: "  sudo swarmgit daemon --init\n  sudo swarmgit daemon --join 10.0.0.1 --token SWMTKN-1-...\n" +
+			"  sudo swarmgit daemon --data-dir /srv/swarmgit --init --advertise 10.0.0.1 --containerd /run/containerd/containerd.sock",
 		RunE: func(c *cobra.Command, _ []string) error {
 			level := slog.LevelInfo
 			if opt.debug {
@@ -42,19 +67,67 @@ and touches nothing that is not its.`,
 			}
 			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 			slog.SetDefault(log)
-			return runDaemon(c.Context(), opt, log)
+			return runDaemon(c, &opt, log)
 		},
 	}
-	f := c.Flags()
-	f.StringVar(&opt.dataDir, "data-dir", defaultDataDir(), "where the node keeps everything")
-	f.StringVar(&opt.http, "http", "127.0.0.1:2378", "address for Git and the API; loopback only until nodes have certificates")
-	f.StringVar(&opt.socket, "socket", defaultSocket(), "socket for the command line")
-	f.StringVar(&opt.containerd, "containerd", "managed", "managed, or the socket of a containerd that runs already")
-	f.StringArrayVar(&opt.labels, "label", nil, "engine label key=value, for constraints on engine.labels.key; may be repeated")
-	f.StringVar(&opt.name, "name", "swarmgit", "name of the cluster, when this daemon makes it")
-	f.BoolVar(&opt.debug, "debug", false, "log every small step")
+	opt.flags(c.Flags())
 	c.AddCommand(daemonEndCommand())
 	return c
+}
+
+func (o *daemonOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.dataDir, "data-dir", defaultDataDir(), "where the node keeps everything")
+	f.StringVar(&o.listen, "listen", "0.0.0.0:"+defaultPort, "address where nodes meet, while this one is a manager")
+	f.StringVar(&o.advertise, "advertise", "", "HOST or HOST:PORT where other nodes reach this manager (default: --listen, or this machine's own address)")
+	f.StringVar(&o.http, "http", "127.0.0.1:2378", "address for Git and the API; loopback only until it has TLS")
+	f.StringVar(&o.socket, "socket", defaultSocket(), "socket for the command line")
+	f.StringVar(&o.containerd, "containerd", managedContainerd, "managed, or the socket of a containerd that runs already")
+	f.StringArrayVar(&o.labels, "label", nil, "engine label key=value, for constraints on engine.labels.key; may be repeated")
+	f.BoolVar(&o.debug, "debug", false, "log every small step")
+
+	f.BoolVar(&o.init, "init", false, "make a cluster, unless this is a node already")
+	f.StringVar(&o.name, "name", "swarmgit", "with --init: name of the cluster")
+	f.StringVar(&o.caCert, "ca-cert", "", "with --init: file of the root certificate to use, instead of a new one")
+	f.StringVar(&o.caKey, "ca-key", "", "with --init: file of its key")
+	f.StringArrayVar(&o.externalCA, "external-ca", nil, "with --init: URL of a CFSSL server that signs for --ca-cert; may be repeated")
+	f.DurationVar(&o.certExpiry, "cert-expiry", 0, "with --init: lifetime of the nodes' certificates (default 2160h)")
+	f.StringArrayVar(&o.join, "join", nil, "join the cluster of the manager at HOST or HOST:PORT, unless this is a node already; may be repeated")
+	f.StringVar(&o.token, "token", "", "with --join: the token that \"swarmgit join-token\" prints there")
+}
+
+// beginning is what the flags say for a machine that is no node yet.
+func (o *daemonOptions) beginning() (b beginning, err error) {
+	switch {
+	case o.init && len(o.join) > 0:
+		return b, errors.New("--init makes a cluster and --join joins another: give one of them")
+	case len(o.join) > 0 && o.token == "":
+		return b, errors.New("--join needs the --token that \"swarmgit join-token worker\" prints on a manager")
+	}
+	if b.token = o.token; o.init {
+		b.cluster = o.name
+		b.authority = ca.Options{External: o.externalCA, CertExpiry: o.certExpiry}
+	}
+	for _, read := range []struct {
+		file string
+		into *string
+	}{{o.caCert, &b.authority.CertPEM}, {o.caKey, &b.authority.KeyPEM}} {
+		if read.file == "" {
+			continue
+		}
+		text, err := os.ReadFile(read.file)
+		if err != nil {
+			return b, fmt.Errorf("read the cluster's authority: %w", err)
+		}
+		*read.into = string(text)
+	}
+	for _, text := range o.join {
+		addr, err := managerAddr(text)
+		if err != nil {
+			return b, err
+		}
+		b.join = append(b.join, addr)
+	}
+	return b, nil
 }
 
 func defaultDataDir() string {
@@ -67,28 +140,46 @@ func defaultDataDir() string {
 	return filepath.Join(os.Getenv("HOME"), ".local", "share", "swarmgit")
 }
 
-func runDaemon(ctx context.Context, opt daemonOptions, log *slog.Logger) error {
-	labels, err := parseLabels(opt.labels)
+func runDaemon(c *cobra.Command, opt *daemonOptions, log *slog.Logger) error {
+	if err := recall(c.Flags(), opt.dataDir); err != nil {
+		return err
+	}
+	labels, err := parseLabels("--label", opt.labels)
 	if err != nil {
 		return err
 	}
-	n, err := openNode(ctx, nodeConfig{
-		dataDir: opt.dataDir, http: opt.http, socket: opt.socket, containerd: opt.containerd,
-		labels: labels, cluster: opt.name, log: log,
+	begin, err := opt.beginning()
+	if err != nil {
+		return err
+	}
+	n, err := openNode(c.Context(), nodeConfig{
+		dataDir: opt.dataDir, listen: opt.listen, advertise: opt.advertise, http: opt.http, socket: opt.socket,
+		containerd: opt.containerd, labels: labels, begin: begin, log: log, out: c.OutOrStdout(),
 	})
 	if err != nil {
 		return err
 	}
 	defer n.close()
-	return n.run(ctx)
+	if err := remember(c.Flags(), opt.dataDir); err != nil {
+		return err
+	}
+	if err := n.run(c.Context()); !errors.Is(err, errLeft) {
+		return err
+	}
+	if err := n.forget(context.WithoutCancel(c.Context())); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.OutOrStdout(), "This node has left its cluster. It can make one with --init, or join one with --join ADDR --token TOKEN.")
+	return nil
 }
 
-func parseLabels(pairs []string) (map[string]string, error) {
+// parseLabels reads the values of a flag.
+func parseLabels(flag string, pairs []string) (map[string]string, error) {
 	labels := make(map[string]string, len(pairs))
 	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
-			return nil, fmt.Errorf("--label %s: write it as key=value", pair)
+			return nil, fmt.Errorf("%s %s: write it as key=value", flag, pair)
 		}
 		labels[key] = value
 	}

@@ -42,7 +42,7 @@ there, remove the stacks by a push before the daemon is stopped.`,
 // endNode ends what outlives the daemon of a data directory. It holds the
 // directory's lock meanwhile: no daemon may work there.
 func endNode(ctx context.Context, dataDir string) error {
-	if _, err := os.Stat(filepath.Join(dataDir, "node-id")); err != nil {
+	if _, err := os.Stat(identityDir(dataDir)); err != nil {
 		return fmt.Errorf("daemon end: %s holds no node: name its directory with --data-dir", dataDir)
 	}
 	lock, err := lockDataDir(dataDir)

@@ -88,8 +88,9 @@ func (d *demo) launch(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	fmt.Fprintln(d.out, "      $ swarmgit daemon --data-dir ... &")
-	d.daemon = exec.Command(executable(), "daemon", "--data-dir", d.path("data"), "--socket", d.path("sock"), "--http", d.http)
+	fmt.Fprintln(d.out, "      $ swarmgit daemon --init --data-dir ... &")
+	d.daemon = exec.Command(executable(), "daemon", "--init", "--listen", "127.0.0.1:0",
+		"--data-dir", d.path("data"), "--socket", d.path("sock"), "--http", d.http)
 	d.daemon.Stdout, d.daemon.Stderr = log, log
 	// Its own process group: Ctrl-C is for the demo, which ends it in its order.
 	d.daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

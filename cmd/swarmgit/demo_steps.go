@@ -77,7 +77,7 @@ func buildImages(dir string, program []byte) ([]string, error) {
 
 func buildImage(path string, program []byte, version string) error {
 	image, err := containerd.BuildImage(
-		v1.Config{Cmd: []string{"/app"}, Env: []string{"VERSION=" + version}},
+		v1.Config{Cmd: []string{"/app"}, Env: []string{"GREETING=hello", "VERSION=" + version}},
 		containerd.File{Path: "app", Mode: 0o755, Content: program},
 	)
 	if err != nil {

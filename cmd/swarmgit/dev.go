@@ -69,7 +69,7 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 	}()
 	n, err := openNode(c.Context(), nodeConfig{
 		dataDir: data, http: "127.0.0.1:0", socket: filepath.Join(temp, "sock"),
-		containerd: "managed", cluster: "dev", log: log,
+		containerd: managedContainerd, listen: "127.0.0.1:0", begin: beginning{cluster: "dev"}, log: log,
 	})
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (n *node) loadImages(c *cobra.Command, archive string) error {
 		return fmt.Errorf("dev --image: %w", err)
 	}
 	defer file.Close()
-	loaded, err := n.engine.Load(c.Context(), file)
+	loaded, err := n.engine.images.Load(c.Context(), file)
 	if err != nil {
 		return fmt.Errorf("dev --image %s: %w", archive, err)
 	}
@@ -156,7 +156,11 @@ func (f *follower) run(ctx context.Context) error {
 }
 
 func (f *follower) nodeReady() bool {
-	node, ok := f.node.manager.Snapshot().Node(f.node.id)
+	m := f.node.managing()
+	if m == nil {
+		return false
+	}
+	node, ok := m.Snapshot().Node(f.node.id())
 	return ok && node.CanTakeTasks()
 }
 
@@ -175,7 +179,7 @@ func (f *follower) push(ctx context.Context) error {
 	if err := f.git(ctx, "commit", "--quiet", "--allow-empty", "-m", "working tree at "+time.Now().Format(time.TimeOnly)); err != nil {
 		return err
 	}
-	remote, err := f.node.manager.GitURL(ctx, false)
+	remote, err := f.node.managing().GitURL(ctx, false)
 	if err != nil {
 		return err
 	}

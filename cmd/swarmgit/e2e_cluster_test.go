@@ -31,6 +31,10 @@ type realCluster struct {
 	http   string
 	daemon *exec.Cmd
 	serial int // makes every commit a change
+
+	machine *machine // where it runs; nil is the machine that runs the tests
+	flags   []string // more of the daemon's
+	setting []string // more of its environment
 }
 
 // patience bounds every wait for something outside of this process.
@@ -110,7 +114,7 @@ func (c *realCluster) tellOnFailure(t testing.TB) {
 }
 
 func startCluster() (_ *realCluster, err error) {
-	c := &realCluster{}
+	c := &realCluster{flags: []string{"--init", "--listen", "127.0.0.1:0"}}
 	if c.dir, err = os.MkdirTemp("", "swarmgit-e2e-"); err != nil {
 		return nil, err
 	}
@@ -138,15 +142,7 @@ func (c *realCluster) path(name string) string { return filepath.Join(c.dir, nam
 
 // start starts the daemon and returns once its node is ready.
 func (c *realCluster) start() error {
-	log, err := os.OpenFile(c.path("daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	c.daemon = exec.Command(executable(), "daemon", "--data-dir", c.path("data"), "--socket", c.path("sock"), "--http", c.http)
-	c.daemon.Env = append(os.Environ(), asSwarmgit+"=1")
-	c.daemon.Stdout, c.daemon.Stderr = log, log
-	if err := c.daemon.Start(); err != nil {
+	if err := c.launch(); err != nil {
 		return err
 	}
 	return c.until("the daemon's node is ready", func() (bool, error) {
@@ -155,8 +151,33 @@ func (c *realCluster) start() error {
 	})
 }
 
+// launch starts the daemon.
+func (c *realCluster) launch() error {
+	log, err := os.OpenFile(c.path("daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	c.daemon = c.exec(executable(), append([]string{"daemon",
+		"--data-dir", c.path("data"), "--socket", c.path("sock"), "--http", c.http}, c.flags...)...)
+	c.daemon.Env = append(append(os.Environ(), asSwarmgit+"=1"), c.setting...)
+	c.daemon.Stdout, c.daemon.Stderr = log, log
+	return c.daemon.Start()
+}
+
+// exec is a command on the cluster's machine.
+func (c *realCluster) exec(name string, args ...string) *exec.Cmd {
+	if c.machine != nil {
+		return c.machine.command(name, args...)
+	}
+	return exec.Command(name, args...)
+}
+
 // kill is kill -9 of the daemon; stop asks it to end.
 func (c *realCluster) kill() {
+	if c.daemon == nil {
+		return // it has ended by itself
+	}
 	_ = c.daemon.Process.Kill() // it may have ended by itself, which the next start shows
 	_ = c.daemon.Wait()
 	c.daemon = nil
@@ -247,7 +268,7 @@ func (c *realCluster) env() []string {
 
 // command is a command as a person types it in the clone.
 func (c *realCluster) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
+	cmd := c.exec(name, args...)
 	cmd.Dir, cmd.Env = c.path("clone"), c.env()
 	return cmd
 }

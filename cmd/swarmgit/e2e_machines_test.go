@@ -26,6 +26,7 @@ type machines struct {
 // machine is one of them.
 type machine struct {
 	name string // of its namespace
+	host string // what it calls itself
 	addr string
 	link string // of its cable's end at the bridge
 }
@@ -53,7 +54,7 @@ func (m *machines) make(n int) error {
 		"-n "+m.name+" link add hub type bridge",
 		"-n "+m.name+" link set hub up")
 	for i := 1; i <= n && err == nil; i++ {
-		host := &machine{name: fmt.Sprintf("%s-%d", m.name, i), addr: fmt.Sprintf("10.213.77.%d", i), link: fmt.Sprintf("port%d", i)}
+		host := &machine{name: fmt.Sprintf("%s-%d", m.name, i), host: fmt.Sprintf("n%d", i), addr: fmt.Sprintf("10.213.77.%d", i), link: fmt.Sprintf("port%d", i)}
 		m.hosts = append(m.hosts, host)
 		err = ip("netns add "+host.name,
 			fmt.Sprintf("-n %s link add %s type veth peer name eth0 netns %s", m.name, host.link, host.name),
@@ -85,9 +86,11 @@ func ip(commands ...string) error {
 }
 
 // command is a command that runs on the machine. (nsenter, because "ip netns
-// exec" mounts a /sys of its own, which has no cgroups.)
+// exec" mounts a /sys of its own, which has no cgroups.) Its process becomes the
+// command's.
 func (h *machine) command(name string, args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.name, name}, args...)...)
+	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.name, "unshare", "--uts",
+		"sh", "-c", `hostname "$0" && exec "$@"`, h.host, name}, args...)...)
 }
 
 // cut unplugs the machine's cable, and plug puts it back.
@@ -107,20 +110,30 @@ func (h *machine) unmute(to *machine) error {
 // within runs f on the machine: sockets that it opens are the machine's. f starts
 // no goroutines of its own for that.
 func (h *machine) within(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with this goroutine
-		space, err := os.Open("/run/netns/" + h.name)
-		if err == nil {
-			err = unix.Setns(int(space.Fd()), unix.CLONE_NEWNET)
-			space.Close()
-		}
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	return <-done
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	if err := enter("/run/netns/" + h.name); err != nil {
+		return err
+	}
+	err = f()
+	if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
+		panic(err) // the thread is lost in there
+	}
+	runtime.UnlockOSThread()
+	return err
+}
+
+func enter(namespace string) error {
+	space, err := os.Open(namespace)
+	if err != nil {
+		return err
+	}
+	defer space.Close()
+	return unix.Setns(int(space.Fd()), unix.CLONE_NEWNET)
 }
 
 func (h *machine) listen(t testing.TB, addr string) net.Listener {

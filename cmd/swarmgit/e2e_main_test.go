@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,7 +18,17 @@ func TestMain(m *testing.M) {
 	if code, ok := internalProcess(os.Args); ok {
 		os.Exit(code)
 	}
+	if args := strings.Fields(os.Getenv(agentsVariable)); len(args) == 4 {
+		if err := runAgents(args); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(asSwarmgit) != "" {
+		if slices.Contains(os.Environ(), memoryEngine) {
+			openEngine = openMemoryEngine
+		}
 		main()
 		return
 	}

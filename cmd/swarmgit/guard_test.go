@@ -102,7 +102,8 @@ var homes = map[string][]string{
 	"github.com/fxamacker/cbor":          {"specs/encoding", "reconciler/store"},
 	"connectrpc.com/connect":             {"specs/wire"},
 	"github.com/spf13/cobra":             {"cmd"},
-	"github.com/compose-spec/compose-go": {},
+	"github.com/compose-spec/compose-go": {}, // tests only
+	"github.com/cloudflare/cfssl":        {}, // tests only
 }
 
 // pins are the versions that were tried together; see the README on why.

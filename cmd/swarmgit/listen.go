@@ -25,10 +25,10 @@ func requireLoopback(addr string) error {
 	return fmt.Errorf("--http %s: only loopback addresses are served while there is no TLS: use 127.0.0.1, and an SSH tunnel from elsewhere", addr)
 }
 
-func listenTCP(addr string) (net.Listener, error) {
+func listenTCP(flag, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on %s: the port is in use%s: stop it, or give another --http", addr, portOwner(addr))
+		return nil, fmt.Errorf("listen on %s: the port is in use%s: stop it, or give another %s", addr, portOwner(addr), flag)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)

@@ -34,7 +34,7 @@ func TestRequireLoopback(t *testing.T) {
 
 func TestABusyPortNamesItsOwner(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
-		first, err := listenTCP(net.JoinHostPort(host, "0"))
+		first, err := listenTCP("--http", net.JoinHostPort(host, "0"))
 		if err != nil {
 			t.Logf("%s is not here: %v", host, err)
 			continue
@@ -45,7 +45,7 @@ func TestABusyPortNamesItsOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := fmt.Sprintf("the port is in use by %s (pid %d): stop it, or give another --http", strings.TrimSpace(string(comm)), os.Getpid())
-		if second, err := listenTCP(first.Addr().String()); err == nil || !strings.Contains(err.Error(), want) {
+		if second, err := listenTCP("--http", first.Addr().String()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, %v", second, err)
 		}
 	}

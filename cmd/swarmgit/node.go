@@ -12,21 +12,48 @@ import (
 )
 
 func nodeCommand(opt *options) *cobra.Command {
-	return group("node", "Look at the nodes of the cluster",
-		opt.formatFlag(&cobra.Command{
-			Use: "ls", Short: "List nodes", Args: cobra.NoArgs,
-			Example: "  swarmgit node ls\n  swarmgit node ls -o json",
-			RunE:    func(c *cobra.Command, _ []string) error { return nodeList(c, opt) },
+	return group("node", "Look at the nodes of the cluster, and change what is wanted of them",
+		nodeListCommand(opt),
+		nodeInspectCommand(opt),
+		taskTable(opt, &cobra.Command{
+			Use: "ps [NODE...]", Short: "Tell the story of the tasks on nodes; without a name on this one",
+			Example: "  swarmgit node ps\n  swarmgit node ps n1 n2",
+			RunE: func(c *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					args = []string{"self"}
+				}
+				return taskList(c, opt, api.ListTasksRequest{Nodes: args})
+			},
 		}),
-		&cobra.Command{
-			Use: "inspect NODE", Short: "Show all that is known of a node, as JSON", Args: oneArg,
-			Example: "  swarmgit node inspect self",
-			RunE:    func(c *cobra.Command, args []string) error { return nodeInspect(c, opt, args[0]) },
-		},
+		nodeUpdateCommand(opt), nodePromoteCommand(opt), nodeDemoteCommand(opt), nodeRemoveCommand(opt),
 	)
 }
 
-func nodeList(c *cobra.Command, opt *options) error {
+func nodeListCommand(opt *options) *cobra.Command {
+	var quiet bool
+	var filters []string
+	c := &cobra.Command{
+		Use: "ls", Short: "List nodes", Args: cobra.NoArgs,
+		Long: `Lists nodes; a star marks the one whose daemon answers.
+
+--filter takes id=, name=, role=, label= and node.label=: an ID's beginning, a part of
+a hostname, manager or worker, a label KEY or KEY=VALUE (label= looks at engine
+labels too). Filters of one kind widen the list, filters of several narrow it.`,
+		Example: "  swarmgit node ls\n  swarmgit node ls --filter role=manager -q\n  swarmgit node ls -o json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			filter, err := parseNodeFilter(filters)
+			if err != nil {
+				return err
+			}
+			return nodeList(c, opt, filter, quiet)
+		},
+	}
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "only IDs")
+	c.Flags().StringArrayVarP(&filters, "filter", "f", nil, "only nodes of which this is true; may be repeated")
+	return opt.formatFlag(c)
+}
+
+func nodeList(c *cobra.Command, opt *options, filter nodeFilter, quiet bool) error {
 	client, err := opt.connect()
 	if err != nil {
 		return err
@@ -35,42 +62,33 @@ func nodeList(c *cobra.Command, opt *options) error {
 	if err != nil {
 		return err
 	}
-	return opt.print(c.OutOrStdout(), reply.Nodes, func(w io.Writer) {
-		var rows [][]string
-		for _, n := range reply.Nodes {
-			rows = append(rows, nodeRow(n))
+	nodes := filter.pick(reply.Nodes)
+	if quiet {
+		for _, n := range nodes {
+			fmt.Fprintln(c.OutOrStdout(), n.ID)
 		}
-		table(w, "ID\tHOSTNAME\tSTATUS\tAVAILABILITY\tMANAGER STATUS\tENGINE VERSION", rows)
-	})
+		return nil
+	}
+	return opt.print(c.OutOrStdout(), nodes, func(w io.Writer) { printNodes(w, nodes) })
+}
+
+func printNodes(w io.Writer, nodes []api.Node) {
+	var rows [][]string
+	for _, n := range nodes {
+		rows = append(rows, nodeRow(n))
+	}
+	table(w, "ID\tHOSTNAME\tSTATUS\tAVAILABILITY\tMANAGER STATUS\tENGINE VERSION", rows)
 }
 
 func nodeRow(n api.Node) []string {
-	id, manager := n.ID, ""
+	id := n.ID
 	if n.Self {
 		id += " *"
 	}
-	switch {
-	case n.Leader:
-		manager = "Leader"
-	case n.Spec.Role == specs.Manager:
-		manager = "Reachable"
-	}
 	return []string{
 		id, n.Seen.Description.Hostname, capital(string(cmp.Or(n.Seen.Status, specs.NodeUnknown))),
-		capital(string(cmp.Or(n.Spec.Availability, specs.Active))), manager, n.Seen.Description.Engine,
+		capital(string(cmp.Or(n.Spec.Availability, specs.Active))), capital(string(n.Manager)), n.Seen.Description.Engine,
 	}
-}
-
-func nodeInspect(c *cobra.Command, opt *options, name string) error {
-	client, err := opt.connect()
-	if err != nil {
-		return err
-	}
-	node, err := api.InspectNode.Call(c.Context(), client, api.ByName{Name: name})
-	if err != nil {
-		return err
-	}
-	return printJSON(c.OutOrStdout(), node)
 }
 
 func capital(s string) string {

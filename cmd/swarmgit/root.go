@@ -31,11 +31,13 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 	root.SetVersionTemplate("swarmgit {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	nodes := nodeCommand(opt)
+	nodes.AddCommand(nodeReadmitCommand(opt))
 	root.AddCommand(
 		daemonCommand(), devCommand(), demoCommand(),
 		validateCommand(opt), planCommand(opt), statusCommand(opt), waitCommand(opt), revisionsCommand(opt),
-		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), nodeCommand(opt), serviceCommand(opt), stackCommand(opt),
-		versionCommand(),
+		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), nodes, serviceCommand(opt), stackCommand(opt),
+		joinTokenCommand(opt), leaveCommand(opt), caCommand(opt), clusterCommand(opt), versionCommand(),
 	)
 	return root
 }

@@ -85,8 +85,12 @@ func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
 	}
 	return opt.print(c.OutOrStdout(), reply.Tasks, func(w io.Writer) {
 		whole, _ := c.Flags().GetBool("no-trunc") // taskTable has added it
-		table(w, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(reply.Tasks, time.Now(), whole))
+		printTasks(w, reply.Tasks, time.Now(), whole)
 	})
+}
+
+func printTasks(w io.Writer, tasks []api.Task, now time.Time, whole bool) {
+	table(w, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(tasks, now, whole))
 }
 
 // taskRows shows the newest task of each slot by its name and what was in the

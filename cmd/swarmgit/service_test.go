@@ -38,7 +38,7 @@ func TestServicePsScreen(t *testing.T) {
 		task("d0d3dqg8s0c1", "shop_web.5", "registry.example/web:1.4.0", "", specs.TaskWant{Desired: specs.StateRunning}, specs.TaskSeen{}),
 	}
 	var b strings.Builder
-	table(&b, "ID\tNAME\tIMAGE\tNODE\tDESIRED STATE\tCURRENT STATE\tERROR\tPORTS", taskRows(tasks, noon, false))
+	printTasks(&b, tasks, noon, false)
 	want := `
 ID             NAME             IMAGE                        NODE   DESIRED STATE   CURRENT STATE                       ERROR                                                            PORTS
 v61kcvsq7yqp   shop_web.1       registry.example/web:1.4.0   n1     Running         Running 2 minutes ago
@@ -49,30 +49,7 @@ b0d3dqg8s0c1    \_ shop_web.3   registry.example/web:1.4.0   n2     Shutdown    
 c0d3dqg8s0c1   shop_web.4       registry.example/web:1.4.0   n2     Ready           Assigned 1 second ago
 d0d3dqg8s0c1   shop_web.5       registry.example/web:1.4.0          Running         New about an hour ago
 `
-	var got strings.Builder // what stands left of the end of a line is what is seen
-	for line := range strings.Lines(b.String()) {
-		got.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got.String()); diff != "" {
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), trimmed(b.String())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestNodeRow(t *testing.T) {
-	node := func(role specs.Role, availability specs.Availability, status specs.NodeStatus) specs.Node {
-		return specs.Node{ID: "p5", Spec: specs.NodeSpec{Role: role, Availability: availability},
-			Seen: specs.NodeSeen{Status: status, Description: specs.NodeDescription{Hostname: "n1", Engine: "containerd 2.4.2"}}}
-	}
-	for _, c := range []struct {
-		node api.Node
-		want string
-	}{
-		{api.Node{Node: node(specs.Manager, "", specs.NodeReady), Self: true, Leader: true}, "p5 *|n1|Ready|Active|Leader|containerd 2.4.2"},
-		{api.Node{Node: node(specs.Manager, specs.Drain, specs.NodeDown)}, "p5|n1|Down|Drain|Reachable|containerd 2.4.2"},
-		{api.Node{Node: node(specs.Worker, specs.Pause, "")}, "p5|n1|Unknown|Pause||containerd 2.4.2"},
-	} {
-		if got := strings.Join(nodeRow(c.node), "|"); got != c.want {
-			t.Errorf("got %q, want %q", got, c.want)
-		}
 	}
 }

@@ -8,68 +8,76 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler"
-	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	remote "github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/planner"
 	"github.com/swarmgit/swarmgit/reconciler/store"
-	"github.com/swarmgit/swarmgit/runtime/agent"
 	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
 	"github.com/swarmgit/swarmgit/schema"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/encoding"
-	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// simCluster is a whole cluster in a synctest bubble: one manager whose Raft
-// writes to memory, agents with their databases on disk, and executors that only
-// remember. Everything between them is the real thing, but that a push comes
-// without git: its commit is a number and its files are a map.
+// simCluster is a whole cluster in a synctest bubble: machines on a network of
+// pipes, each with an agent whose database is on disk and an executor that only
+// remembers, some with a manager whose Raft writes to memory. Everything between
+// them is the real thing, but that a push comes without git: its commit is a
+// number and its files are a map.
 type simCluster struct {
 	*testing.T
-	log    *slog.Logger
-	memory *consensus.Memory
-	nodes  []*simNode
+	log        *slog.Logger
+	network    *simNetwork
+	nodes      []*simNode
+	behaviours map[string]executortest.Behaviour // of images, for machines that come later
 
 	mu      sync.Mutex
-	pipe    *wire.Pipe
-	manager *reconciler.Manager
-	excused map[string]bool // tasks that may run beside their successors
+	excused map[string]bool   // tasks that may run beside their successors
+	lost    map[*simNode]bool // machines whose tasks may
 
-	leave  func() // stops the manager
-	pushes int
-	head   string            // the last acknowledged commit
-	acked  map[string]string // what was acknowledged: commit -> subject
+	pushes  int
+	head    string            // the last acknowledged commit
+	acked   map[string]string // what was acknowledged: commit -> subject
+	unknown map[string]bool   // commits of which no manager could say what became
 }
 
-// newSimCluster brings up nodes n1, n2, ...; the manager runs on n1.
-func newSimCluster(t *testing.T, nodes ...specs.NodeDescription) *simCluster {
+// newSimCluster brings up nodes n1, n2, ...; the first ones are managers, and n1
+// makes the cluster.
+func newSimCluster(t *testing.T, managers int, nodes ...specs.NodeDescription) *simCluster {
 	c := &simCluster{
-		T: t, log: slog.New(newSimLog(t)), memory: consensus.NewMemory(), acked: make(map[string]string),
-		excused: make(map[string]bool),
+		T: t, log: slog.New(newSimLog(t)), network: newSimNetwork(), behaviours: make(map[string]executortest.Behaviour),
+		acked: make(map[string]string), unknown: make(map[string]bool), excused: make(map[string]bool), lost: make(map[*simNode]bool),
 	}
-	var rows specs.Transaction
 	for i, description := range nodes {
-		n := newSimNode(c, fmt.Sprintf("n%d", i+1), description)
-		c.nodes = append(c.nodes, n)
-		row := specs.Node{ID: n.id, Created: time.Now(), Spec: specs.NodeSpec{Role: specs.Worker}}
+		n := c.addMachine(description)
 		if i == 0 {
-			row.Spec.Role = specs.Manager
+			n.manage(&reconciler.First{ClusterID: "sim", Name: "sim", NodeID: n.id})
+			c.awaitLeader()
+			n.start()
+			continue
 		}
-		rows = append(rows, specs.Change{Node: specs.Insert(n.id, row)})
-	}
-	c.write(func(store.Snapshot) specs.Transaction { return rows })
-	c.startManager()
-	for _, n := range c.nodes {
+		role := specs.Worker
+		if i < managers {
+			role = specs.Manager
+		}
+		c.admit(n, role)
 		n.start()
+		if role == specs.Manager {
+			n.manage(nil)
+		}
 	}
+	t.Cleanup(c.stop)
+	c.awaitManagers()
+	c.awaitReady()
+	return c
+}
+
+func (c *simCluster) awaitReady() {
+	c.Helper()
 	c.await("every node is ready", func(snap store.Snapshot) bool {
 		for _, n := range c.nodes {
 			if row, _ := snap.Node(n.id); row.Seen.Status != specs.NodeReady {
@@ -78,35 +86,52 @@ func newSimCluster(t *testing.T, nodes ...specs.NodeDescription) *simCluster {
 		}
 		return true
 	})
-	t.Cleanup(c.stop)
-	return c
+}
+
+// rest waits until nothing is written any more, for two minutes at most: what
+// fails again and again never rests.
+func (c *simCluster) rest() {
+	last, since := uint64(0), time.Now()
+	for end := since.Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+		if index := c.snapshot().Index(); index != last {
+			last, since = index, time.Now()
+		}
+		if time.Since(since) >= simRest {
+			return
+		}
+	}
+}
+
+// simRest is longer than anything waits that is not for a lost node: a restart,
+// an update's delay, a task that is watched, and the node that stops slowly.
+const simRest = 20 * time.Second
+
+// addMachine makes a machine that is no node of the cluster yet.
+func (c *simCluster) addMachine(description specs.NodeDescription) *simNode {
+	n := newSimNode(c, fmt.Sprintf("n%d", len(c.nodes)+1), description)
+	for image, behaviour := range c.behaviours {
+		n.engine.SetImage(image, behaviour)
+	}
+	c.nodes = append(c.nodes, n)
+	return n
+}
+
+// admit makes the machine a node, as if it had joined with a token.
+func (c *simCluster) admit(n *simNode, role specs.Role) {
+	c.Helper()
+	row := specs.Node{ID: n.id, Created: time.Now(), Spec: specs.NodeSpec{Role: role}}
+	if err := c.leader().Propose(c.Context(), specs.Transaction{{Node: specs.Insert(n.id, row)}}); err != nil {
+		c.Fatal(err)
+	}
 }
 
 func (c *simCluster) stop() {
+	c.network.heal()
+	var all sync.WaitGroup
 	for _, n := range c.nodes {
-		n.stop()
+		all.Go(n.kill)
 	}
-	c.stopManager()
-}
-
-// write changes rows that only the api writes, which has no call for it yet,
-// while the manager is away.
-func (c *simCluster) write(change func(store.Snapshot) specs.Transaction) {
-	c.Helper()
-	st := store.New()
-	raft, err := consensus.Open(consensus.Config{NodeID: "n1", Store: st, Bootstrap: true, Memory: c.memory, Log: c.log})
-	if err != nil {
-		c.Fatal(err)
-	}
-	done := c.background("write", raft.Run)
-	defer done()
-	if _, err := raft.Leading(c.Context()); err != nil {
-		c.Fatal(err)
-	}
-	errs, err := raft.Propose(c.Context(), []specs.Transaction{change(st.Snapshot())})
-	if err := errors.Join(append(errs, err)...); err != nil {
-		c.Fatal(err)
-	}
+	all.Wait()
 }
 
 // background runs f until the returned function is called, which waits for it.
@@ -125,57 +150,20 @@ func (c *simCluster) background(what string, f func(context.Context) error) (sto
 	}
 }
 
-// startManager opens a manager over what the one before left, and waits until it
-// leads.
-func (c *simCluster) startManager() {
-	c.Helper()
-	m, err := reconciler.New(c.Context(), reconciler.Config{NodeID: "n1", ClusterName: "sim", Memory: c.memory, Log: c.log})
-	if err != nil {
-		c.Fatal(err)
+// snapshot is the state as the leader has it, or while nobody leads whoever has
+// most of it.
+func (c *simCluster) snapshot() store.Snapshot {
+	if m := c.leader(); m != nil {
+		return m.Snapshot()
 	}
-	mux, pipe := http.NewServeMux(), wire.NewPipe()
-	m.RegisterNodes(mux)
-	c.mu.Lock()
-	c.manager, c.pipe = m, pipe
-	c.mu.Unlock()
-	runs := c.background("manager", m.Run)
-	serves := c.background("node port", func(ctx context.Context) error { return wire.Serve(ctx, pipe, mux) })
-	c.leave = func() {
-		serves()
-		runs()
-		if err := m.Close(); err != nil {
-			c.Error(err)
+	newest := store.New().Snapshot()
+	for _, n := range c.managers() {
+		if snap := n.managing().Snapshot(); snap.Index() > newest.Index() {
+			newest = snap
 		}
 	}
-	for m.Leader() == "" {
-		time.Sleep(10 * time.Millisecond)
-	}
+	return newest
 }
-
-func (c *simCluster) stopManager() { c.leave() }
-
-// restartManager restarts the manager. What it knew is known again.
-func (c *simCluster) restartManager(away time.Duration) {
-	c.Helper()
-	c.stopManager()
-	before := c.manager.Snapshot()
-	time.Sleep(away)
-	c.startManager()
-	after := c.manager.Snapshot()
-	if before.Index() == after.Index() && before.Digest() != after.Digest() {
-		c.Errorf("the restarted manager has another state at index %d", after.Index())
-	}
-	c.wantAcknowledged()
-}
-
-// connect is how a node's agent finds the manager.
-func (c *simCluster) connect(nodeID string) *wire.Client {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return wire.NewClient(c.pipe.As(wire.Identity{NodeID: nodeID, Role: specs.Worker}))
-}
-
-func (c *simCluster) snapshot() store.Snapshot { return c.manager.Snapshot() }
 
 // await waits until the store says so; a minute is for ever.
 func (c *simCluster) await(what string, holds func(store.Snapshot) bool) {
@@ -191,6 +179,7 @@ func (c *simCluster) await(what string, holds func(store.Snapshot) bool) {
 
 // image says how the tasks of an image behave on every node.
 func (c *simCluster) image(name string, b executortest.Behaviour) {
+	c.behaviours[name] = b
 	for _, n := range c.nodes {
 		n.engine.SetImage(name, b)
 	}
@@ -223,16 +212,23 @@ func (c *simCluster) tryPush(tree fs.FS, options ...string) (simPush, string, er
 		Ref: "refs/heads/main", Old: c.head, New: commit, Followed: true, Options: options, Files: tree,
 		Commit: remote.Commit{Hash: commit, Author: "sim", Subject: fmt.Sprintf("edit %d", c.pushes)},
 	}
-	checked, err := c.manager.Check(c.Context(), push, &out)
+	leader := c.leader()
+	if leader == nil {
+		return simPush{}, "", errNobodyLeads
+	}
+	checked, err := leader.Check(c.Context(), push, &out)
 	if err != nil {
 		return simPush{}, out.String(), err
 	}
 	if err := checked.Commit(c.Context()); err != nil {
+		c.unknown[commit] = errors.Is(err, remote.ErrOutcomeUnknown)
 		return simPush{}, out.String(), err
 	}
 	c.head, c.acked[commit] = commit, push.Commit.Subject
 	return simPush{commit, checked}, out.String(), nil
 }
+
+var errNobodyLeads = errors.New("nobody leads")
 
 func (c *simCluster) push(tree fs.FS) simPush {
 	c.Helper()
@@ -276,41 +272,6 @@ func (c *simCluster) revision(commit string) specs.Revision {
 	return specs.Revision{}
 }
 
-// simNode is one worker. Its engine lives on while its agent restarts.
-type simNode struct {
-	cluster *simCluster
-	id      string
-	dir     string
-	engine  *executortest.Memory
-	leave   func() // stops the agent; nil while it is away
-}
-
-func newSimNode(c *simCluster, id string, description specs.NodeDescription) *simNode {
-	n := &simNode{cluster: c, id: id, dir: filepath.Join(c.TempDir(), id), engine: executortest.NewMemory(c.Errorf)}
-	if err := os.MkdirAll(n.dir, 0o700); err != nil {
-		c.Fatal(err)
-	}
-	description.Hostname = id
-	n.engine.SetDescription(description)
-	return n
-}
-
-func (n *simNode) start() {
-	a := agent.New(agent.Config{
-		NodeID: n.id, Dir: n.dir, Executor: simEngine{n.engine, n.cluster}, Log: n.cluster.log,
-		Connect:  func(context.Context) (*wire.Client, error) { return n.cluster.connect(n.id), nil },
-		Describe: n.engine.Describe,
-	})
-	n.leave = n.cluster.background("agent "+n.id, a.Run)
-}
-
-func (n *simNode) stop() {
-	if n.leave != nil {
-		n.leave()
-		n.leave = nil
-	}
-}
-
 // simEngine looks at the whole cluster whenever a task has started.
 type simEngine struct {
 	*executortest.Memory
@@ -338,8 +299,18 @@ func newSimLog(t *testing.T) simLog {
 	return simLog{slog.NewTextHandler(out, nil), t}
 }
 
+// provoked is what is an error on a machine, and done to it on purpose.
+var provoked = map[string]bool{
+	"the disk hangs: this manager gives up leadership": true,
+	"changes are refused":                              true, // the disk is full
+}
+
+func (l simLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return simLog{l.Handler.WithAttrs(attrs), l.t}
+}
+
 func (l simLog) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelError {
+	if r.Level >= slog.LevelError && !provoked[r.Message] {
 		r.Attrs(func(a slog.Attr) bool {
 			l.t.Errorf("logged as an error: %s: %s", r.Message, a)
 			return true

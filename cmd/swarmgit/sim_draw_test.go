@@ -22,6 +22,7 @@ type simTree map[string]map[string]simService
 // simService is one service of a stack file.
 type simService struct {
 	image       string
+	global      bool // then replicas and maxPerNode do not count
 	replicas    int
 	parallelism int
 	delay       int // seconds
@@ -57,7 +58,12 @@ func (s simService) write(text *strings.Builder, name string) {
 		line(2, "environment: [LEVEL=%d]", s.env)
 	}
 	line(2, "deploy:")
-	line(3, "replicas: %d", s.replicas)
+	if s.global {
+		line(3, "mode: global")
+		s.maxPerNode = 0
+	} else {
+		line(3, "replicas: %d", s.replicas)
+	}
 	line(3, "update_config: {parallelism: %d, delay: %ds%s}", s.parallelism, s.delay, s.action)
 	if s.condition != "" {
 		line(3, "restart_policy: {condition: %s}", s.condition)
@@ -81,6 +87,11 @@ func (s simService) write(text *strings.Builder, name string) {
 type simDraw struct {
 	*rand.Rand
 	scarce bool // services compete for the last room
+	roomy  bool // nearly every task finds a node: one that does not is waited for
+}
+
+func newSimDraw(seed uint64) simDraw {
+	return simDraw{Rand: rand.New(rand.NewPCG(seed, 0)), scarce: seed%3 == 0}
 }
 
 func (d simDraw) chance(percent int) bool { return d.IntN(100) < percent }
@@ -98,6 +109,13 @@ func (d simDraw) nodes() []specs.NodeDescription {
 		nodes = append(nodes, simNodeOf(oneOf[specs.Bytes](d, 8<<30, 8<<30, 1<<20), oneOf(d, "ssd", "disk")))
 	}
 	return nodes
+}
+
+// some draws so many of them, in any order.
+func some[T any](d simDraw, n int, of []T) []T {
+	of = slices.Clone(of)
+	d.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+	return of[:n]
 }
 
 func simNodeOf(memory specs.Bytes, disk string) specs.NodeDescription {
@@ -168,10 +186,14 @@ func (d simDraw) edit(present simTree) simTree {
 }
 
 func (d simDraw) service() simService {
+	constraint := oneOf(d, "", "", "", "engine.labels.disk == ssd", "node.hostname != n1", "node.labels.zone == mars")
+	if d.roomy && d.chance(90) {
+		constraint = oneOf(d, "", "node.hostname != n1", "node.labels.zone != mars")
+	}
 	return simService{
-		image: simHealthy(d.IntN(simVersions)), replicas: d.IntN(6), parallelism: d.IntN(3), delay: d.IntN(3),
+		image: simHealthy(d.IntN(simVersions)), global: d.chance(25), replicas: d.IntN(6), parallelism: d.IntN(3), delay: d.IntN(3),
 		memory:     d.memory(),
-		constraint: oneOf(d, "", "", "", "engine.labels.disk == ssd", "node.hostname != n1", "node.labels.zone == mars"),
+		constraint: constraint,
 		maxPerNode: oneOf(d, 0, 0, 0, 2),
 	}
 }
@@ -179,7 +201,10 @@ func (d simDraw) service() simService {
 // memory draws a reservation that no service needs to compete for, unless the
 // nodes are to be scarce.
 func (d simDraw) memory() string {
-	if d.scarce {
+	switch {
+	case d.roomy && !d.chance(5):
+		return oneOf(d, "", "16M")
+	case d.scarce:
 		return oneOf(d, "", "1G", "2G", "3G")
 	}
 	return oneOf(d, "", "", "16M", "64G")
@@ -189,7 +214,7 @@ func (d simDraw) change(s simService) simService {
 	fresh := d.service()
 	switch d.IntN(6) {
 	case 0:
-		s.replicas = fresh.replicas
+		s.global, s.replicas = fresh.global, fresh.replicas
 	case 1:
 		s.env++
 	case 2:
@@ -210,7 +235,7 @@ func (d simDraw) spoil(tree simTree) (simTree, bool) {
 	for _, stack := range slices.Sorted(maps.Keys(spoiled)) {
 		for _, name := range slices.Sorted(maps.Keys(spoiled[stack])) {
 			s := spoiled[stack][name]
-			if s.replicas == 0 || s.memory == "64G" || s.constraint != "" {
+			if s.replicas == 0 && !s.global || s.memory == "64G" || s.constraint != "" {
 				continue
 			}
 			s.image = oneOf(d, simMissing, simCrash, simShort, simUnable)

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/swarmgit/swarmgit/reconciler/converge"
 	"github.com/swarmgit/swarmgit/reconciler/planner"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -17,6 +17,7 @@ func (c *simCluster) wantInvariants() {
 	c.wantAcknowledged()
 	c.wantOneTaskPerSlot()
 	c.wantOneStartPerTask()
+	c.wantOneState()
 	snap := c.snapshot()
 	if before, after := snap.Digest(), c.digestAfterRestore(snap); before != after {
 		c.Errorf("digest %s before a restore, %s after it", before.Short(), after.Short())
@@ -26,7 +27,7 @@ func (c *simCluster) wantInvariants() {
 // wantAcknowledged: a push that was told ok is in the store.
 func (c *simCluster) wantAcknowledged() {
 	c.Helper()
-	if at := c.manager.Refs()["refs/heads/main"]; at != c.head {
+	if at := c.main(); at != c.head && !c.unknown[at] {
 		c.Errorf("main is at %q, and %q was acknowledged", at, c.head)
 	}
 	for commit, subject := range c.acked {
@@ -36,10 +37,34 @@ func (c *simCluster) wantAcknowledged() {
 	}
 }
 
+// main is the commit that the cluster is at.
+func (c *simCluster) main() string {
+	ref, _ := c.snapshot().Ref("refs/heads/main")
+	return ref.Commit
+}
+
+// wantOneState: the managers, left alone, hold the same.
+func (c *simCluster) wantOneState() {
+	c.Helper()
+	c.awaitManagers()
+	snap := c.snapshot()
+	for _, n := range c.managers() {
+		other := n.managing().Snapshot()
+		if other.Index() == snap.Index() && other.Digest() != snap.Digest() {
+			c.Errorf("manager %s has another state at index %d", n.id, snap.Index())
+		}
+	}
+}
+
 // wantOneTaskPerSlot: no slot has two processes, whatever is being replaced. It
 // is called after every start.
 func (c *simCluster) wantOneTaskPerSlot() {
 	c.mu.Lock()
+	for n := range c.lost {
+		for id := range n.running() {
+			c.excused[id] = true
+		}
+	}
 	excused := maps.Clone(c.excused)
 	c.mu.Unlock()
 	for slot, tasks := range c.running() {
@@ -47,6 +72,17 @@ func (c *simCluster) wantOneTaskPerSlot() {
 		if len(tasks) > 1 {
 			c.Errorf("%s runs more than once: tasks %v", slot, slices.Sorted(maps.Keys(tasks)))
 		}
+	}
+}
+
+// setLost excuses what some machines run until that is said again of others.
+func (c *simCluster) setLost(some ...*simNode) {
+	c.wantOneTaskPerSlot() // excuses what the lost ones have started to the end
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.lost)
+	for _, n := range some {
+		c.lost[n] = true
 	}
 }
 
@@ -76,16 +112,15 @@ func (c *simCluster) wantOneStartPerTask() {
 	}
 }
 
-// running is what the nodes run now: slot -> task IDs.
+// running is what the nodes run now: name of the task, which is its slot -> task IDs.
 func (c *simCluster) running() map[string]map[string]bool {
 	running := make(map[string]map[string]bool)
 	for _, n := range c.nodes {
 		for _, task := range n.engine.Running() {
-			slot := fmt.Sprintf("%s.%d", task.ServiceName, task.Slot)
-			if running[slot] == nil {
-				running[slot] = make(map[string]bool)
+			if running[task.Name] == nil {
+				running[task.Name] = make(map[string]bool)
 			}
-			running[slot][task.ID] = true
+			running[task.Name][task.ID] = true
 		}
 	}
 	return running
@@ -199,8 +234,8 @@ func (c *simCluster) wantSlots(snap store.Snapshot, svc specs.Service, running m
 			c.Errorf("%s does not run its spec: the nodes run %v", name, slices.Sorted(maps.Keys(runs)))
 		}
 	}
-	if slots != svc.Spec.WantedReplicas() {
-		c.Errorf("%s has %d slots with a task, want %d", svc.Spec.Name, slots, svc.Spec.WantedReplicas())
+	if wanted := converge.Wanted(snap, svc); slots != wanted {
+		c.Errorf("%s has %d slots with a task, want %d", svc.Spec.Name, slots, wanted)
 	}
 	if c.Failed() {
 		c.ps(svc)
@@ -209,7 +244,7 @@ func (c *simCluster) wantSlots(snap store.Snapshot, svc specs.Service, running m
 
 // ps logs the tasks of a service.
 func (c *simCluster) ps(svc specs.Service) {
-	c.Logf("%s wants %d of %s, rollout %s %s", svc.Spec.Name, svc.Spec.WantedReplicas(), svc.Spec.Task.Short(),
+	c.Logf("%s wants %d of %s, rollout %s %s", svc.Spec.Name, converge.Wanted(c.snapshot(), svc), svc.Spec.Task.Short(),
 		svc.Rollout.State, svc.Rollout.Message)
 	for task := range c.snapshot().TasksOf(svc.ID) {
 		c.Logf("    %s %s of %s on %q since %s, desired %s since %s: %s %s", task.Name(), task.State(), task.Spec.Short(), task.Want.Node,

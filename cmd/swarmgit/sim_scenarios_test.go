@@ -24,7 +24,7 @@ func scenario(t *testing.T, nodes int, tell func(*simCluster)) {
 		for i := range descriptions {
 			descriptions[i] = simNodeOf(8<<30, "ssd")
 		}
-		c := newSimCluster(t, descriptions...)
+		c := newSimCluster(t, 1, descriptions...)
 		c.image(simMissing, executortest.NoSuchImage(simMissing))
 		c.image(simCrash, executortest.Exits(10*time.Millisecond, 1))
 		c.image(simShort, executortest.Exits(3*time.Second, 0))

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -16,17 +15,20 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// TestSimulatedCluster tells a random story for each seed. SIM_SEEDS says how
-// many seeds, SIM_SEED the first one, SIM_LOG=1 shows the daemon's log:
+// TestSimulatedCluster tells a random story of one manager for each seed.
+// SIM_SEEDS says how many seeds, SIM_SEED the first one, SIM_LOG=1 shows the
+// daemons' log:
 //
 //	SIM_SEED=17 SIM_SEEDS=1 go test ./cmd/swarmgit -run TestSimulatedCluster -v
-func TestSimulatedCluster(t *testing.T) {
-	first, seeds := simSetting(t, "SIM_SEED", 1), simSetting(t, "SIM_SEEDS", 100)
+func TestSimulatedCluster(t *testing.T) { simulate(t, 100, newSimStory) }
+
+func simulate(t *testing.T, most int, story func(t *testing.T, seed uint64) *simStory) {
+	first, seeds := simSetting(t, "SIM_SEED", 1), simSetting(t, "SIM_SEEDS", most)
 	t.Logf("seeds %d to %d", first, first+seeds-1)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { newSimStory(t, uint64(seed)).tell() })
+			synctest.Test(t, func(t *testing.T) { story(t, uint64(seed)).tell() })
 		})
 	}
 }
@@ -46,34 +48,26 @@ func simSetting(t *testing.T, name string, otherwise int) int {
 // simStory is pushes and troubles, one after the other.
 type simStory struct {
 	*simCluster
-	draw simDraw
-	tree simTree // healthy, as it was pushed last
+	draw     simDraw
+	chapters int     // besides pushes that mend
+	tree     simTree // healthy, as it was pushed last
 }
 
 func newSimStory(t *testing.T, seed uint64) *simStory {
-	draw := simDraw{Rand: rand.New(rand.NewPCG(seed, 0)), scarce: seed%3 == 0}
-	s := &simStory{simCluster: newSimCluster(t, draw.nodes()...), draw: draw, tree: simTree{}}
-	for image, behaviour := range draw.images() {
-		s.image(image, behaviour)
-	}
-	return s
+	draw := newSimDraw(seed)
+	return beginSimStory(newSimCluster(t, 1, draw.nodes()...), draw, 5)
 }
 
-// chapters is how many pushes a story has, besides those that mend.
-const chapters = 5
+func beginSimStory(c *simCluster, draw simDraw, chapters int) *simStory {
+	for image, behaviour := range draw.images() {
+		c.image(image, behaviour)
+	}
+	return &simStory{simCluster: c, draw: draw, chapters: chapters, tree: simTree{}}
+}
 
 func (s *simStory) tell() {
-	for range chapters {
-		switch n := s.draw.IntN(100); {
-		case n < 55:
-			s.predicted()
-		case n < 75:
-			s.spoiled()
-		case n < 85:
-			s.overtaken()
-		default:
-			s.struck()
-		}
+	for range s.chapters {
+		s.chapter()
 		s.wantInvariants()
 		if s.Failed() {
 			return
@@ -85,12 +79,29 @@ func (s *simStory) tell() {
 	}
 }
 
+func (s *simStory) chapter() {
+	if len(s.managers()) > 1 && s.draw.chance(60) {
+		oneOf(s.draw, s.shaken, s.shaken, s.left, s.lost, s.ordered, s.appointed)()
+		return
+	}
+	switch n := s.draw.IntN(100); {
+	case n < 55:
+		s.predicted()
+	case n < 75:
+		s.spoiled()
+	case n < 85:
+		s.overtaken()
+	default:
+		s.struck()
+	}
+}
+
 // predicted pushes a healthy edit, lets troubles happen that must change
 // nothing, and compares what happened with the plan.
 func (s *simStory) predicted() {
 	s.tree = s.draw.edit(s.tree)
 	files := s.tree.files()
-	plan, before := s.plan(files), s.running()
+	plan, before, nodes := s.plan(files), s.running(), s.nodeTimes()
 	p := s.push(files)
 	for range s.draw.IntN(3) {
 		time.Sleep(s.draw.upTo(8 * time.Second))
@@ -101,6 +112,7 @@ func (s *simStory) predicted() {
 	if happened := s.happened(before); happened != plan.Totals {
 		s.Errorf("planned %s, happened %s", plan.Totals, happened)
 	}
+	s.wantReadySince(nodes)
 	s.wantConverged()
 	switch {
 	case len(plan.Paused) > 0: // by a push before, and not mended by this one
@@ -120,16 +132,24 @@ func (s *simStory) wantState(p simPush, state specs.RevisionState) {
 	}
 }
 
+// unnoticed is how long a node may be silent without being taken for lost.
+const unnoticed = 8 * time.Second
+
 // trouble is what a node or a manager may have for some seconds without any
 // effect on what runs.
 func (s *simStory) trouble() {
+	if len(s.managers()) > 1 && s.draw.chance(60) {
+		s.managerTrouble(s.draw.upTo(unnoticed))
+		s.wantInvariants()
+		return
+	}
 	n := oneOf(s.draw, s.nodes...)
 	switch s.draw.IntN(4) {
 	case 0:
 		s.restartManager(s.draw.upTo(3 * time.Second))
 	case 1:
 		n.stop()
-		time.Sleep(s.draw.upTo(8 * time.Second))
+		time.Sleep(s.draw.upTo(unnoticed))
 		n.start()
 	case 2:
 		n.engine.SetDown(true)
@@ -207,7 +227,8 @@ func (s *simStory) struck() {
 		time.Sleep(s.draw.upTo(3 * time.Minute))
 		n.start()
 	}
-	time.Sleep(2 * time.Minute)
+	s.awaitReady()
+	s.rest()
 	s.wantConverged()
 }
 

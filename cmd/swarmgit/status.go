@@ -34,9 +34,12 @@ func statusCommand(opt *options) *cobra.Command {
 const shownTroubles = 10
 
 func printStatus(w io.Writer, s api.StatusReply) {
+	if s.Leader == "" {
+		fmt.Fprintln(w, wrapped("! ", leaderlessLine(s.Managers)))
+	}
 	fmt.Fprintln(w, clusterLine(s))
-	if s.Disk != "" {
-		fmt.Fprintln(w, wrapped("! ", "writes are refused: "+s.Disk))
+	for _, line := range nodeNews(s) {
+		fmt.Fprintln(w, wrapped("! ", line))
 	}
 	for _, t := range s.Troubles[:min(len(s.Troubles), shownTroubles)] {
 		fmt.Fprintln(w, wrapped("! ", troubleLine(t, s.Timestamp)))
@@ -49,6 +52,35 @@ func printStatus(w io.Writer, s api.StatusReply) {
 	if len(s.Stacks) > 0 {
 		fmt.Fprintln(w, stackLines(s.Stacks))
 	}
+	if s.Managers.Advice != "" {
+		fmt.Fprintln(w, s.Managers.Advice)
+	}
+}
+
+// leaderlessLine says what still works, and what does not.
+func leaderlessLine(m api.ManagerCounts) string {
+	return fmt.Sprintf("no leader: %d of %s reachable; what runs goes on, nothing can be changed", m.Reachable, plural(m.Total, "manager"))
+}
+
+// shownNodes is how many nodes a line names.
+const shownNodes = 5
+
+// nodeNews is what is wrong with managers and nodes, worst first.
+func nodeNews(s api.StatusReply) []string {
+	var news []string
+	if s.Disk != "" {
+		news = append(news, "writes are refused: "+s.Disk)
+	}
+	if lost := s.Managers.Unreachable; len(lost) > 0 {
+		news = append(news, fmt.Sprintf("%s cannot be reached: %s", plural(len(lost), "manager"), named(lost, shownNodes)))
+	}
+	if s.Held != "" {
+		news = append(news, s.Held)
+	}
+	if down := s.Nodes.Down; len(down) > 0 {
+		news = append(news, fmt.Sprintf("%s down: %s", plural(len(down), "node"), named(down, shownNodes)))
+	}
+	return news
 }
 
 func troubleLine(t api.TaskTrouble, now time.Time) string {
@@ -80,15 +112,18 @@ func serviceOf(task string) string {
 }
 
 func clusterLine(s api.StatusReply) string {
+	if s.Leader == "" {
+		return fmt.Sprintf("%s: %s, how they are is not known without a leader", s.Cluster, plural(s.Nodes.Total, "node"))
+	}
 	nodes := plural(s.Nodes.Ready, "node") + " ready"
 	if s.Nodes.Ready < s.Nodes.Total {
 		nodes = fmt.Sprintf("%d of %s ready", s.Nodes.Ready, plural(s.Nodes.Total, "node"))
 	}
-	leader := "no leader"
-	if s.Leader != "" {
-		leader = "leader " + s.Leader
+	more := ""
+	if len(s.Managers.Unreachable) > 0 {
+		more = " more"
 	}
-	return fmt.Sprintf("%s: %s, %s (can lose %d), %s", s.Cluster, nodes, plural(s.Managers, "manager"), max(s.Managers-1, 0)/2, leader)
+	return fmt.Sprintf("%s: %s, %s (can lose %d%s), leader %s", s.Cluster, nodes, plural(s.Managers.Total, "manager"), s.Managers.CanLose, more, s.Leader)
 }
 
 func revisionLine(s api.StatusReply) string {

@@ -17,7 +17,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // healthyStatus is the cluster of the mock-up in a good hour.
 func healthyStatus() api.StatusReply {
 	return api.StatusReply{
-		Cluster: "prod", Nodes: api.NodeCounts{Ready: 5, Total: 5}, Managers: 3, Leader: "n1",
+		Cluster: "prod", Nodes: api.NodeCounts{Ready: 5, Total: 5}, Managers: api.ManagerCounts{Total: 3, Reachable: 3, CanLose: 1}, Leader: "n1",
 		Revision: &api.Revision{Current: true, Revision: specs.Revision{
 			Source: "main", Commit: "7bd31c2" + strings.Repeat("0", 33), Subject: "web: 1.4.0, five replicas",
 			Progress: specs.RevisionProgress{State: specs.RevisionHealthy, Since: noon.Add(-2 * hour)},
@@ -82,13 +82,46 @@ prod: 5 nodes ready, 3 managers (can lose 1), leader n1
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours, degraded
 `},
 		{"a full disk and nobody leads", func(s *api.StatusReply) {
-			s.Disk, s.Leader, s.Managers = "60M of the disk are free", "", 1
+			s.Disk, s.Leader, s.Managers = "60M of the disk are free", "", api.ManagerCounts{Total: 1, Reachable: 1}
 			s.Nodes = api.NodeCounts{Ready: 0, Total: 1}
 		}, `
-prod: 0 of 1 node ready, 1 manager (can lose 0), no leader
+! no leader: 1 of 1 manager reachable; what runs goes on, nothing can be changed
+prod: 1 node, how they are is not known without a leader
 ! writes are refused: 60M of the disk are free
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
   shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
+`},
+		{"managers are lost, and nobody leads", func(s *api.StatusReply) {
+			s.Leader, s.Nodes = "", api.NodeCounts{Total: 5}
+			s.Managers = api.ManagerCounts{Total: 3, Reachable: 1, Unreachable: []string{"n2", "n3"}}
+		}, `
+! no leader: 1 of 3 managers reachable; what runs goes on, nothing can be
+  changed
+prod: 5 nodes, how they are is not known without a leader
+! 2 managers cannot be reached: n2, n3
+main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+  shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
+`},
+		{"a manager and many nodes are lost", func(s *api.StatusReply) {
+			s.Nodes = api.NodeCounts{Ready: 5, Total: 12, Down: []string{"n2", "n6", "n7", "n8", "n9", "w1", "w2"}}
+			s.Managers = api.ManagerCounts{Total: 3, Reachable: 2, Unreachable: []string{"n2"}}
+			s.Held = "7 of 12 nodes went down at once: their tasks are replaced in 41 seconds if they stay away"
+		}, `
+prod: 5 of 12 nodes ready, 3 managers (can lose 0 more), leader n1
+! 1 manager cannot be reached: n2
+! 7 of 12 nodes went down at once: their tasks are replaced in 41 seconds if
+  they stay away
+! 7 nodes down: n2, n6, n7, n8, n9 and 2 more
+main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+  shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
+`},
+		{"four managers", func(s *api.StatusReply) {
+			s.Managers = api.ManagerCounts{Total: 4, Reachable: 4, CanLose: 1, Advice: "4 managers, can lose 1; 3 would do as well"}
+		}, `
+prod: 5 nodes ready, 4 managers (can lose 1), leader n1
+main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+  shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
+4 managers, can lose 1; 3 would do as well
 `},
 		{"paused", func(s *api.StatusReply) {
 			s.Revision.Progress = specs.RevisionProgress{
@@ -101,7 +134,7 @@ main: 7bd31c2 "web: 1.4.0, five replicas", paused since 30 seconds
   shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
 `},
 		{"nothing pushed", func(s *api.StatusReply) {
-			*s = api.StatusReply{Cluster: "swarmgit", Nodes: api.NodeCounts{Ready: 1, Total: 1}, Managers: 1, Leader: "n1"}
+			*s = api.StatusReply{Cluster: "swarmgit", Nodes: api.NodeCounts{Ready: 1, Total: 1}, Managers: api.ManagerCounts{Total: 1, Reachable: 1}, Leader: "n1"}
 		}, `
 swarmgit: 1 node ready, 1 manager (can lose 0), leader n1
 nothing was pushed yet: see "swarmgit git-url"

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// advertised is where other nodes reach this manager: what the operator says,
+// else the address that the port listens at, else the one that this machine
+// uses to reach others. bound is where the port listens; it has the real port.
+func advertised(flag string, bound net.Addr, own func() (netip.Addr, error)) (string, error) {
+	at, err := netip.ParseAddrPort(bound.String())
+	if err != nil {
+		return "", fmt.Errorf("the node port listens at %s, which is no address: %w", bound, err)
+	}
+	if flag != "" {
+		host, port, err := net.SplitHostPort(flag)
+		if err != nil {
+			host, port = strings.Trim(flag, "[]"), fmt.Sprint(at.Port())
+		}
+		if host == "" || net.ParseIP(host) != nil && net.ParseIP(host).IsUnspecified() {
+			return "", fmt.Errorf("--advertise %s: name the address that the other nodes reach this one at", flag)
+		}
+		return net.JoinHostPort(host, port), nil
+	}
+	if !at.Addr().IsUnspecified() {
+		return at.String(), nil
+	}
+	addr, err := own()
+	if err != nil {
+		return "", err
+	}
+	return netip.AddrPortFrom(addr, at.Port()).String(), nil
+}
+
+// ownAddr is the address that this machine uses to reach others: by its default
+// route, else its only one. Nothing is sent.
+func ownAddr() (netip.Addr, error) {
+	if conn, err := net.Dial("udp", "192.0.2.1:9"); err == nil { // an address that is nobody's; see RFC 5737
+		defer conn.Close()
+		return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr(), nil
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("look for this machine's address: %w: name it with --advertise", err)
+	}
+	return onlyAddr(all)
+}
+
+// onlyAddr picks the address of a machine that has one; a machine without any
+// network is alone.
+func onlyAddr(all []net.Addr) (netip.Addr, error) {
+	var found []string
+	var only netip.Addr
+	for _, a := range all {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err == nil && prefix.Addr().IsGlobalUnicast() {
+			only, found = prefix.Addr(), append(found, prefix.Addr().String())
+		}
+	}
+	switch len(found) {
+	case 0:
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
+	case 1:
+		return only, nil
+	}
+	return netip.Addr{}, fmt.Errorf("this machine has the addresses %s: say with --advertise at which one the other nodes reach it", strings.Join(found, ", "))
+}
+
+// defaultPort is where nodes meet.
+const defaultPort = "2377"
+
+// managerAddr is an address of --join, with the default port.
+func managerAddr(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("--join: name the address of a manager")
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host, port = strings.Trim(text, "[]"), defaultPort
+	}
+	if _, invalid := net.LookupPort("tcp", port); host == "" || strings.Contains(host, "/") || invalid != nil {
+		return "", fmt.Errorf("--join %s: write it as HOST or HOST:PORT, such as 10.0.0.1:%s", text, defaultPort)
+	}
+	return net.JoinHostPort(host, cmp.Or(port, defaultPort)), nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/ca"
+	"github.com/swarmgit/swarmgit/runtime/identity"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// tunnel leads from the machine that runs the tests to an address that this one
+// reaches.
+func (h *machine) tunnel(t testing.TB, to string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := h.dial(to)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+				go func() {
+					_, _ = io.Copy(way[0], way[1])
+					_ = way[0].(*net.TCPConn).CloseWrite() // it may be closed
+				}()
+			}
+		}
+	}()
+	return l.Addr().String()
+}
+
+// nodePort is where nodes meet a manager.
+func (c *realCluster) nodePort() string { return c.machine.addr + ":" + defaultPort }
+
+// strangers try to get in.
+func strangers(t *testing.T, f *realFleet) {
+	leader, inside := f.awaitLeader(t), f.nodes[len(f.nodes)-1]
+	addr := inside.machine.tunnel(t, leader.nodePort())
+	token, err := specs.ParseJoinToken(f.token(t, false))
+	do(t, err)
+	length := len(leader.log(t))
+	t.Run("Garbage", func(t *testing.T) { garbage(t, addr) })
+	t.Run("NoCertificate", func(t *testing.T) { noCertificate(t, addr, token) })
+	t.Run("Worker", func(t *testing.T) { presumptuousWorker(t, addr, inside) })
+	t.Run("OtherCluster", func(t *testing.T) { otherCluster(t, addr, token) })
+	said := leader.log(t)[length:]
+	wantWords(t, said, "a connection to the node port was refused")
+	if strings.Contains(said, string(token.Secret)) {
+		t.Error("the log holds the token")
+	}
+	note(t, f.person(t, f.followers(leader)[0]))
+}
+
+// garbage is no TLS.
+func garbage(t *testing.T, addr string) {
+	for _, words := range []string{"GET / HTTP/1.1\r\n\r\n", strings.Repeat("\x16\x03\x01\xff", 5000), "\x00"} {
+		conn, err := net.Dial("tcp", addr)
+		do(t, err)
+		_, err = io.WriteString(conn, words)
+		do(t, err)
+		do(t, conn.(*net.TCPConn).CloseWrite())
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Logf("%.10q: %v", words, err)
+		}
+		conn.Close()
+	}
+}
+
+// isRefused checks the kind and the words of a refusal.
+func isRefused(t testing.TB, err error, kind wire.Kind, words string) {
+	t.Helper()
+	if err == nil || wire.KindOf(err) != kind || !strings.Contains(err.Error(), words) {
+		t.Errorf("got %v (%s), want %q (%s)", err, wire.KindOf(err), words, kind)
+	}
+}
+
+// noCertificate calls what nodes may call, and joins with a wrong token.
+func noCertificate(t *testing.T, addr string, token specs.JoinToken) {
+	client := wire.JoinClient(addr, token.Root)
+	defer client.Close()
+	_, err := wire.JoinManagers.Call(t.Context(), client, wire.JoinManagersRequest{})
+	isRefused(t, err, wire.Unauthenticated, "nodes that have a certificate")
+	token.Secret = specs.Hidden(strings.Repeat("0", len(token.Secret)))
+	_, err = identity.Join(t.Context(), t.TempDir(), []string{addr}, token, slog.New(slog.DiscardHandler))
+	isRefused(t, err, wire.PermissionDenied, "token")
+	token.Root[0]++
+	_, err = identity.Join(t.Context(), t.TempDir(), []string{addr}, token, slog.New(slog.DiscardHandler))
+	isRefused(t, err, wire.PermissionDenied, wire.ErrOtherCluster.Error())
+}
+
+// presumptuousWorker has a good certificate, and asks for more than that gives.
+func presumptuousWorker(t *testing.T, addr string, n *realCluster) {
+	self, err := identity.Load(n.path("data/identity"))
+	do(t, err)
+	client := self.Credentials().Client(addr)
+	defer client.Close()
+	_, err = wire.JoinManagers.Call(t.Context(), client, wire.JoinManagersRequest{Address: "10.213.77.250:2377"})
+	isRefused(t, err, wire.PermissionDenied, "a worker may not call")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	do(t, err)
+	who := self.Credentials().Certificate().Subject
+	who.OrganizationalUnit = []string{wire.RoleName(specs.Manager)}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: who, DNSNames: []string{wire.RoleName(specs.Manager)}}, key)
+	do(t, err)
+	reply, err := wire.Certify.Call(t.Context(), client, wire.CertifyRequest{CSR: csr})
+	do(t, err)
+	cert, err := x509.ParseCertificate(reply.Chain[0])
+	do(t, err)
+	if got, err := wire.IdentityOf(cert); err != nil || got != self.Credentials().Self() || reply.Role != specs.Worker {
+		t.Errorf("it is certified as %+v, %v", got, err)
+	}
+	conn, err := self.Credentials().Dial(t.Context(), addr, wire.Raft)
+	if err == nil {
+		defer conn.Close()
+		if _, err = conn.Read(make([]byte, 1)); err == nil {
+			t.Error("a worker speaks Raft")
+		}
+	}
+}
+
+// otherCluster is a manager of another cluster. It is refused by both sides, and
+// by this one too when it trusts anybody.
+func otherCluster(t *testing.T, addr string, token specs.JoinToken) {
+	authority, err := ca.NewAuthority(ca.Options{}, time.Now())
+	do(t, err)
+	other, err := identity.Create(t.Context(), t.TempDir(), func(ctx context.Context, csr []byte) (wire.CertifyReply, error) {
+		return ca.Issue(ctx, authority, csr, wire.Identity{NodeID: newID(), Role: specs.Manager, ClusterID: newID()}, time.Now(), nil)
+	})
+	do(t, err)
+	client := other.Credentials().Client(addr)
+	defer client.Close()
+	_, err = wire.JoinManagers.Call(t.Context(), client, wire.JoinManagersRequest{})
+	isRefused(t, err, wire.Unavailable, "its certificate is from another authority")
+	conn, err := tls.Dial("tcp", addr, &tls.Config{
+		InsecureSkipVerify: true, NextProtos: []string{string(wire.Calls)}, GetClientCertificate: other.Credentials().Show})
+	if err == nil {
+		defer conn.Close()
+		_, err = conn.Read(make([]byte, 1))
+	}
+	if err == nil || !strings.Contains(err.Error(), "remote error: tls: ") {
+		t.Errorf("a stranger is answered: %v", err)
+	}
+	_, err = identity.Join(t.Context(), t.TempDir(), []string{addr}, authority.Token(specs.Worker), slog.New(slog.DiscardHandler))
+	isRefused(t, err, wire.PermissionDenied, wire.ErrOtherCluster.Error())
+}
+
+// idleConnections fill the leader's port with who says nothing, while people
+// work.
+func idleConnections(t *testing.T, f *realFleet) {
+	leader := f.awaitLeader(t)
+	p := f.person(t, f.followers(leader)[0])
+	for range 200 {
+		conn, err := f.nodes[len(f.nodes)-1].machine.dial(leader.nodePort())
+		do(t, err)
+		defer conn.Close()
+	}
+	note(t, p)
+	if now := f.awaitLeader(t); now != leader {
+		t.Errorf("%s leads now", now.name())
+	}
+}

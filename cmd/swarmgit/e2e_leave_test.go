@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+func TestMayLeave(t *testing.T) {
+	for _, tc := range []struct {
+		managers, nodes int
+		want            []string
+	}{
+		{1, 1, []string{"this node is the only manager", "its services, its revisions and its Git repository are lost: --force"}},
+		{1, 3, []string{"this node is the only manager", "repository are lost, and with them what leads 2 other nodes: --force"}},
+		{2, 2, []string{"one of 2 managers", "2 of 2 have to agree", "swarmgit node demote self", "--force"}},
+		{3, 9, []string{"one of 3 managers", "2 of 3 have to agree", "swarmgit node demote self", "--force"}},
+	} {
+		err := mayLeave(tc.managers, tc.nodes)
+		if wire.KindOf(err) != wire.InvalidArgument {
+			t.Fatalf("%d managers, %d nodes: %v", tc.managers, tc.nodes, err)
+		}
+		wantWords(t, err.Error(), tc.want...)
+	}
+}
+
+// hasLeft demands that the node's daemon has ended by itself and that its
+// machine is none any more.
+func (c *realCluster) hasLeft(t *testing.T) {
+	t.Helper()
+	if err := c.daemon.Wait(); err != nil {
+		t.Errorf("the daemon of a node that left: %v", err)
+	}
+	c.daemon = nil
+	for _, name := range []string{"identity", "agent", "raft", "git", "logs", "settings.json"} {
+		if _, err := os.Stat(c.path("data/" + name)); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	_, errs, code := c.swarmgit("daemon", "--data-dir", c.path("data"), "--socket", c.path("sock"))
+	if code != 1 {
+		t.Errorf("a daemon of no node exits %d", code)
+	}
+	wantWords(t, errs, "holds no node yet", "--init", "--join")
+}
+
+// The last manager takes the cluster with it: what ran is gone, images stay.
+func TestLeaveOfTheLastManager(t *testing.T) {
+	c := ownCluster(t)
+	c.push(t, shop("e2e/app:1", 2))
+	running := c.running(t)
+	_, errs, code := c.swarmgit("leave")
+	if code != 1 || len(c.running(t)) != 2 {
+		t.Errorf("without --force it exits %d, and %d tasks run", code, len(c.running(t)))
+	}
+	wantWords(t, errs, "swarmgit: leave: refused: this node is the only manager")
+
+	out, errs, code := c.swarmgit("leave", "--force")
+	if code != 0 {
+		t.Fatalf("exits %d: %s%s", code, out, errs)
+	}
+	wantWords(t, out, "the cluster ends with its last manager", "stopping its tasks", "this node has left")
+	c.hasLeft(t)
+	for _, task := range running {
+		if _, err := os.Stat(fmt.Sprint("/proc/", task.Seen.PID)); err == nil {
+			t.Errorf("process %d of %s is still there", task.Seen.PID, task.Name)
+		}
+	}
+	if err := c.start(); err != nil { // with --init
+		t.Fatal(err)
+	}
+	out, _, _ = c.swarmgit("image", "ls")
+	wantWords(t, out, "e2e/app")
+	if left := c.tasks(t); len(left) > 0 {
+		t.Errorf("the new cluster has %d tasks", len(left))
+	}
+}
+
+// A worker that leaves is forgotten, and its tasks are replaced; a manager that is
+// forced gives up its vote first.
+func TestLeaveAFleet(t *testing.T) {
+	f := newFleet(t, 3, 2)
+	person := f.person(t, f.nodes[0])
+	person.push(t, map[string]string{"stacks/steady/stack.yml": steadyStack})
+	worker, manager := f.nodes[4], f.nodes[2]
+	_, errs, _ := worker.swarmgit("image", "ls")
+	wantWords(t, errs, "this node's executor has no images") // it answers for itself
+	f.must(t, worker, "leave")
+	worker.hasLeft(t)
+	f.await(t, "the others run its tasks", func() bool { return len(person.running(t)) == 4 })
+	if left := f.count(func(n api.Node) bool { return n.Seen.Status == specs.NodeReady }); left != 4 {
+		t.Errorf("%d nodes are ready", left)
+	}
+	_, errs, _ = manager.swarmgit("leave")
+	wantWords(t, errs, "one of 3 managers", "2 of 3")
+	f.must(t, manager, "leave", "--force")
+	manager.hasLeft(t)
+	if votes := f.votes(); votes != 2 {
+		t.Errorf("%d managers vote", votes)
+	}
+	out := f.must(t, f.nodes[1], "status")
+	wantWords(t, out, "3 nodes ready, 2 managers (can lose 0)")
+	if len(person.running(t)) != 4 {
+		t.Error("a manager that left took tasks with it")
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler"
+	"github.com/swarmgit/swarmgit/reconciler/ca"
+	"github.com/swarmgit/swarmgit/runtime/identity"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// beginning says how a machine becomes a node. It is of no matter for one that
+// is a node already, so that a daemon can be started with the same flags again.
+type beginning struct {
+	cluster   string // its name, to make one; empty otherwise
+	authority ca.Options
+	join      []string // addresses of managers, to join one
+	token     string
+}
+
+// identify returns who this node is. A machine that is no node yet makes a
+// cluster or joins one.
+func (n *node) identify(ctx context.Context) (*identity.Identity, error) {
+	dir, begin := identityDir(n.cfg.dataDir), n.cfg.begin
+	found, err := identity.Load(dir)
+	switch {
+	case errors.Is(err, identity.ErrExpired) && begin.token == "" && found.Credentials().Self().Role == specs.Manager:
+		n.cfg.log.WarnContext(ctx, "this manager's certificate has run out; it gives itself a new one if it can lead alone", "err", err)
+		return found, nil
+	case errors.Is(err, identity.ErrExpired) && begin.token != "", errors.Is(err, identity.ErrNone) && len(begin.join) > 0:
+		return n.join(ctx, dir)
+	case errors.Is(err, identity.ErrNone) && begin.cluster != "":
+		return n.found(ctx, dir)
+	case errors.Is(err, identity.ErrNone):
+		return nil, fmt.Errorf("%s holds no node yet: make a cluster with --init, or join one with --join ADDR --token TOKEN", n.cfg.dataDir)
+	}
+	return found, err
+}
+
+// join makes this machine a node of the cluster that the token is of.
+func (n *node) join(ctx context.Context, dir string) (*identity.Identity, error) {
+	token, err := specs.ParseJoinToken(n.cfg.begin.token)
+	if err != nil {
+		return nil, err
+	}
+	joined, err := identity.Join(ctx, dir, n.cfg.begin.join, token, n.cfg.log)
+	if err == nil && n.cfg.out != nil {
+		fmt.Fprintf(n.cfg.out, "This node has joined the cluster as a %s.\n", joined.Credentials().Self().Role)
+	}
+	return joined, err
+}
+
+// found makes a cluster. What it begins with is on disk before anything else: a
+// machine that stops here goes on with the same.
+func (n *node) found(ctx context.Context, dir string) (*identity.Identity, error) {
+	first, err := readFirst(n.firstPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		first, err = n.newFirst()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make a cluster: %w", err)
+	}
+	return identity.Create(ctx, dir, func(ctx context.Context, csr []byte) (wire.CertifyReply, error) {
+		self := wire.Identity{NodeID: first.NodeID, Role: specs.Manager, ClusterID: first.ClusterID}
+		return ca.Issue(ctx, first.Authority, csr, self, time.Now(), nil)
+	})
+}
+
+// newFirst draws what a cluster begins with, and keeps it.
+func (n *node) newFirst() (*reconciler.First, error) {
+	authority, err := ca.NewAuthority(n.cfg.begin.authority, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	first := &reconciler.First{ClusterID: newID(), NodeID: newID(), Name: n.cfg.begin.cluster, Authority: authority}
+	text, err := json.Marshal(first)
+	if err != nil {
+		return nil, err
+	}
+	return first, writeWhole(n.firstPath(), text)
+}
+
+// firstPath is where the beginning of a cluster lies until its managers have it.
+func (n *node) firstPath() string { return n.path("first.json") }
+
+func readFirst(path string) (*reconciler.First, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	first := new(reconciler.First)
+	if err := json.Unmarshal(text, first); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return first, nil
+}
+
+// writeWhole makes a file that holds all of text or does not exist.
+func writeWhole(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func newID() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails, by its contract
+	return specs.ID(random)
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/swarmgit/swarmgit/reconciler"
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// manager is this node's part as a manager.
+type manager struct {
+	*reconciler.Manager
+	address string // where other nodes reach it
+	port    *wire.Port
+	pipe    *wire.Pipe   // to itself
+	local   http.Handler // for the owner of the daemon
+	people  http.Handler // for who has a token
+}
+
+// office is a manager whenever the node's certificate says so, until ctx ends.
+func (n *node) office(ctx context.Context) error {
+	settle := sync.OnceFunc(func() { close(n.settled) })
+	for ctx.Err() == nil {
+		if n.role() == specs.Manager {
+			if err := n.manage(ctx, settle); err != nil {
+				return err
+			}
+			continue
+		}
+		settle()
+		select {
+		case <-n.changed:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+func (n *node) role() specs.Role { return n.identity.Credentials().Self().Role }
+
+// manage is one time as a manager: until the certificate says worker, or ctx
+// ends. opened is called once it can be asked. A manager that is none any more
+// forgets what it knew.
+func (n *node) manage(ctx context.Context, opened func()) error {
+	m, err := n.openManager(ctx)
+	if err != nil {
+		return err
+	}
+	n.setManager(m)
+	defer n.setManager(nil)
+	opened()
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	g, serving := errgroup.WithContext(serving)
+	nodes := http.NewServeMux()
+	m.RegisterNodes(nodes)
+	g.Go(func() error { return m.Run(serving) })
+	g.Go(func() error { return m.port.Run(serving) })
+	g.Go(func() error { return wire.Serve(serving, m.port.Listener(wire.Calls), wire.Authorize(nodes)) })
+	g.Go(func() error { return wire.Serve(serving, m.pipe, wire.Authorize(nodes)) })
+	g.Go(func() error { return n.forgetFirst(serving, m) })
+	g.Go(func() error {
+		defer stop()
+		return n.awaitDemotion(serving)
+	})
+	err = g.Wait()
+	if closed := m.Close(); err == nil || errors.Is(err, context.Canceled) {
+		err = closed
+	}
+	if err == nil && n.role() != specs.Manager {
+		n.cfg.log.InfoContext(ctx, "this node is a worker from now on")
+		err = errors.Join(os.RemoveAll(n.path("raft")), os.RemoveAll(n.path("git")))
+	}
+	return err
+}
+
+func (n *node) awaitDemotion(ctx context.Context) error {
+	for n.role() == specs.Manager {
+		select {
+		case <-n.changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// openManager opens the node port and the manager's data.
+func (n *node) openManager(ctx context.Context) (*manager, error) {
+	credentials := n.identity.Credentials()
+	l, err := listenTCP("--listen", n.cfg.listen)
+	if err != nil {
+		return nil, err
+	}
+	m := &manager{port: wire.NewPort(l, credentials, n.cfg.log), pipe: wire.NewPipe()}
+	if m.address, err = advertised(n.cfg.advertise, l.Addr(), ownAddr); err != nil {
+		m.port.Close()
+		return nil, err
+	}
+	first, err := readFirst(n.firstPath())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		m.port.Close()
+		return nil, err
+	}
+	if first != nil && n.cfg.out != nil {
+		welcome(n.cfg.out, first, m.address)
+	}
+	m.Manager, err = reconciler.New(ctx, reconciler.Config{
+		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images, Version: version, Log: n.cfg.log,
+		First: first, Network: raftNetwork{m.port.Listener(wire.Raft), credentials, m.address},
+		Credentials: credentials, Known: n.agent.Known,
+		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+			return credentials.Dial(ctx, addr, wire.Calls)
+		},
+	})
+	if err != nil {
+		m.port.Close()
+		return nil, err
+	}
+	own, _, _ := net.SplitHostPort(n.people.Addr().String()) // a listener's address is well formed
+	m.local = m.People()
+	m.people = api.Guard(m.local, []string{"127.0.0.1", "localhost", "::1", own}, m.Authorized)
+	return m, nil
+}
+
+// welcome tells who made a cluster how others join it.
+func welcome(w io.Writer, first *reconciler.First, addr string) {
+	fmt.Fprintf(w, "The cluster %s is made; this node is its first manager.\n", first.Name)
+	for _, role := range []specs.Role{specs.Worker, specs.Manager} {
+		fmt.Fprintf(w, "\nTo add a %s, run on another machine:\n    sudo swarmgit daemon --join %s --token %s\n", role, addr, first.Authority.Token(role))
+	}
+	fmt.Fprintln(w, "\n(\"swarmgit join-token worker|manager\" prints these again.)")
+}
+
+// raftNetwork joins the managers by the node port.
+type raftNetwork struct {
+	net.Listener
+	credentials *wire.Credentials
+	address     string
+}
+
+func (r raftNetwork) Address() string { return r.address }
+
+func (r raftNetwork) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	return r.credentials.Dial(ctx, addr, wire.Raft)
+}
+
+func (n *node) setManager(m *manager) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.manager = m
+}
+
+// forgetFirst removes what the cluster began with once its managers have it.
+func (n *node) forgetFirst(ctx context.Context, m *manager) error {
+	for {
+		snap, changed := m.Watch()
+		if snap.Cluster().ID != "" {
+			if err := os.Remove(n.firstPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("remove what the cluster began with: %w", err)
+			}
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// servePeople answers Git and the API over HTTP. A worker knows no tokens, and
+// nothing but where the managers are.
+func (n *node) servePeople(w http.ResponseWriter, r *http.Request) {
+	if m := n.managing(); m != nil {
+		m.people.ServeHTTP(w, r)
+		return
+	}
+	api.Elsewhere(n.managerAddrs).ServeHTTP(w, r)
+}
+
+// ownerMux answers the owner of the daemon.
+func (n *node) ownerMux() http.Handler {
+	mux := http.NewServeMux()
+	leaveCluster.Serve(mux, n.askToLeave)
+	mux.HandleFunc("/", n.serveLocal)
+	return mux
+}
+
+// serveLocal answers what is asked of the cluster. A worker has images too.
+func (n *node) serveLocal(w http.ResponseWriter, r *http.Request) {
+	if m := n.managing(); m != nil {
+		m.local.ServeHTTP(w, r)
+		return
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", api.Elsewhere(n.managerAddrs))
+	(&api.Server{Images: n.engine.images}).RegisterOwn(mux)
+	mux.ServeHTTP(w, r)
+}
+
+func (n *node) managerAddrs() []string {
+	var addrs []string
+	for _, m := range n.agent.Known() {
+		addrs = append(addrs, m.Addr)
+	}
+	return addrs
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+)
+
+// kept are the flags that a node remembers: a restarted daemon needs only its
+// data directory.
+var kept = []string{"listen", "advertise", "http", "socket", "containerd", "label"}
+
+// recall gives every kept flag that was not given the value that it had when the
+// daemon of this data directory was last started with it.
+func recall(flags *pflag.FlagSet, dataDir string) error {
+	text, err := os.ReadFile(settingsPath(dataDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	saved := map[string][]string{}
+	if err == nil {
+		err = json.Unmarshal(text, &saved)
+	}
+	if err != nil {
+		return fmt.Errorf("read the node's settings: %w: remove the file and give its flags again", err)
+	}
+	for _, name := range kept {
+		values, ok := saved[name]
+		if !ok || flags.Changed(name) {
+			continue
+		}
+		for _, value := range values {
+			if err := flags.Set(name, value); err != nil {
+				return fmt.Errorf("%s: %s: %w", settingsPath(dataDir), name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// remember writes the kept flags that were given, now or at an earlier start.
+func remember(flags *pflag.FlagSet, dataDir string) error {
+	given := map[string][]string{}
+	for _, name := range kept {
+		flag := flags.Lookup(name)
+		if !flag.Changed {
+			continue
+		}
+		given[name] = []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			given[name] = list.GetSlice()
+		}
+	}
+	text, err := json.MarshalIndent(given, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(settingsPath(dataDir), append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write the node's settings: %w", err)
+	}
+	return nil
+}
+
+func settingsPath(dataDir string) string { return filepath.Join(dataDir, "settings.json") }

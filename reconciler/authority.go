@@ -1,0 +1,52 @@
+package reconciler
+
+import (
+	"context"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/reconciler/ca"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// newAuthority is the cluster's certificate authority, which signs while this
+// manager leads.
+func (m *Manager) newAuthority() *ca.Server {
+	return ca.New(ca.Config{
+		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: m.log, Tell: m.renewals.tell,
+		Show: m.cfg.Credentials.Show,
+		Leader: func() string {
+			_, addr := m.raft.Leader()
+			return addr
+		},
+	})
+}
+
+// authority is the certificate authority as people ask for it.
+type authority struct {
+	*ca.Server
+	addr string // where machines join
+}
+
+var _ api.Authority = authority{}
+
+func (a authority) Token(ctx context.Context, role specs.Role, rotate bool) (specs.JoinToken, error) {
+	if rotate {
+		return a.RotateJoinToken(ctx, role)
+	}
+	return a.JoinToken(role)
+}
+
+func (a authority) Rotate(ctx context.Context, req api.RotateCARequest) error {
+	if req.Abort {
+		return a.Abort(ctx)
+	}
+	return a.Server.Rotate(ctx, ca.Options{CertPEM: req.Cert, KeyPEM: string(req.Key), External: req.External})
+}
+
+func (a authority) Watch(ctx context.Context, send func(api.CAProgress) error) error {
+	return a.Server.Watch(ctx, func(p ca.Progress) error {
+		return send(api.CAProgress{Text: p.String(), Nodes: p.Nodes, Renewed: p.Renewed, Waiting: p.Waiting, Done: p.Done()})
+	})
+}
+
+func (a authority) Addr() string { return a.addr }

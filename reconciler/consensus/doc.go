@@ -56,7 +56,10 @@
 // so gives none, until the leader has taken its vote away, brought it up to date
 // and given it back. Bootstrap on a wiped disk would make it the leader of a
 // cluster of its own: it is for the very first start alone. Two voters wiped at
-// the same time are more than three managers can bear.
+// the same time are more than three managers can bear. So is one that is wiped
+// while another has missed who votes: raft gives no vote to a candidate that it
+// does not know for a voter. Nothing is lost then, but nobody leads until people
+// take the wiped one out.
 //
 // # A bad disk
 //

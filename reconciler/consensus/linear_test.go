@@ -233,10 +233,11 @@ func (s *storm) restart(t *testing.T, i int) {
 }
 
 // wipe empties a manager's disk, but never those of two at the same time: that
-// may lose what both of them, and nobody else, have acknowledged.
+// may lose what both of them, and nobody else, have acknowledged. Nor while another
+// has missed who votes: see the package comment.
 func (s *storm) wipe(t *testing.T, i int) {
 	s.mu.Lock()
-	free := s.wiped == -1
+	free := s.wiped == -1 && s.othersAgree(i)
 	if free {
 		s.wiped = i
 	}
@@ -246,6 +247,31 @@ func (s *storm) wipe(t *testing.T, i int) {
 		s.memories[i] = NewMemory()
 		s.restart(t, i)
 	}
+}
+
+// othersAgree reports whether all managers but one name the same voters.
+func (s *storm) othersAgree(but int) bool {
+	var agreed string
+	for i, m := range s.managers {
+		if i == but {
+			continue
+		}
+		members, err := m.Members()
+		if err != nil {
+			return false
+		}
+		voters := ""
+		for _, member := range members {
+			if member.Voter {
+				voters += member.ID + " "
+			}
+		}
+		if agreed != "" && voters != agreed {
+			return false
+		}
+		agreed = voters
+	}
+	return true
 }
 
 // calm ends the storm and reads once more.

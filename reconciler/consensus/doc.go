@@ -58,8 +58,8 @@
 // cluster of its own: it is for the very first start alone. Two voters wiped at
 // the same time are more than three managers can bear. So is one that is wiped
 // while another has missed who votes: raft gives no vote to a candidate that it
-// does not know for a voter. Nothing is lost then, but nobody leads until people
-// take the wiped one out.
+// does not know for a voter. Nothing is lost then, but nobody leads, and there is
+// no command yet that mends it.
 //
 // # A bad disk
 //

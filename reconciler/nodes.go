@@ -79,8 +79,5 @@ func (m *Manager) left(ctx context.Context, _ wire.LeaveRequest) (wire.LeaveRepl
 
 // Forget removes a node as it was at its SpecVersion, and refuses it from now on.
 func (m *Manager) Forget(ctx context.Context, node specs.Node) error {
-	return m.Propose(ctx, specs.Transaction{
-		{Node: specs.Remove[specs.Node](node.ID, node.SpecVersion)},
-		ca.Removal(m.store.Snapshot().Authority(), node, m.raft.Now()),
-	})
+	return m.Propose(ctx, ca.Removal(m.store.Snapshot().Authority(), node, m.raft.Now()))
 }

@@ -23,11 +23,9 @@ func (s *Server) JoinToken(role specs.Role) (specs.JoinToken, error) {
 	return a.Token(role), nil
 }
 
-// Forget removes a node as it was at its SpecVersion, and refuses its
-// certificate from then on.
+// Forget writes the Removal of a node.
 func (s *Server) Forget(ctx context.Context, node specs.Node) error {
-	removal := Removal(s.Store.Snapshot().Authority(), node, s.Now())
-	return s.write(ctx, specs.Change{Node: specs.Remove[specs.Node](node.ID, node.SpecVersion)}, removal)
+	return s.write(ctx, Removal(s.Store.Snapshot().Authority(), node, s.Now())...)
 }
 
 // RotateJoinToken makes a new token for that role; the old one is not valid any

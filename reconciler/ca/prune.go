@@ -11,9 +11,9 @@ import (
 // refused, for managers whose clock is behind.
 const removalMargin = time.Hour
 
-// Removal is the change that refuses a node from now on. It belongs into the
-// transaction that forgets the node's row.
-func Removal(a specs.Authority, node specs.Node, now time.Time) specs.Change {
+// Removal forgets a node as it was at its SpecVersion, and refuses its certificate
+// from then on.
+func Removal(a specs.Authority, node specs.Node, now time.Time) specs.Transaction {
 	until := now.Add(a.Lifetime()) // it may have renewed since it was last seen
 	if seen := node.Seen.Certificate.NotAfter; seen.After(until) {
 		until = seen
@@ -21,7 +21,7 @@ func Removal(a specs.Authority, node specs.Node, now time.Time) specs.Change {
 	a.Removed, a.Readmissions = cloned(a.Removed), cloned(a.Readmissions)
 	a.Removed[node.ID] = until.Add(removalMargin)
 	delete(a.Readmissions, node.ID)
-	return specs.Change{Authority: &a}
+	return specs.Transaction{{Node: specs.Remove[specs.Node](node.ID, node.SpecVersion)}, {Authority: &a}}
 }
 
 // prune drops the removed nodes whose certificate has run out, and readmissions

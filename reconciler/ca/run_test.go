@@ -171,7 +171,7 @@ func TestRunForgetsInTime(t *testing.T) {
 		if l.count(); len(l.store.Snapshot().Authority().Readmissions) != 0 {
 			l.Error("not forgotten")
 		}
-		l.write(specs.Change{Node: specs.Remove[specs.Node](node.ID, node.SpecVersion)}, Removal(l.store.Snapshot().Authority(), node, time.Now()))
+		l.write(Removal(l.store.Snapshot().Authority(), node, time.Now())...)
 		self := wire.Identity{NodeID: node.ID}
 		time.Sleep(specs.DefaultCertExpiry)
 		if l.count(); l.Refuse(self) == nil {

@@ -35,7 +35,7 @@ func (h *machine) tunnel(t testing.TB, to string) string {
 			if err != nil {
 				return
 			}
-			far, err := h.dial(to)
+			far, err := h.dial(to, 5*time.Second)
 			if err != nil {
 				near.Close()
 				continue
@@ -173,7 +173,7 @@ func idleConnections(t *testing.T, f *realFleet) {
 	leader := f.awaitLeader(t)
 	p := f.person(t, f.followers(leader)[0])
 	for range 200 {
-		conn, err := f.nodes[len(f.nodes)-1].machine.dial(leader.nodePort())
+		conn, err := f.nodes[len(f.nodes)-1].machine.dial(leader.nodePort(), 5*time.Second)
 		do(t, err)
 		defer conn.Close()
 	}

@@ -8,11 +8,16 @@ package specs
 type Change struct {
 	TaskSpec *TaskSpec `json:"task_spec,omitempty"` // stored under its hash until nothing refers to it
 
+	Payload  *Payload         `json:"payload,omitempty"` // likewise, under its version
+	External *Patch[External] `json:"external,omitempty"`
+
 	Cluster   *Cluster         `json:"cluster,omitempty"`
 	Authority *Authority       `json:"authority,omitempty"`
 	Source    *Patch[Source]   `json:"source,omitempty"`
 	Ref       *Patch[Ref]      `json:"ref,omitempty"`
 	Stack     *Patch[StackRow] `json:"stack,omitempty"`
+
+	Review *Patch[Review] `json:"review,omitempty"`
 
 	Revision         *Patch[Revision]         `json:"revision,omitempty"` // creates or prunes
 	RevisionProgress *Patch[RevisionProgress] `json:"revision_progress,omitempty"`

@@ -1,12 +1,24 @@
 package specs
 
 import (
+	"fmt"
+	"io"
 	"math/big"
 	"strings"
 )
 
 // IDLength is the length of every ID: base36 characters, as in Swarm.
 const IDLength = 25
+
+// NewID draws an identifier from random, which must not fail: crypto/rand.Reader
+// never does.
+func NewID(random io.Reader) string {
+	var drawn [16]byte
+	if _, err := io.ReadFull(random, drawn[:]); err != nil {
+		panic(fmt.Sprintf("draw an identifier: %v", err))
+	}
+	return ID(drawn)
+}
 
 // ID turns 16 random bytes into an identifier of 25 lower-case base36
 // characters. The caller brings the randomness.

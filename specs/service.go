@@ -1,6 +1,9 @@
 package specs
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Mode says how many tasks a service has.
 type Mode string
@@ -21,15 +24,21 @@ type ServiceSpec struct {
 	Name     string            `json:"name"`  // shop_web, unique in the cluster whatever the case
 	Stack    string            `json:"stack"` // shop
 	Labels   map[string]string `json:"labels,omitempty"`
+	Image    string            `json:"image,omitempty"` // as the stack file says; the task's has the digest that was found for it
 	Mode     Mode              `json:"mode,omitempty"`
 	Replicas *uint64           `json:"replicas,omitempty"` // nil is 1
 	Task     Hash              `json:"task"`
+
+	RequireDigest bool `json:"require_digest,omitempty"` // refuse an image that goes by its tag
 
 	Placement Placement     `json:"placement,omitzero"`
 	Restart   RestartPolicy `json:"restart,omitzero"`
 	Update    UpdateConfig  `json:"update,omitzero"`
 	Rollback  UpdateConfig  `json:"rollback,omitzero"`
 }
+
+// ShortName is the service's name in its stack file.
+func (s ServiceSpec) ShortName() string { return strings.TrimPrefix(s.Name, s.Stack+"_") }
 
 // WantedReplicas is Replicas with its default of 1. In a global service it means
 // nothing: there the nodes are counted, see converge.Wanted.

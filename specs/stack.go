@@ -7,34 +7,26 @@ type Stack struct {
 	Name     string            `json:"name"`
 	Services []ServiceSpec     `json:"services,omitempty"` // sorted by name
 	Tasks    map[Hash]TaskSpec `json:"tasks,omitempty"`    // what the services refer to
+	Files    []StackFile       `json:"-"`                  // that the services refer to, as the repository has them
+	Payloads map[Hash]Payload  `json:"-"`                  // what the tasks refer to, once Files are resolved
 	Origins  Origins           `json:"-"`
 }
 
 // StackRow is one stack in the cluster's memory. It belongs to the first source
-// that defined it. Written by the planner.
+// that defined it. Written by the planner; its source also by the api, when the
+// stack is adopted or its source removed.
 type StackRow struct {
 	Name     string `json:"name"`
-	Source   string `json:"source"`
+	Source   string `json:"source"`   // empty: its source was removed, and it belongs to whoever defines it next
 	Revision string `json:"revision"` // the commit that last changed it
 	Version  uint64 `json:"version"`
 }
 
-// Source is a repository and a branch that the cluster follows. The source
-// "main" is the cluster's own remote. Written by the api.
-type Source struct {
-	Name    string `json:"name"`
-	Branch  string `json:"branch"`
-	Version uint64 `json:"version"`
-}
-
-// MainSource is the name of the cluster's own remote.
-const MainSource = "main"
-
-// Ref is a branch of the cluster's own remote. The row, not the repository on
-// disk, is the truth. Written by git.
+// Ref is a branch of the cluster's own remote, or where an outside source is.
+// The row, not the repository on disk, is the truth. Written by git.
 type Ref struct {
-	Name    string `json:"name"`   // refs/heads/main
-	Commit  string `json:"commit"` // 40 hex digits
+	Name    string `json:"name"`   // refs/heads/main, refs/sources/infra
+	Commit  string `json:"commit"` // 40 hex digits; empty before the first of an outside source
 	Version uint64 `json:"version"`
 }
 
@@ -63,16 +55,19 @@ func (s RevisionState) Ended() bool {
 // Revision is one commit of a source as the cluster saw it.
 type Revision struct {
 	// Written once by git, when the commit arrives.
-	ID       string    `json:"id"`     // sortable: a counter of the source, then the commit
-	Source   string    `json:"source"` // main
-	Commit   string    `json:"commit"` // 40 hex digits
-	Author   string    `json:"author"`
-	Subject  string    `json:"subject"` // first line of the message
-	Created  time.Time `json:"created"`
-	Stacks   int       `json:"stacks"`             // in the commit
-	Changed  []string  `json:"changed,omitempty"`  // stacks whose services changed
-	Problems []Problem `json:"problems,omitempty"` // of a refused one
-	Warnings []Problem `json:"warnings,omitempty"`
+	ID     string `json:"id"`     // sortable: a counter, then the commit
+	Source string `json:"source"` // main
+	Commit string `json:"commit"` // 40 hex digits
+	// Rewritten: the commit does not descend from the one before, because the
+	// history of an outside source was rewritten.
+	Rewritten bool      `json:"rewritten,omitempty"`
+	Author    string    `json:"author"`
+	Subject   string    `json:"subject"` // first line of the message
+	Created   time.Time `json:"created"`
+	Stacks    int       `json:"stacks"`             // in the commit
+	Changed   []string  `json:"changed,omitempty"`  // stacks whose services changed
+	Problems  []Problem `json:"problems,omitempty"` // of a refused one
+	Warnings  []Problem `json:"warnings,omitempty"`
 
 	// Progress is written by converge, after git wrote its first value.
 	Progress        RevisionProgress `json:"progress"`
@@ -90,7 +85,8 @@ type RevisionProgress struct {
 type Cluster struct {
 	ID      string          `json:"id"`
 	Name    string          `json:"name"`
-	Key     []byte          `json:"key"` // 32 random bytes: keys the hashes under which secret values are shown
+	Key     []byte          `json:"key"`               // 32 random bytes: keys the hashes under which secret values are shown, and seals secrets
+	AgeKey  []byte          `json:"age_key,omitempty"` // sealed under Key: opens what is encrypted for the cluster
 	Created time.Time       `json:"created"`
 	Spec    ClusterSettings `json:"spec,omitzero"`
 	Version uint64          `json:"version"`
@@ -102,9 +98,9 @@ const DefaultOrphanAfter = 24 * time.Hour
 
 // ClusterSettings are the operator's choices for the whole cluster.
 type ClusterSettings struct {
-	History         *int     `json:"history,omitempty"`          // ended tasks kept per slot; nil is DefaultHistory, negative keeps all
-	HeartbeatPeriod Duration `json:"heartbeat_period,omitempty"` // 0 is DefaultHeartbeat
-	OrphanAfter     Duration `json:"orphan_after,omitempty"`     // how long a node may be down before its tasks are given up; 0 is DefaultOrphanAfter
-	PackLimit       Bytes    `json:"pack_limit,omitempty"`       // largest push; 0 is 32M
-	Tokens          []Hash   `json:"tokens,omitempty"`           // SHA-256 of each lasting token that may push
+	History         *int          `json:"history,omitempty"`          // ended tasks kept per slot; nil is DefaultHistory, negative keeps all
+	HeartbeatPeriod Duration      `json:"heartbeat_period,omitempty"` // 0 is DefaultHeartbeat
+	OrphanAfter     Duration      `json:"orphan_after,omitempty"`     // how long a node may be down before its tasks are given up; 0 is DefaultOrphanAfter
+	PackLimit       Bytes         `json:"pack_limit,omitempty"`       // largest push; 0 is 32M
+	Tokens          []AccessToken `json:"tokens,omitempty"`           // lasting ones, oldest first
 }

@@ -42,6 +42,8 @@ type TaskSeen struct {
 	Err     string    `json:"err,omitempty"`     // why it failed or was rejected
 	Exit    *Exit     `json:"exit,omitempty"`
 	PID     int       `json:"pid,omitempty"` // while it runs
+
+	Health HealthSeen `json:"health,omitzero"` // of a task that is checked
 }
 
 // Exit is how a task's process ended.

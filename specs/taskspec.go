@@ -8,7 +8,7 @@ package specs
 // are integers. A new field must be omitted when zero too, or every task in
 // the world restarts at an upgrade; golden hashes guard that.
 type TaskSpec struct {
-	Runtime    string            `json:"runtime,omitempty"` // "" is a container
+	Runtime    string            `json:"runtime,omitempty"`
 	Image      string            `json:"image,omitempty"`
 	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Command    []string          `json:"command,omitempty"`
@@ -19,13 +19,15 @@ type TaskSpec struct {
 	Hostname   string            `json:"hostname,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
 
-	Mounts   []Mount  `json:"mounts,omitempty"`
-	ReadOnly bool     `json:"read_only,omitempty"`
-	CapAdd   []string `json:"cap_add,omitempty"`
-	CapDrop  []string `json:"cap_drop,omitempty"`
-	Init     bool     `json:"init,omitempty"`
-	TTY      bool     `json:"tty,omitempty"`
-	Stdin    bool     `json:"stdin_open,omitempty"`
+	Mounts   []Mount   `json:"mounts,omitempty"`
+	Secrets  []FileRef `json:"secrets,omitempty"` // sorted by target
+	Configs  []FileRef `json:"configs,omitempty"` // sorted by target
+	ReadOnly bool      `json:"read_only,omitempty"`
+	CapAdd   []string  `json:"cap_add,omitempty"`
+	CapDrop  []string  `json:"cap_drop,omitempty"`
+	Init     bool      `json:"init,omitempty"`
+	TTY      bool      `json:"tty,omitempty"`
+	Stdin    bool      `json:"stdin_open,omitempty"`
 
 	Sysctls     map[string]string `json:"sysctls,omitempty"`
 	Ulimits     []Ulimit          `json:"ulimits,omitempty"` // sorted by name
@@ -33,12 +35,22 @@ type TaskSpec struct {
 	ShmSize     Bytes             `json:"shm_size,omitempty"`
 	OOMScoreAdj int64             `json:"oom_score_adj,omitempty"`
 
+	Healthcheck *Healthcheck `json:"healthcheck,omitempty"` // nil is the image's own
+
+	HostPorts []HostPort `json:"host_ports,omitempty"` // sorted
+
 	StopSignal string    `json:"stop_signal,omitempty"`
 	StopGrace  *Duration `json:"stop_grace_period,omitempty"` // nil is DefaultStopGrace
 
 	Limits       Limits    `json:"limits,omitzero"`
 	Reservations Resources `json:"reservations,omitzero"`
 }
+
+// The runtimes of a task: what its program runs as.
+const (
+	RuntimeContainer = ""
+	RuntimeProcess   = "process" // a plain process of the node, without an image
+)
 
 // Resources are amounts of a node that a task reserves or a node has.
 type Resources struct {

@@ -1,0 +1,228 @@
+// Package template is what templates in specs mean, in Swarm's words: which
+// there are, whether one can be right, and its text on a node. It serves the
+// schema, which checks them where they are written, and the agent, which expands
+// them.
+//
+// The fields of [Context] may be named in environment variables, host names and
+// mounts, and in secrets and configs with template_driver: golang; these also
+// have the functions secret, config and env. The language is Go's text/template
+// without what could run without an end: no template calls another, a range goes
+// over fields only and not within another range. Every text on the way is
+// bounded, so the work is bounded by the size of the template.
+package template
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/template"
+	"text/template/parse"
+)
+
+// maxOutput is how long a text may get, in bytes: what the largest config has.
+const maxOutput = 1 << 20
+
+// Context is what a template can say of the task that it is expanded for.
+type Context struct {
+	Service struct {
+		ID, Name string
+		Labels   map[string]string
+	}
+	Node struct {
+		ID, Hostname string
+		Platform     struct{ Architecture, OS string }
+	}
+	Task struct{ ID, Name, Slot string } // the slot in a global service is its node's ID
+}
+
+// Files are what the functions of a payload give, by the name that the task has
+// for it: the target of a secret or a config, or a variable.
+type Files struct {
+	Secret, Config, Env func(name string) (string, error)
+}
+
+// Error is a mistake in a template, in words.
+type Error struct {
+	Line    int // in the template, from 1
+	Message string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// In reports whether the text is a template.
+func In(text string) bool { return strings.Contains(text, "{{") }
+
+// Check tries the text of a spec on a made-up task of a service with these
+// labels. Its error is an *Error.
+func Check(text string, labels map[string]string) error {
+	var c Context
+	c.Service.Labels = labels
+	_, err := Expand(text, c)
+	return err
+}
+
+// CheckPayload is Check for the content of a secret or a config. What it names
+// may be something else for each service, so only its form is checked.
+func CheckPayload(text string) error {
+	_, err := parsed(text, payloadFuncs(Files{}))
+	return err
+}
+
+// Expand is the text for a task. Its error is an *Error.
+func Expand(text string, c Context) (string, error) {
+	if !In(text) {
+		return text, nil
+	}
+	return expand(text, c, funcs)
+}
+
+// ExpandPayload is the content of a secret or a config for a task. Its error is
+// an *Error.
+func ExpandPayload(text string, c Context, files Files) (string, error) {
+	return expand(text, c, payloadFuncs(files))
+}
+
+func expand(text string, c Context, functions template.FuncMap) (string, error) {
+	t, err := parsed(text, functions)
+	if err != nil {
+		return "", err
+	}
+	var out bounded
+	if err := t.Execute(&out, c); err != nil {
+		return "", inWords(err)
+	}
+	return out.String(), nil
+}
+
+func parsed(text string, functions template.FuncMap) (*template.Template, error) {
+	t, err := template.New("").Option("missingkey=error").Funcs(functions).Parse(text)
+	if err != nil {
+		return nil, inWords(err)
+	}
+	if len(t.Templates()) > 1 {
+		return nil, &Error{1, "define and block are not for templates here: write the text where it stands"}
+	}
+	if t.Tree == nil {
+		return t, nil
+	}
+	return t, finite(t.Tree.Root, text, false)
+}
+
+// finite refuses what could go on without an end.
+func finite(n parse.Node, text string, inRange bool) error {
+	refuse := func(why string) error {
+		return &Error{1 + strings.Count(text[:min(int(n.Position()), len(text))], "\n"), why}
+	}
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, child := range n.Nodes {
+			if err := finite(child, text, inRange); err != nil {
+				return err
+			}
+		}
+	case *parse.IfNode:
+		return errors.Join(finite(n.List, text, inRange), finite(n.ElseList, text, inRange))
+	case *parse.WithNode:
+		return errors.Join(finite(n.List, text, inRange), finite(n.ElseList, text, inRange))
+	case *parse.TemplateNode:
+		return refuse("template is not for templates here: write the text where it stands")
+	case *parse.RangeNode:
+		switch {
+		case inRange:
+			return refuse("a range within a range is not for templates here")
+		case !overField(n.Pipe):
+			return refuse("a range goes over a field here, such as .Service.Labels")
+		}
+		return errors.Join(finite(n.List, text, true), finite(n.ElseList, text, inRange))
+	}
+	return nil
+}
+
+// overField reports that a pipeline is one field and nothing else.
+func overField(pipe *parse.PipeNode) bool {
+	if len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) != 1 {
+		return false
+	}
+	switch arg := pipe.Cmds[0].Args[0].(type) {
+	case *parse.FieldNode:
+		return true
+	case *parse.VariableNode:
+		return len(arg.Ident) > 1 // $.Service.Labels
+	}
+	return false
+}
+
+// bounded is an output that ends at maxOutput.
+type bounded struct{ strings.Builder }
+
+var errTooLong = fmt.Errorf("the text gets longer than %d KiB", maxOutput>>10)
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxOutput {
+		return 0, errTooLong
+	}
+	return b.Builder.Write(p)
+}
+
+// funcs are join, as in Swarm, and Go's own that make texts, with bounded results.
+var funcs = template.FuncMap{
+	"join":     func(texts []string, sep string) (string, error) { return short(strings.Join(texts, sep)) },
+	"print":    func(args ...any) (string, error) { return short(fmt.Sprint(args...)) },
+	"printf":   func(format string, args ...any) (string, error) { return short(fmt.Sprintf(format, args...)) },
+	"println":  func(args ...any) (string, error) { return short(fmt.Sprintln(args...)) },
+	"html":     func(args ...any) (string, error) { return short(template.HTMLEscaper(args...)) },
+	"js":       func(args ...any) (string, error) { return short(template.JSEscaper(args...)) },
+	"urlquery": func(args ...any) (string, error) { return short(template.URLQueryEscaper(args...)) },
+}
+
+func short(text string) (string, error) {
+	if len(text) > maxOutput {
+		return "", errTooLong
+	}
+	return text, nil
+}
+
+func payloadFuncs(files Files) template.FuncMap {
+	all := template.FuncMap{"secret": files.Secret, "config": files.Config, "env": files.Env}
+	for name, f := range funcs {
+		all[name] = f
+	}
+	return all
+}
+
+var (
+	place   = regexp.MustCompile(`^template: :(\d+)(?::\d+)?: `)
+	context = regexp.MustCompile(`^executing "" at <(.*?)>: `)
+	calling = regexp.MustCompile(`^error calling \w+: `)
+	absent  = regexp.MustCompile(`^can't evaluate field (\S+) in type .*`)
+	nokey   = regexp.MustCompile(`^map has no entry for key "(.*)"`)
+)
+
+// inWords takes Go's types and its ways out of an error of text/template.
+func inWords(err error) *Error {
+	text, line := err.Error(), 1
+	if m := place.FindStringSubmatch(text); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		text = text[len(m[0]):]
+	}
+	at := ""
+	if m := context.FindStringSubmatch(text); m != nil {
+		at, text = m[1], text[len(m[0]):]
+	}
+	text = calling.ReplaceAllString(text, "")
+	switch {
+	case errors.Is(err, errTooLong):
+		text = errTooLong.Error()
+	case absent.MatchString(text):
+		text = absent.ReplaceAllString(text, at+": there is no $1; there are "+
+			".Service.ID .Service.Name .Service.Labels .Node.ID .Node.Hostname .Node.Platform.OS .Node.Platform.Architecture .Task.ID .Task.Name .Task.Slot")
+	case nokey.MatchString(text):
+		text = nokey.ReplaceAllString(text, at+`: there is no "$1"`)
+	}
+	return &Error{line, text}
+}

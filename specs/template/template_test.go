@@ -1,0 +1,119 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+func example() (c Context) {
+	c.Service.ID, c.Service.Name, c.Service.Labels = "s1", "shop_web", map[string]string{"tier": "front", "team.name": "core"}
+	c.Node.ID, c.Node.Hostname, c.Node.Platform.OS, c.Node.Platform.Architecture = "n1", "alpha", "linux", "amd64"
+	c.Task.ID, c.Task.Name, c.Task.Slot = "t1", "shop_web.3", "3"
+	return c
+}
+
+func TestExpand(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain $ {": "plain $ {",
+		"{{.Service.ID}} {{.Service.Name}} {{.Service.Labels.tier}}":                            "s1 shop_web front",
+		`{{index .Service.Labels "team.name"}}`:                                                 "core",
+		"{{.Node.ID}}/{{.Node.Hostname}}/{{.Node.Platform.OS}}/{{.Node.Platform.Architecture}}": "n1/alpha/linux/amd64",
+		"{{.Task.ID}} {{.Task.Name}} {{.Task.Slot}}":                                            "t1 shop_web.3 3",
+		"{{range $k, $v := .Service.Labels}}{{$k}}={{$v}};{{end}}":                              "team.name=core;tier=front;",
+		"{{with .Task}}{{.Slot}}{{end}}{{if eq .Node.ID `n1`}}!{{end}}":                         "3!",
+		`{{printf "%03s" .Task.Slot}}`:                                                          "003",
+	} {
+		if got, err := Expand(text, example()); err != nil || got != want {
+			t.Errorf("%s is %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"{{.Task.Slott}}":                         ".Task.Slott: there is no Slott; there are .Service.ID",
+		"a\n{{.Service.Labels.tear}}":             `.Service.Labels.tear: there is no "tear"`,
+		"{{.Task.Slot":                            "unclosed action",
+		"\n{{nosuch}}":                            `function "nosuch" not defined`,
+		`{{secret "x"}}`:                          `function "secret" not defined`,
+		`{{template "x"}}`:                        "template is not for templates here",
+		`{{define "x"}}{{end}}`:                   "define and block are not",
+		"{{range 9999999999}}{{end}}":             "a range goes over a field",
+		"{{$x := 99999999}}\n{{range $x}}{{end}}": "a range goes over a field",
+		"{{range .Service.Labels}}{{range $.Service.Labels}}{{end}}{{end}}":                                            "a range within a range",
+		"{{if true}}{{else}}{{range len `abc`}}{{end}}{{end}}":                                                         "a range goes over a field",
+		`{{$x := "0123456789abcdef"}}` + strings.Repeat(`{{$x = print $x $x $x $x}}`, 20) + `{{$x}}`:                   "the text gets longer than 1024 KiB",
+		`{{$x := "x"}}` + strings.Repeat(`{{$x = printf "%[1]s%[1]s%[1]s%[1]s" $x}}`, 9) + strings.Repeat("{{$x}}", 5): "the text gets longer than 1024 KiB",
+		`{{printf "%9999999d" 1}}{{template "y" .}}`:                                                                   "template is not",
+	} {
+		_, err := Expand(text, example())
+		var mistake *Error
+		if !errors.As(err, &mistake) || !strings.Contains(mistake.Message, want) {
+			t.Errorf("%.60s: %v, want %q", text, err, want)
+			continue
+		}
+		if line := 1 + strings.Count(strings.SplitAfter(text, "{{$x := 99999999}}")[0], "\n"); strings.HasPrefix(text, "\n") && mistake.Line != line {
+			t.Errorf("%q is said of line %d", text, mistake.Line)
+		}
+		for _, noise := range []string{"struct", "template:", "executing", "<.", "error calling"} {
+			if strings.Contains(mistake.Message, noise) {
+				t.Errorf("%q is nothing for people: %q", mistake.Message, noise)
+			}
+		}
+	}
+}
+
+func TestExpandPayload(t *testing.T) {
+	files := Files{
+		Secret: func(name string) (string, error) { return "S-" + name, nil },
+		Config: func(name string) (string, error) { return "", fmt.Errorf("the task has no config %q", name) },
+		Env:    func(name string) (string, error) { return "E-" + name, nil },
+	}
+	got, err := ExpandPayload(`key={{secret "tls"}} env={{env "K"}} at={{.Task.Name}}`, example(), files)
+	if want := "key=S-tls env=E-K at=shop_web.3"; err != nil || got != want {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+	if _, err := ExpandPayload("\n\n{{config `app`}}", example(), files); err == nil || err.Error() != `the task has no config "app"` {
+		t.Errorf("got %v", err)
+	}
+	if err := CheckPayload(`{{secret "tls"}}{{config "x"}}{{env "y"}}`); err != nil {
+		t.Error(err)
+	}
+	var mistake *Error
+	if err := CheckPayload("a\nb {{secret}\n"); !errors.As(err, &mistake) || mistake.Line != 2 {
+		t.Errorf("got %v, %+v; want a mistake in line 2", err, mistake)
+	}
+}
+
+func TestExpandSpec(t *testing.T) {
+	spec := specs.TaskSpec{
+		Hostname: "web-{{.Task.Slot}}", Env: []string{"AT={{.Node.Hostname}}", "PLAIN=x", "{{UNSET}}"},
+		Mounts: []specs.Mount{{Type: specs.MountBind, Source: "/srv/{{.Task.Slot}}", Target: "/data/{{.Node.ID}}"}},
+	}
+	got, err := ExpandSpec(spec, example())
+	want := specs.TaskSpec{
+		Hostname: "web-3", Env: []string{"AT=alpha", "PLAIN=x", "{{UNSET}}"},
+		Mounts: []specs.Mount{{Type: specs.MountBind, Source: "/srv/3", Target: "/data/n1"}},
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if spec.Env[0] != "AT={{.Node.Hostname}}" || spec.Mounts[0].Source != "/srv/{{.Task.Slot}}" {
+		t.Error("the spec that was given is changed")
+	}
+	spec.Env[1] = "PLAIN={{.Service.Labels.x}}"
+	if _, err := ExpandSpec(spec, example()); err == nil || !strings.Contains(err.Error(), "expand the variable PLAIN: ") {
+		t.Errorf("got %v", err)
+	}
+	for spec, want := range map[string]bool{"plain": false, "x{{.Task.ID}}": true} {
+		if Templated(specs.TaskSpec{Hostname: spec}) != want {
+			t.Errorf("%s is templated: %v", spec, !want)
+		}
+	}
+}

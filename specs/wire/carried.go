@@ -5,7 +5,8 @@ import "github.com/swarmgit/swarmgit/specs"
 // Carried is the task specs that both ends of one assignment stream hold: a
 // spec from the message that brings it until no task of the stream names it.
 // Each end hands it every message in order, so that they always agree on what
-// need not be sent. The zero Carried is the beginning of a stream.
+// need not be sent. The zero Carried is the beginning of a stream. An end that has
+// the specs elsewhere hands it messages without them, and asks Holds.
 type Carried struct {
 	specs map[specs.Hash]specs.TaskSpec
 	users map[specs.Hash]int
@@ -17,6 +18,9 @@ func (c *Carried) Spec(h specs.Hash) (specs.TaskSpec, bool) {
 	spec, ok := c.specs[h]
 	return spec, ok
 }
+
+// Holds reports that the stream holds a spec.
+func (c *Carried) Holds(h specs.Hash) bool { return c.users[h] > 0 }
 
 // Take follows one message.
 func (c *Carried) Take(a Assignments) {

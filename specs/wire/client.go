@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"connectrpc.com/connect"
 )
@@ -25,10 +26,44 @@ func NewClient(dial Dial) *Client { return newClient(dial, cborCodec) }
 // NewJSONClient returns a client that speaks JSON, as people do.
 func NewJSONClient(dial Dial) *Client { return newClient(dial, jsonCodec) }
 
+// ClientOver returns a client that speaks CBOR over one connection. Calls fail
+// once it has ended. Who opened it closes it.
+func ClientOver(conn net.Conn) *Client {
+	var once atomic.Bool
+	return NewClient(func(context.Context) (net.Conn, error) {
+		if once.Swap(true) {
+			return nil, Errorf(Unavailable, "the connection has ended")
+		}
+		return conn, nil
+	})
+}
+
 func newClient(dial Dial, c codec) *Client {
 	transport := Transport(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) })
 	// The host is a name for the Host header; dial knows where to go.
 	return &Client{http: &http.Client{Transport: transport}, base: "http://swarmgit", options: clientOptions(c)}
+}
+
+// NewHTTPClient returns a client that speaks JSON to the port of people at base,
+// "http://127.0.0.1:2378" or "https://...", and shows a token of the cluster. It
+// goes the way that the environment says of proxies.
+func NewHTTPClient(base, token string) *Client {
+	return &Client{base: base, options: clientOptions(jsonCodec), http: &http.Client{
+		Transport:     bearer{token, http.DefaultTransport},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for base
+	}}
+}
+
+// bearer shows a token with each request.
+type bearer struct {
+	token string
+	http.RoundTripper
+}
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return b.RoundTripper.RoundTrip(r)
 }
 
 // Transport carries requests to other processes, by the connections that dial

@@ -11,7 +11,10 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -131,11 +134,18 @@ func (h *held) peer(s tls.ConnectionState) (Identity, error) {
 
 // Dial connects to the manager at addr and speaks protocol with it.
 func (c *Credentials) Dial(ctx context.Context, addr string, protocol Protocol) (net.Conn, error) {
+	return c.dial(ctx, addr, protocol, c.Show)
+}
+
+// show is what a TLS client shows to a server that asks for a certificate.
+type show func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
+func (c *Credentials) dial(ctx context.Context, addr string, protocol Protocol, show show) (net.Conn, error) {
 	h := c.held.Load()
 	return dialTLS(ctx, addr, &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{string(protocol)},
 		RootCAs: h.roots, ServerName: RoleName(specs.Manager),
-		GetClientCertificate: c.Show,
+		GetClientCertificate: show,
 		VerifyConnection: func(s tls.ConnectionState) error {
 			_, err := h.peer(s)
 			return err
@@ -195,7 +205,7 @@ func verifyByDigest(s tls.ConnectionState, digest [sha256.Size]byte) error {
 func dialTLS(ctx context.Context, addr string, config *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", addr)
+	conn, err := (&tls.Dialer{NetDialer: &attentive, Config: config}).DialContext(ctx, "tcp", addr)
 	if err == nil {
 		err = admitted(ctx, conn)
 	}
@@ -203,6 +213,22 @@ func dialTLS(ctx context.Context, addr string, config *tls.Config) (net.Conn, er
 		return nil, dialFailure(addr, err)
 	}
 	return conn, nil
+}
+
+// deafAfter is after how long without a word from the other side's kernel a
+// connection is broken: a node has three heartbeats until it is taken for lost,
+// and looks for another manager meanwhile.
+const deafAfter = 4 * time.Second
+
+// attentive has the kernel look after connections, which costs no process anything.
+var attentive = net.Dialer{
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: deafAfter / 2, Interval: deafAfter / 4, Count: 2},
+	Control: func(_, _ string, c syscall.RawConn) (err error) {
+		failed := c.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deafAfter.Milliseconds())) // of what is not acknowledged
+		})
+		return cmp.Or(failed, err)
+	},
 }
 
 // admitted waits until the other side lets this one in. It closes the connection

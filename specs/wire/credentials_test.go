@@ -237,7 +237,7 @@ func TestRenewedCredentialsAreUsed(t *testing.T) {
 func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	root := newAuthority(t)
 	addr, _ := openPort(t, root.node(manager("m1")))
-	for range maxHandshakes + maxHandshakes/2 {
+	for range maxCallers + maxCallers/2 {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
@@ -248,5 +248,35 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	defer client.Close()
 	if got, err := whoIsNode.Call(t.Context(), client, askMe{}); err != nil || got.Name != "w1" {
 		t.Errorf("known as %q, %v", got.Name, err)
+	}
+}
+
+// TestManagersDoNotStandInLine has all room for nodes taken.
+func TestManagersDoNotStandInLine(t *testing.T) {
+	root := newAuthority(t)
+	addr, port := openPort(t, root.node(manager("m1")))
+	for range maxHandshakes {
+		port.handshakes[Calls] <- struct{}{}
+	}
+	client := root.node(worker("w1")).Client(addr)
+	defer client.Close()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := whoIsNode.Call(t.Context(), client, askMe{})
+		answered <- err
+	}()
+	conn, err := root.node(manager("m2")).Dial(t.Context(), addr, Raft)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	select {
+	case err := <-answered:
+		t.Errorf("a node found room: %v", err)
+	default:
+	}
+	port.handshakes[Calls].leave()
+	if err := <-answered; err != nil {
+		t.Error(err)
 	}
 }

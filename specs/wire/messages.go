@@ -14,6 +14,8 @@ const (
 	Heartbeat = Dialogue[HeartbeatRequest, HeartbeatReply]("/swarmgit.node/Heartbeat")
 	// Assigned streams the node's tasks, all of them first and then as they change.
 	Assigned = ServerStream[AssignmentsRequest, Assignments]("/swarmgit.node/Assignments")
+	// Content is one version of a secret or config of a task of the node that calls.
+	Content = Unary[ContentRequest, ContentReply]("/swarmgit.node/Content")
 	// Report brings what the node sees of its tasks.
 	Report = Unary[ReportRequest, ReportReply]("/swarmgit.node/Report")
 	// LogRequests streams which logs people want of the node.
@@ -30,6 +32,7 @@ const (
 // node replaces the first.
 type SessionRequest struct {
 	Description specs.NodeDescription `json:"description"`
+	Trouble     string                `json:"trouble,omitempty"` // as in HeartbeatRequest
 }
 
 // SessionMessage is sent at once and whenever one of its fields changes. The
@@ -52,9 +55,11 @@ type Manager struct {
 	Leader bool   `json:"leader,omitempty"`
 }
 
-// HeartbeatRequest says that the node lives.
+// HeartbeatRequest says that the node lives, and what the operator should know of
+// it.
 type HeartbeatRequest struct {
 	SessionID string `json:"session_id"`
+	Trouble   string `json:"trouble,omitempty"`
 }
 
 // HeartbeatReply says when the next heartbeat is expected at the latest.
@@ -87,9 +92,25 @@ type Assignment struct {
 	Spec        specs.Hash  `json:"spec"`
 	Desired     specs.State `json:"desired"`
 
+	// Labels are the service's, if the task's templates can name them.
+	Labels map[string]string `json:"labels,omitempty"`
+
 	// State is what the managers know of the task when it is first sent. A node
 	// that has forgotten a task which got further must not run it again.
 	State specs.State `json:"state,omitempty"`
+}
+
+// ContentRequest asks for what a task that is to run on the node refers to. Any
+// other is PermissionDenied.
+type ContentRequest struct {
+	SessionID string     `json:"session_id"`
+	TaskID    string     `json:"task_id"`
+	Version   specs.Hash `json:"version"`
+}
+
+// ContentReply is what the secret or config holds.
+type ContentReply struct {
+	Content []byte `json:"content"`
 }
 
 // ReportRequest carries the latest state of each task that changed.

@@ -7,21 +7,33 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	// handshakeTimeout is how long somebody who connects may take to say who he
-	// is.
+	// handshakeTimeout is how long somebody who connects may keep the port
+	// waiting, once for his first words and once for who he is. What he waits for
+	// the port does not count.
 	handshakeTimeout = 10 * time.Second
-	// crowdTimeout is the same while half of maxHandshakes are under way: those who
-	// say nothing must not keep the nodes out.
+	// crowdTimeout is the same while half of the places are taken: those who say
+	// nothing must not keep the nodes out.
 	crowdTimeout = time.Second
-	// maxHandshakes is how many may do so at the same time; others wait in the
-	// kernel's queue. A handshake costs about a millisecond and 50 kB.
-	maxHandshakes = 128
+	// maxCallers is how many may be on their way in at the same time; others wait
+	// in the kernel's queue. One costs about 12 kB before its handshake.
+	maxCallers = 1024
+	// maxHandshakes is how many handshakes of one protocol are under way at the
+	// same time: more would only make each take longer. One costs about a
+	// millisecond and 50 kB. Managers do not stand in line behind the nodes that
+	// lost their leader.
+	maxHandshakes = 64
 )
+
+// handshakesAtWork is how many handshakes may use a processor at the same time. A
+// thousand nodes that come at once would else hold up the managers' heartbeats.
+func handshakesAtWork() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // welcome is the first byte on each connection, from the port to who was let in.
 // TLS 1.3 tells a refusal only after the handshake: a caller that did not wait
@@ -35,6 +47,9 @@ type Port struct {
 	credentials *Credentials
 	log         *slog.Logger
 	inside      map[Protocol]*Queue
+	callers     places
+	handshakes  map[Protocol]places
+	work        places // of handshakes of nodes
 
 	mu   sync.Mutex
 	told map[string]time.Time // refusals that are in the log
@@ -42,9 +57,13 @@ type Port struct {
 
 // NewPort returns the port over a listener that is open, and owns it.
 func NewPort(l net.Listener, c *Credentials, log *slog.Logger) *Port {
-	p := &Port{listener: l, credentials: c, log: log, inside: map[Protocol]*Queue{}, told: map[string]time.Time{}}
+	p := &Port{
+		listener: l, credentials: c, log: log, inside: map[Protocol]*Queue{},
+		callers: make(places, maxCallers), handshakes: map[Protocol]places{},
+		work: make(places, handshakesAtWork()), told: map[string]time.Time{},
+	}
 	for _, protocol := range []Protocol{Calls, Raft} {
-		p.inside[protocol] = NewQueue(l.Addr())
+		p.inside[protocol], p.handshakes[protocol] = NewQueue(l.Addr()), make(places, maxHandshakes)
 	}
 	return p
 }
@@ -56,10 +75,9 @@ func (p *Port) Listener(protocol Protocol) *Queue { return p.inside[protocol] }
 // Run takes connections until ctx ends, then closes the port.
 func (p *Port) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, p.Close)()
-	var handshakes sync.WaitGroup
-	defer handshakes.Wait()
+	var greetings sync.WaitGroup
+	defer greetings.Wait()
 	defer p.Close()
-	room := make(chan struct{}, maxHandshakes)
 	for {
 		conn, err := p.listener.Accept()
 		if err != nil {
@@ -72,16 +90,38 @@ func (p *Port) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		room <- struct{}{}
-		patience := handshakeTimeout
-		if len(room) > maxHandshakes/2 {
-			patience = crowdTimeout
+		if !p.callers.take(ctx) {
+			_ = conn.Close() // the port closes
+			return nil
 		}
-		handshakes.Go(func() {
-			defer func() { <-room }()
-			p.greet(ctx, conn, patience)
+		greetings.Go(func() {
+			defer p.callers.leave()
+			p.greet(ctx, conn)
 		})
 	}
+}
+
+// places are so many as its capacity; it holds who has one.
+type places chan struct{}
+
+// take waits for a place; it is false when ctx ended before.
+func (p places) take(ctx context.Context) bool {
+	select {
+	case p <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p places) leave() { <-p }
+
+// patience is how long one of those who have a place may keep the others waiting.
+func (p places) patience() time.Duration {
+	if len(p) > cap(p)/2 {
+		return crowdTimeout
+	}
+	return handshakeTimeout
 }
 
 // acceptPause keeps a machine without free file descriptors from spinning.
@@ -99,11 +139,9 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // greet learns who has connected, and what for.
-func (p *Port) greet(ctx context.Context, raw net.Conn, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	conn := tls.Server(raw, p.credentials.server())
-	if err := conn.HandshakeContext(ctx); err != nil {
+func (p *Port) greet(ctx context.Context, raw net.Conn) {
+	conn, err := p.handshake(ctx, raw)
+	if err != nil {
 		p.refused(ctx, raw.RemoteAddr().String(), err)
 		_ = raw.Close() // it is given up
 		return
@@ -112,10 +150,80 @@ func (p *Port) greet(ctx context.Context, raw net.Conn, patience time.Duration) 
 		_ = raw.Close() // whoever it was has gone
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
 	queue, ok := p.inside[Protocol(conn.ConnectionState().NegotiatedProtocol)]
 	if !ok || !queue.Put(ctx, conn) {
 		_ = conn.Close() // nobody wants it
 	}
+}
+
+// handshake hears what is wanted, waits until there is room for that, and goes
+// on.
+func (p *Port) handshake(ctx context.Context, raw net.Conn) (*tls.Conn, error) {
+	entrant := &entrant{Conn: raw}
+	defer entrant.leave()
+	config := p.credentials.server()
+	choose := config.GetConfigForClient
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		room, work := p.handshakes[Calls], p.work
+		if slices.Equal(hello.SupportedProtos, []string{string(Raft)}) {
+			room, work = p.handshakes[Raft], nil
+		}
+		if err := entrant.enter(ctx, room, work); err != nil {
+			return nil, err
+		}
+		return choose(hello)
+	}
+	if err := raw.SetDeadline(time.Now().Add(p.callers.patience())); err != nil {
+		return nil, err
+	}
+	conn := tls.Server(entrant, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return conn, raw.SetDeadline(time.Time{})
+}
+
+// entrant is a connection whose handshake stands in line, and lets others work
+// while it waits for the other side. Its fields belong to the goroutine of the
+// handshake, and are nil before and after.
+type entrant struct {
+	net.Conn
+	room, work places
+}
+
+func (e *entrant) enter(ctx context.Context, room, work places) error {
+	if !room.take(ctx) {
+		return ctx.Err()
+	}
+	e.room = room
+	if work != nil {
+		work <- struct{}{} // soon: nobody waits while he has it
+	}
+	e.work = work
+	return e.SetDeadline(time.Now().Add(room.patience()))
+}
+
+func (e *entrant) leave() {
+	if e.work != nil {
+		e.work.leave()
+	}
+	if e.room != nil {
+		e.room.leave()
+	}
+	e.room, e.work = nil, nil
+}
+
+// Read gives the turn to others while it waits.
+func (e *entrant) Read(b []byte) (int, error) {
+	work := e.work
+	if work == nil {
+		return e.Conn.Read(b)
+	}
+	work.leave()
+	defer func() { work <- struct{}{} }()
+	return e.Conn.Read(b)
 }
 
 // refusedPause is how often the log tells of one machine that it is refused for

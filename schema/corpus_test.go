@@ -45,7 +45,8 @@ func TestCorpus(t *testing.T) {
 			var refusals []string
 			for _, p := range got.Refusals(true) {
 				// What the file refers to is not part of the corpus.
-				if !strings.HasSuffix(p.Message, "is not in the repository") && !strings.Contains(p.Message, errOutside.Error()) {
+				// Every variable is 1 here, so that targets are equal which are not.
+				if !strings.HasSuffix(p.Message, "is not in the repository") && !strings.HasPrefix(p.Message, "something else of the service is at /run/secrets/1 ") && !strings.Contains(p.Message, errOutside.Error()) {
 					refusals = append(refusals, p.String())
 				}
 			}

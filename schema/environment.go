@@ -2,7 +2,6 @@ package schema
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -41,9 +40,7 @@ func (b *builder) variable(name string, n *node, path string) (string, bool) {
 		return value, set
 	}
 	value := b.pairValue(n, path)
-	if placeholder.MatchString(value) {
-		b.to.partial(n.pos, path, notTemplated)
-	}
+	b.checkTemplate(n.pos, path, value)
 	return value, true
 }
 
@@ -77,23 +74,11 @@ func (b *builder) envFiles(n *node, path string) map[string]string {
 				continue
 			}
 			env[v.name] = value
+			b.checkTemplate(v.pos, "", value)
 			if n.get("environment").get(v.name) == nil {
 				b.out.Origins[path+".environment."+v.name] = v.pos
 			}
 		}
 	}
 	return env
-}
-
-// placeholder finds Swarm's placeholders such as {{.Task.Slot}}.
-var placeholder = regexp.MustCompile(`\{\{.*\}\}`)
-
-const notTemplated = "templates such as {{.Node.Hostname}} are not built yet; until then the text stays as it is"
-
-func (b *builder) untemplated(n *node, path string) string {
-	value := n.text()
-	if placeholder.MatchString(value) {
-		b.to.partial(n.pos, path, notTemplated)
-	}
-	return value
 }

@@ -89,11 +89,17 @@ func (f *files) readText(name string) ([]byte, error) {
 	if err != nil {
 		return nil, plain(err)
 	}
-	if len(data) > maxFile {
+	switch {
+	case len(data) > maxFile:
 		return nil, tooLarge(int64(len(data)))
+	case bytes.HasPrefix(data, lfsPointer):
+		return nil, errors.New("is a Git LFS pointer, and not the file itself: take it out of LFS")
 	}
 	return data, nil
 }
+
+// lfsPointer begins what Git LFS puts in the place of a file.
+var lfsPointer = []byte("version https://git-lfs.github.com/spec/")
 
 func tooLarge(size int64) error {
 	return fmt.Errorf("is too large, %.1f MiB: a file that is read may have at most %d MiB", float64(size)/(1<<20), maxFile>>20)

@@ -26,6 +26,10 @@ type found struct {
 
 const stacksFolder = "stacks"
 
+// maxStacks is how many names the folder of the stacks may have: each costs about
+// 1 ms to read.
+const maxStacks = 10_000
+
 // settingsFiles would list stacks explicitly.
 var settingsFiles = []string{"swarmgit.yaml", "swarmgit.yml"}
 
@@ -35,6 +39,10 @@ func discover(tree *files, root string, to *report) []found {
 	root = path.Clean(root)
 	if !fs.ValidPath(root) {
 		to.problem(specs.Position{File: root}, "", errOutside.Error())
+		return nil
+	}
+	if root != "." && !isFolder(tree, root) {
+		to.problem(specs.Position{File: root}, "", "there is no such folder")
 		return nil
 	}
 	d := discovery{tree: tree, to: to, names: map[string]string{}}
@@ -151,6 +159,10 @@ func (d *discovery) list(folder string) []string {
 		if !strings.HasPrefix(entry.Name(), ".") {
 			names = append(names, entry.Name())
 		}
+	}
+	if len(names) > maxStacks {
+		d.to.problem(specs.Position{File: folder}, "", fmt.Sprintf("it has %d files and folders: stacks are looked for among at most %d", len(names), maxStacks))
+		return nil
 	}
 	return names
 }

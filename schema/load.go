@@ -114,6 +114,17 @@ type cached struct {
 // the next push pays about 1 ms for each of its files once.
 const cacheLimit = 4096
 
+// cacheFiles is how many bytes of secrets and configs a stack may bring into the
+// memory; one with more is read again each time.
+const cacheFiles = 16 << 10
+
+func fileBytes(stack specs.Stack) (sum int) {
+	for _, f := range stack.Files {
+		sum += len(f.Data)
+	}
+	return sum
+}
+
 func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 	tree := &files{fsys: fsys, asked: map[question]string{}}
 	data, err := tree.read(stack.file)
@@ -128,6 +139,9 @@ func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 	}
 	one := readStack(tree, stack, data, check)
 	one.report.settle()
+	if fileBytes(one.stack) > cacheFiles {
+		return one
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.cache) >= cacheLimit {

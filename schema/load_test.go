@@ -138,7 +138,7 @@ func TestLoaderRemembers(t *testing.T) {
 		"stacks/shop/stack.yml": {Data: []byte("services: {web: {image: \"nginx:${TAG}\", env_file: [web.env]}}\nconfigs: {app: {file: app.conf}}")},
 		"stacks/shop/.env":      {Data: []byte("TAG=1")},
 		"stacks/shop/web.env":   {Data: []byte("A=1")},
-		"stacks/shop/app.conf":  {},
+		"stacks/shop/app.conf":  {Data: []byte("a")},
 	}
 	loader := NewLoader()
 	hash := func() specs.Hash {
@@ -165,6 +165,11 @@ func TestLoaderRemembers(t *testing.T) {
 	tree["stacks/shop/web.env"] = &fstest.MapFile{Data: []byte("A=2")}
 	if hash() == second {
 		t.Error("a change of an env file is not seen")
+	}
+	third := hash()
+	tree["stacks/shop/app.conf"] = &fstest.MapFile{Data: []byte("b")}
+	if hash() != third {
+		t.Error("what a config holds is no part of what is loaded of a task")
 	}
 	delete(tree, "stacks/shop/app.conf")
 	if hash() != "" {

@@ -55,10 +55,8 @@ func (m *mountList) volume(n *node, at string) {
 			return
 		}
 	}
-	if placeholder.MatchString(mount.Source + mount.Target) {
-		m.to.partial(n.pos, at, "templates in mounts are not built yet")
-		return
-	}
+	m.checkTemplate(n.pos, at, mount.Source)
+	m.checkTemplate(n.pos, at, mount.Target)
 	switch mount.Type {
 	case specs.MountBind:
 		mount.Propagation = n.at("bind", "propagation").text()

@@ -5,10 +5,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
-// objects checks the top-level networks, volumes, secrets and configs. What is
-// not built of them is told by the services that use them.
+// objects checks the top-level networks, volumes, secrets and configs, and reads
+// the files of the last two. What is not built of networks and volumes is told by
+// the services that use them.
 func (b *builder) objects() {
 	for _, section := range []string{"networks", "volumes", "secrets", "configs"} {
 		for _, f := range fieldsOf(b.root.get(section)) {
@@ -24,7 +27,7 @@ func (b *builder) objects() {
 			case "volumes":
 				b.volumeObject(f, external, here)
 			case "secrets", "configs":
-				b.fileObject(f, external, here)
+				b.fileObject(specs.FileKind(strings.TrimSuffix(section, "s")), f, here)
 			}
 		}
 	}
@@ -45,26 +48,6 @@ func (b *builder) volumeObject(f *field, external bool, here string) {
 	for _, key := range []string{"driver", "driver_opts", "labels"} {
 		if other := f.value.field(key); external && other != nil {
 			b.to.problem(other.pos, here+"."+key, "does not go with external: the volume exists already")
-		}
-	}
-}
-
-// fileObject checks that the file of a secret or config is in the commit.
-func (b *builder) fileObject(f *field, external bool, here string) {
-	file := f.value.get("file")
-	switch {
-	case external:
-	case f.value.get("driver") != nil:
-		if file != nil {
-			b.to.problem(file.pos, here+".file", "does not go with driver: keep one")
-		}
-	case file.text() == "":
-		b.to.problem(f.pos, here, "needs a file, or external: true")
-	default:
-		if name, ok := b.beside(file, here+".file"); ok {
-			if err := b.tree.exists(name); err != nil {
-				b.to.problem(file.pos, here+".file", fmt.Sprintf("%s %s", name, err))
-			}
 		}
 	}
 }
@@ -92,25 +75,6 @@ func (b *builder) readBeside(n *node, at string) (name string, data []byte, ok b
 		return name, nil, false
 	}
 	return name, data, true
-}
-
-// references checks that the secrets and configs of a service are defined.
-func (b *builder) references(n *node, at string) {
-	for _, section := range []string{"secrets", "configs"} {
-		list := n.get(section)
-		if list == nil {
-			continue
-		}
-		for _, item := range list.items {
-			here := item.path(at + "." + section)
-			source := item.get("source")
-			if source == nil {
-				b.to.problem(item.pos, here, "needs a source")
-				continue
-			}
-			b.defined(section, source, here)
-		}
-	}
 }
 
 // defined reports a name that the top level does not define.

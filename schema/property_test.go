@@ -52,7 +52,12 @@ func TestShortAndLongFormsAreOne(t *testing.T) {
 		{`deploy: {resources: {limits: {memory: 1G, cpus: "0.50"}}}`, `deploy: {resources: {limits: {memory: 1024m, cpus: ".5"}}}`},
 		{`deploy: {placement: {constraints: ["node.role==worker"]}}`, `deploy: {placement: {constraints: ["node.role  ==  worker"]}}`},
 		{`restart: on-failure:3`, `deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}`},
-		{`healthcheck: {disable: true}`, `healthcheck: {test: [NONE]}`, ``},
+		{`healthcheck: {disable: true}`, `healthcheck: {test: [NONE]}`, `healthcheck: {test: [NONE], disable: true, retries: 4}`, `healthcheck: {test: [NONE, x], interval: 3s}`},
+		{`healthcheck: {test: curl -f localhost}`, `healthcheck: {test: [CMD-SHELL, curl -f localhost]}`, `healthcheck: {test: [CMD-SHELL, curl -f localhost], disable: false, retries: 0}`},
+		{`healthcheck: {interval: 90s}`, `healthcheck: {interval: 1m30s, test: []}`},
+		{`healthcheck: {}`, ``},
+		{`ports: [{mode: host, target: 53, published: 53, protocol: udp}, {mode: host, target: 80, published: 80}]`,
+			`ports: [{mode: host, target: 80, published: 80, protocol: tcp}, {mode: host, target: 53, published: 53, protocol: udp}]`},
 		{`deploy: `, `deploy: {}`, `environment: {}`, `command: []`, `labels: []`, `tty: false`, `init: false`, `x-mine: 1`},
 	} {
 		var first map[string]specs.ServiceSpec

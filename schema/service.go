@@ -9,28 +9,34 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/template"
 )
 
 // service makes the specs of one service.
 func (b *builder) service(f *field) {
 	n, path := f.value, "services."+f.key
 	deploy := n.get("deploy")
+	b.labels = template.Labels(b.stack, b.pairs(deploy.get("labels"), path+".deploy.labels"))
 	service := specs.ServiceSpec{
 		Name:      b.fullName(f.key),
 		Stack:     b.stack,
 		Labels:    b.pairs(deploy.get("labels"), path+".deploy.labels"),
+		Image:     n.get("image").text(),
 		Placement: b.placement(deploy.get("placement"), path+".deploy.placement"),
 		Restart:   b.restart(n, path),
 		Update:    b.update(deploy.get("update_config"), path+".deploy.update_config"),
+
+		RequireDigest: n.at("x-swarmgit", "require_digest").bool(),
 	}
 	task := specs.TaskSpec{
+		Runtime:     n.get("runtime").text(),
 		Image:       b.image(f),
 		Entrypoint:  n.get("entrypoint").texts(),
 		Command:     n.get("command").texts(),
 		Env:         b.environment(n, path),
 		User:        n.get("user").text(),
 		WorkingDir:  n.get("working_dir").text(),
-		Hostname:    b.untemplated(n.get("hostname"), path+".hostname"),
+		Hostname:    b.templated(n.get("hostname"), path+".hostname"),
 		Labels:      b.pairs(n.get("labels"), path+".labels"),
 		Mounts:      b.mounts(n, path),
 		ReadOnly:    n.get("read_only").bool(),
@@ -42,14 +48,15 @@ func (b *builder) service(f *field) {
 		ExtraHosts:  b.extraHosts(n.get("extra_hosts"), path+".extra_hosts"),
 		ShmSize:     b.size(n.get("shm_size"), path+".shm_size"),
 		OOMScoreAdj: n.get("oom_score_adj").int(),
+		Healthcheck: b.healthcheck(n.get("healthcheck"), path+".healthcheck"),
+		HostPorts:   b.hostPorts(n.field("ports"), path),
 		StopSignal:  b.stopSignal(n.get("stop_signal"), path+".stop_signal"),
 		StopGrace:   b.duration(n.get("stop_grace_period"), path+".stop_grace_period"),
 	}
 	task.CapAdd, task.CapDrop = b.capabilities(n, path)
 	task.Limits, task.Reservations = b.resources(deploy.get("resources"), path+".deploy.resources")
-	b.healthcheck(n, path)
 	b.networks(n, path)
-	b.references(n, path)
+	b.fileRefs(&task, n, path)
 	b.endpointMode(deploy, path)
 	if b.mode(&service, deploy, path) {
 		b.add(service, task)
@@ -58,6 +65,10 @@ func (b *builder) service(f *field) {
 
 func (b *builder) image(f *field) string {
 	n := f.value.get("image")
+	if isProcess(f.value) {
+		b.process(f, "services."+f.key)
+		return ""
+	}
 	if n.text() == "" {
 		if !slices.Contains(f.value.lost, "image") {
 			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none")
@@ -186,26 +197,6 @@ func (b *builder) resources(n *node, path string) (limits specs.Limits, reserved
 		Memory: b.memory(reserve.get("memory"), path+".reservations.memory"),
 	}
 	return limits, reserved
-}
-
-func (b *builder) healthcheck(n *node, path string) {
-	f := n.field("healthcheck")
-	if f == nil {
-		return
-	}
-	path += ".healthcheck"
-	test := f.value.get("test")
-	switch {
-	case f.value.get("disable").bool():
-		if test != nil && len(test.items) > 0 {
-			b.to.problem(test.pos, path+".test", "does not go with disable: true")
-		}
-	case test != nil && len(test.items) > 0 && !slices.Contains([]string{"NONE", "CMD", "CMD-SHELL"}, test.items[0].value):
-		b.to.problem(test.items[0].pos, path+".test", "must begin with CMD, CMD-SHELL or NONE, or be one text for a shell"+got(test.items[0], path))
-	case test != nil && len(test.items) > 0 && test.items[0].value == "NONE":
-	default:
-		b.to.partial(f.pos, path, "healthchecks are not built yet; until then a task counts as healthy while it runs")
-	}
 }
 
 func (b *builder) endpointMode(deploy *node, path string) {

@@ -108,9 +108,9 @@ func (s *shaper) list(n *node, r *rule, path string) {
 func (s *shaper) known(f *field, r *rule, path string) *rule {
 	rule, ok := r.fields[f.key]
 	switch {
-	case f.key == "x-swarmgit" && r.xSince > 0:
-		s.to.partial(f.pos, path, "swarmgit's own keys are not built yet")
-	case strings.HasPrefix(f.key, "x-") && r.xSince > 0:
+	case f.key == "x-swarmgit" && !ok && r.xSince > 0:
+		s.to.partial(f.pos, path, "swarmgit has no keys of its own here yet")
+	case strings.HasPrefix(f.key, "x-") && !ok && r.xSince > 0:
 		s.since(f, r.xSince, path)
 	case !ok && !r.open:
 		s.to.problem(f.pos, path, s.unknownKey(f.key, r))

@@ -39,13 +39,15 @@ func readStack(tree *files, stack found, data []byte, check *validator) loaded {
 
 // builder makes specs of a tree that is shaped and checked.
 type builder struct {
-	stack string // name
-	dir   string // of the stack file
-	tree  *files
-	to    *report
-	root  *node
-	vars  *variables
-	out   specs.Stack
+	stack  string // name
+	dir    string // of the stack file
+	tree   *files
+	to     *report
+	root   *node
+	vars   *variables
+	files  map[fileKey]specs.StackFile // the secrets and configs that can be used
+	labels map[string]string           // of the service that is being made, as templates see them
+	out    specs.Stack
 }
 
 func (b *builder) build() specs.Stack {
@@ -54,6 +56,7 @@ func (b *builder) build() specs.Stack {
 	if name := b.root.field("name"); name != nil && name.value.value != b.stack {
 		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that the file's place gives, or be left out, got %q", b.stack, name.value.value))
 	}
+	b.files = map[fileKey]specs.StackFile{}
 	b.objects()
 	services := b.root.get("services")
 	if len(fieldsOf(services)) == 0 && !b.to.refused() {
@@ -106,6 +109,7 @@ func (b *builder) origins(n *node, path string) {
 
 // add takes a finished service into the stack.
 func (b *builder) add(service specs.ServiceSpec, task specs.TaskSpec) {
+	b.use(task)
 	service.Task = encoding.HashTaskSpec(task)
 	b.out.Tasks[service.Task] = task
 	b.out.Services = append(b.out.Services, service)

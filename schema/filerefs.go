@@ -1,0 +1,179 @@
+package schema
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// ageSuffix is how the name of a file ends that is encrypted by age.
+const ageSuffix = ".age"
+
+// ageHeads are how such a file begins, binary or as text.
+var ageHeads = []string{"age-encryption.org/v1\n", "-----BEGIN AGE ENCRYPTED FILE-----"}
+
+// maxFileMode is all that the mode of a secret or a config can say.
+const maxFileMode = 0o777
+
+// fileKey names a secret or a config within its stack.
+type fileKey struct {
+	kind specs.FileKind
+	name string
+}
+
+// fileObject reads a secret or a config of the top level.
+func (b *builder) fileObject(kind specs.FileKind, f *field, here string) {
+	object := specs.StackFile{
+		Kind: kind, Key: f.key, Template: f.value.get("template_driver").text(), External: isExternal(f.value),
+		Name: cmp.Or(f.value.get("name").text(), f.value.at("external", "name").text()),
+	}
+	file := f.value.get("file")
+	switch {
+	case object.External:
+		object.Name = cmp.Or(object.Name, f.key)
+		for _, key := range []string{"file", "template_driver"} {
+			if other := f.value.field(key); other != nil {
+				b.to.problem(other.pos, here+"."+key, "does not go with external: the "+string(kind)+" exists already")
+			}
+		}
+	case slices.ContainsFunc([]string{"driver", "file", "content", "environment"}, func(key string) bool { return slices.Contains(f.value.lost, key) }):
+		return // what is wrong has been said
+	case f.value.get("driver") != nil:
+		if file != nil {
+			b.to.problem(file.pos, here+".file", "does not go with driver: keep one")
+		}
+		return
+	case file.text() == "":
+		b.to.problem(f.pos, here, "needs a file, or external: true")
+		return
+	default:
+		object.Name = cmp.Or(object.Name, b.stack+"_"+f.key)
+		if !b.content(&object, file, here+".file") {
+			return
+		}
+	}
+	b.files[fileKey{kind, f.key}] = object
+}
+
+// content reads the file of a secret or a config. A secret that everybody with
+// the repository can read is told.
+func (b *builder) content(object *specs.StackFile, n *node, at string) bool {
+	name, data, ok := b.readBeside(n, at)
+	if !ok {
+		return false
+	}
+	object.File, object.Data, object.Encrypted = name, data, strings.HasSuffix(name, ageSuffix)
+	wrong := object.Kind.WrongSize(len(data))
+	switch {
+	case object.Encrypted && object.Kind == specs.Config:
+		b.to.problem(n.pos, at, "what is encrypted is no config: define it under secrets; a target may be any path")
+		return false
+	case object.Encrypted && !slices.ContainsFunc(ageHeads, func(head string) bool { return bytes.HasPrefix(data, []byte(head)) }):
+		b.to.problem(n.pos, at, name+" is not encrypted by age, as its name says: age -r $(swarmgit age-key) -o "+path.Base(name)+" FILE")
+		return false
+	case object.Encrypted: // what it holds is known to the cluster only
+		return true
+	case wrong != "":
+		b.to.problem(n.pos, at, name+" "+wrong)
+		return false
+	case object.Kind == specs.Secret:
+		b.to.warn(n.pos, at, fmt.Sprintf("the secret lies in Git in the clear: age -r $(swarmgit age-key) -o %[1]s%[2]s %[1]s, name that file here, and take a new secret", path.Base(name), ageSuffix))
+	}
+	if object.Template != "" {
+		b.checkPayload(name, at, data)
+	}
+	return true
+}
+
+// fileRefs are the secrets and configs of a service, as files that have a place
+// of their own.
+func (b *builder) fileRefs(task *specs.TaskSpec, n *node, at string) {
+	taken := map[string]bool{}
+	for _, m := range task.Mounts {
+		taken[path.Clean(m.Target)] = true
+	}
+	task.Secrets = b.refs(specs.Secret, n.get("secrets"), at+".secrets", taken)
+	task.Configs = b.refs(specs.Config, n.get("configs"), at+".configs", taken)
+}
+
+func (b *builder) refs(kind specs.FileKind, list *node, at string, taken map[string]bool) (refs []specs.FileRef) {
+	if list == nil {
+		return nil
+	}
+	for _, item := range list.items {
+		here := item.path(at)
+		source := item.get("source")
+		switch {
+		case source == nil:
+			b.to.problem(item.pos, here, "needs a source")
+			continue
+		case !b.defined(string(kind)+"s", source, here):
+			continue
+		}
+		object, usable := b.files[fileKey{kind, source.value}]
+		ref := specs.FileRef{
+			Name: object.Name, Template: object.Template,
+			Target: kind.Target(cmp.Or(item.get("target").text(), source.value)),
+			UID:    b.owner(item.get("uid"), here+".uid"), GID: b.owner(item.get("gid"), here+".gid"),
+			Mode: b.fileMode(item.get("mode"), here+".mode"),
+		}
+		if taken[ref.Target] {
+			b.to.problem(item.pos, here, fmt.Sprintf("something else of the service is at %s already: give it a target of its own", ref.Target))
+			continue
+		}
+		if taken[ref.Target] = true; usable {
+			refs = append(refs, ref)
+		}
+	}
+	slices.SortFunc(refs, func(a, b specs.FileRef) int { return strings.Compare(a.Target, b.Target) })
+	return refs
+}
+
+// owner is the number of a user or a group: names are known in the image only.
+func (b *builder) owner(n *node, at string) uint32 {
+	if n == nil {
+		return 0
+	}
+	id, err := strconv.ParseUint(n.value, 10, 31)
+	if err != nil {
+		b.to.problem(n.pos, at, `must be a number such as "1000", in quotes`+got(n, at))
+	}
+	return uint32(id)
+}
+
+func (b *builder) fileMode(n *node, at string) *uint32 {
+	if n == nil {
+		return nil
+	}
+	mode := n.int()
+	if n.kind != integer || mode < 0 || mode > maxFileMode {
+		b.to.problem(n.pos, at, "must be from 0 to 0777, written with a leading 0 such as 0440"+got(n, at))
+		return nil
+	}
+	if mode == specs.DefaultFileMode {
+		return nil
+	}
+	bits := uint32(mode)
+	return &bits
+}
+
+// use keeps the secrets and configs that the task refers to.
+func (b *builder) use(task specs.TaskSpec) {
+	for kind, ref := range task.FileRefs {
+		for key, object := range b.files {
+			known := slices.ContainsFunc(b.out.Files, func(f specs.StackFile) bool { return f.Kind == kind && f.Key == key.name })
+			if key.kind == kind && object.Name == ref.Name && !known {
+				b.out.Files = append(b.out.Files, object)
+			}
+		}
+	}
+	slices.SortFunc(b.out.Files, func(x, y specs.StackFile) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key))
+	})
+}

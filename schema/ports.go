@@ -1,0 +1,55 @@
+package schema
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// hostPorts are the ports of a service that are published in mode host. Until
+// networks are built its tasks have their node's network: a port of theirs is the
+// node's own, and no other can be published.
+func (b *builder) hostPorts(f *field, path string) []specs.HostPort {
+	if f == nil {
+		return nil
+	}
+	var out []specs.HostPort
+	ingress := false
+	for _, item := range f.value.items {
+		if item.get("mode").text() != "host" {
+			ingress = true
+			continue
+		}
+		port := specs.HostPort{
+			Published: uint16(item.get("published").int()), Target: uint16(item.get("target").int()),
+			Protocol: cmp.Or(item.get("protocol").text(), "tcp"),
+		}
+		at := item.pos
+		if published := item.get("published"); published != nil {
+			at = published.pos
+		}
+		here := item.path(path + ".ports")
+		switch {
+		case port.Target == 0:
+			b.to.problem(item.pos, here, "needs a target, the port that the task listens on")
+			continue
+		case port.Published != port.Target:
+			b.to.partial(at, here+".published", fmt.Sprintf("must be %d, like target, until networks are built: until then a task has its node's network, and listens there", port.Target))
+			port.Published = port.Target
+		}
+		if slices.Contains(out, port) {
+			b.to.problem(at, here, fmt.Sprintf("publishes %s a second time: keep one", port))
+		}
+		out = append(out, port)
+	}
+	if ingress {
+		b.to.partial(f.pos, path+".ports", "published ports of mode ingress are not built yet; `mode: host` publishes on the nodes of the tasks")
+	}
+	slices.SortFunc(out, func(a, b specs.HostPort) int {
+		return cmp.Or(cmp.Compare(a.Published, b.Published), strings.Compare(a.Protocol, b.Protocol))
+	})
+	return out
+}

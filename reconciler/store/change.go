@@ -10,8 +10,12 @@ import (
 func (d *Draft) change(c specs.Change) error {
 	switch {
 	case c.TaskSpec != nil:
-		d.putTaskSpec(c.TaskSpec)
+		return d.putTaskSpec(c.TaskSpec)
+	case c.Payload != nil:
+		d.putPayload(c.Payload)
 		return nil
+	case c.External != nil:
+		return d.createOrForgetExternal(c.External)
 	case c.Cluster != nil:
 		return d.setCluster(*c.Cluster)
 	case c.Authority != nil:
@@ -22,6 +26,8 @@ func (d *Draft) change(c specs.Change) error {
 		return changeRow(d, d.t.refs, "ref", c.Ref, refHead)
 	case c.Stack != nil:
 		return changeRow(d, d.t.stacks, "stack", c.Stack, stackHead)
+	case c.Review != nil:
+		return changeRow(d, d.t.reviews, "review", c.Review, reviewHead)
 	case c.Revision != nil:
 		return d.createOrPruneRevision(c.Revision)
 	case c.RevisionProgress != nil:
@@ -92,6 +98,7 @@ func changeRow[T any](d *Draft, t table[T], kind string, p *specs.Patch[T], head
 
 func sourceHead(r *specs.Source) (*string, *uint64)  { return &r.Name, &r.Version }
 func refHead(r *specs.Ref) (*string, *uint64)        { return &r.Name, &r.Version }
+func reviewHead(r *specs.Review) (*string, *uint64)  { return &r.Branch, &r.Version }
 func stackHead(r *specs.StackRow) (*string, *uint64) { return &r.Name, &r.Version }
 
 // checkRow holds the base of a patch of a whole row against what is there.

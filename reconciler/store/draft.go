@@ -19,13 +19,14 @@ type Draft struct {
 	done  []specs.Transaction
 	undo  []func()            // of the transaction that is being applied, oldest first
 	loose map[string]struct{} // hashes of task specs that may have no reference left
+	idle  map[string]struct{} // versions of payloads likewise
 }
 
 // Draft starts a working copy whose writes get the version index. A decider
 // takes the snapshot's Index()+1. It writes a group of a row once: the base of
 // a second write would be an index that the entry will not have in Raft.
 func (s Snapshot) Draft(index uint64) *Draft {
-	return &Draft{Snapshot: Snapshot{index: index, t: s.t.fork()}, loose: map[string]struct{}{}}
+	return &Draft{Snapshot: Snapshot{index: index, t: s.t.fork()}, loose: map[string]struct{}{}, idle: map[string]struct{}{}}
 }
 
 // Apply applies the transaction wholly, or returns an error that wraps
@@ -39,6 +40,7 @@ func (d *Draft) Apply(tx specs.Transaction) error {
 		}
 	}
 	d.collectTaskSpecs()
+	d.collectPayloads()
 	clear(d.undo)
 	d.undo = d.undo[:0]
 	d.done = append(d.done, tx)
@@ -52,6 +54,7 @@ func (d *Draft) rollBack() {
 	clear(d.undo)
 	d.undo = d.undo[:0]
 	clear(d.loose)
+	clear(d.idle)
 }
 
 // Frozen returns what the draft is now. The draft may be changed further.

@@ -11,6 +11,7 @@ type Touched struct {
 	Nodes     map[string]struct{}
 	Revisions map[string]struct{}
 	Authority bool
+	Sources   bool
 }
 
 func newTouched() Touched {
@@ -22,11 +23,12 @@ func newTouched() Touched {
 
 // empty reports that nothing was touched.
 func (t Touched) empty() bool {
-	return !t.All && !t.Authority && len(t.Services)+len(t.Tasks)+len(t.Nodes)+len(t.Revisions) == 0
+	return !t.All && !t.Authority && !t.Sources && len(t.Services)+len(t.Tasks)+len(t.Nodes)+len(t.Revisions) == 0
 }
 
 func (t *Touched) add(c specs.Change) {
 	t.Authority = t.Authority || c.Authority != nil
+	t.Sources = t.Sources || c.Source != nil
 	mark(t.Services, c.Service)
 	mark(t.Services, c.Spec)
 	mark(t.Services, c.Rollout)

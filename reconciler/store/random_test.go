@@ -17,8 +17,13 @@ var (
 	taskIDs    = []string{"t1", "t2", "t3", "t4", "t5", "t6"}
 	nodeIDs    = []string{"n1", "n2"}
 	names      = []string{"web", "Web", "db", "cache"}
-	taskSpecs  = []specs.TaskSpec{{Image: "a"}, {Image: "b"}, {Image: "c"}}
-	epoch      = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	fileNames  = []string{"tls", "conf"}
+	taskSpecs  = []specs.TaskSpec{
+		{Image: "a"}, {Image: "b"},
+		{Image: "c", Secrets: []specs.FileRef{{Name: "tls", Version: "v1", Target: "/run/secrets/tls"}}},
+		{Image: "d", Secrets: []specs.FileRef{{Name: "tls", Version: "v1", Target: "/tls"}}, Configs: []specs.FileRef{{Name: "conf", Version: "v2", Target: "/conf"}}},
+	}
+	epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
 func drawTransaction(t *rapid.T, s Snapshot) specs.Transaction {
@@ -37,6 +42,7 @@ func drawChange(t *rapid.T, s Snapshot) specs.Transaction {
 var kinds = []func(*rapid.T, Snapshot) specs.Transaction{
 	createService, createService, drawServiceWant, drawRollout, forgetService,
 	createTask, createTask, createTask, drawTaskWant, drawTaskSeen, forgetTask,
+	drawPayload, drawExternal, drawExternal,
 	drawNode, drawNodeGroups, drawSmallRows, drawRevision,
 }
 
@@ -100,6 +106,27 @@ func forgetTask(t *rapid.T, s Snapshot) specs.Transaction {
 	return specs.Transaction{{Task: specs.Remove[specs.Task](id, drawBase(t, row.WantVersion))}}
 }
 
+func drawPayload(t *rapid.T, _ Snapshot) specs.Transaction {
+	return specs.Transaction{{Payload: payload(anyOf(t, []string{"v1", "v2"}))}}
+}
+
+func payload(version string) *specs.Payload {
+	return &specs.Payload{Version: specs.Hash(version), Kind: specs.Secret, Data: []byte(version)}
+}
+
+func drawExternal(t *rapid.T, s Snapshot) specs.Transaction {
+	name, version := anyOf(t, fileNames), anyOf(t, []string{"v1", "v2"})
+	id := specs.ExternalID(specs.Secret, name)
+	if row, there := s.External(specs.Secret, name); there {
+		return specs.Transaction{{External: specs.Remove[specs.External](id, drawBase(t, row.Version))}}
+	}
+	create := specs.Change{External: specs.Insert(id, specs.External{Kind: specs.Secret, Name: name, Payload: specs.Hash(version)})}
+	if rapid.IntRange(0, 4).Draw(t, "bring") == 0 {
+		return specs.Transaction{create}
+	}
+	return specs.Transaction{{Payload: payload(version)}, create}
+}
+
 func drawNode(t *rapid.T, s Snapshot) specs.Transaction {
 	id := anyOf(t, nodeIDs)
 	row, there := s.Node(id)
@@ -123,13 +150,15 @@ func drawSmallRows(t *rapid.T, s Snapshot) specs.Transaction {
 	ref, _ := s.Ref(id)
 	stack, _ := s.Stack(id)
 	source, _ := s.Source(id)
+	review, _ := s.Review(id)
 	return specs.Transaction{
 		{Cluster: &specs.Cluster{ID: id, Version: drawBase(t, s.Cluster().Version)}},
 		{Ref: specs.Set(id, drawBase(t, ref.Version), specs.Ref{Commit: id})},
 		{Stack: specs.Set(id, stack.Version, specs.StackRow{Source: id})},
 		{Source: specs.Set(id, source.Version, specs.Source{Branch: id})},
 		{Authority: &specs.Authority{External: []string{id}, Version: drawBase(t, s.Authority().Version)}},
-	}[:rapid.IntRange(1, 5).Draw(t, "rows")]
+		{Review: specs.Set(id, review.Version, specs.Review{Commit: id, Plan: []byte(id)})},
+	}[:rapid.IntRange(1, 6).Draw(t, "rows")]
 }
 
 func drawRevision(t *rapid.T, s Snapshot) specs.Transaction {
@@ -168,7 +197,13 @@ func withSpec(t *rapid.T, change func(specs.Hash) specs.Change) specs.Transactio
 	if rapid.IntRange(0, 4).Draw(t, "bring") == 0 {
 		return specs.Transaction{named}
 	}
-	return specs.Transaction{{TaskSpec: &spec}, named}
+	tx := specs.Transaction{}
+	for _, ref := range spec.FileRefs {
+		if rapid.IntRange(0, 4).Draw(t, "bring") > 0 {
+			tx = append(tx, specs.Change{Payload: payload(string(ref.Version))})
+		}
+	}
+	return append(tx, specs.Change{TaskSpec: &spec}, named)
 }
 
 func drawService(t *rapid.T, h specs.Hash) specs.ServiceSpec {

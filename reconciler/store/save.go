@@ -25,8 +25,11 @@ type record struct {
 	Source    *specs.Source    `json:"source,omitempty"`
 	Ref       *specs.Ref       `json:"ref,omitempty"`
 	Stack     *specs.StackRow  `json:"stack,omitempty"`
+	Review    *specs.Review    `json:"review,omitempty"`
 	Revision  *specs.Revision  `json:"revision,omitempty"`
 	Node      *specs.Node      `json:"node,omitempty"`
+	Payload   *specs.Payload   `json:"payload,omitempty"`
+	External  *specs.External  `json:"external,omitempty"`
 	TaskSpec  *specs.TaskSpec  `json:"task_spec,omitempty"`
 	Service   *specs.Service   `json:"service,omitempty"`
 	Task      *specs.Task      `json:"task,omitempty"`
@@ -42,8 +45,11 @@ func (t tables) records() iter.Seq[record] {
 			walk(t.sources, yield, func(r *specs.Source) record { return record{Source: r} }) &&
 			walk(t.refs, yield, func(r *specs.Ref) record { return record{Ref: r} }) &&
 			walk(t.stacks, yield, func(r *specs.StackRow) record { return record{Stack: r} }) &&
+			walk(t.reviews, yield, func(r *specs.Review) record { return record{Review: r} }) &&
 			walk(t.revisions, yield, func(r *specs.Revision) record { return record{Revision: r} }) &&
 			walk(t.nodes, yield, func(r *specs.Node) record { return record{Node: r} }) &&
+			walk(t.payloads, yield, func(r *payloadRow) record { return record{Payload: r.payload} }) &&
+			walk(t.externals, yield, func(r *specs.External) record { return record{External: r} }) &&
 			walk(t.taskSpecs, yield, func(r *taskSpecRow) record { return record{TaskSpec: r.spec} }) &&
 			walk(t.services, yield, func(r *specs.Service) record { return record{Service: r} }) &&
 			walk(t.tasks, yield, func(r *specs.Task) record { return record{Task: r} })
@@ -148,12 +154,19 @@ func (d *Draft) restore(r record) error {
 		d.t.refs.put(r.Ref.Name, r.Ref)
 	case r.Stack != nil:
 		d.t.stacks.put(r.Stack.Name, r.Stack)
+	case r.Review != nil:
+		d.t.reviews.put(r.Review.Branch, r.Review)
 	case r.Revision != nil:
 		d.t.revisions.put(r.Revision.ID, r.Revision)
 	case r.Node != nil:
 		d.t.nodes.put(r.Node.ID, r.Node)
+	case r.Payload != nil:
+		d.putPayload(r.Payload)
+	case r.External != nil:
+		d.t.externals.put(r.External.ID, r.External)
+		return d.hold(r.External.Payload)
 	case r.TaskSpec != nil:
-		d.putTaskSpec(r.TaskSpec)
+		return d.putTaskSpec(r.TaskSpec)
 	case r.Service != nil:
 		d.t.putService(nil, r.Service)
 		return d.moveRefs(nil, serviceRefs(r.Service))

@@ -39,6 +39,47 @@ func (s Snapshot) TaskSpec(h specs.Hash) (specs.TaskSpec, bool) {
 	return specs.TaskSpec{}, false
 }
 
+// Payload returns the version of a secret or config.
+func (s Snapshot) Payload(version specs.Hash) (specs.Payload, bool) {
+	if row := s.t.payloads.row(string(version)); row != nil {
+		return *row.payload, true
+	}
+	return specs.Payload{}, false
+}
+
+// External returns the external secret or config of that name.
+func (s Snapshot) External(kind specs.FileKind, name string) (specs.External, bool) {
+	return s.t.externals.get(specs.ExternalID(kind, name))
+}
+
+// Externals yields the external secrets and configs: those before these, each by
+// name.
+func (s Snapshot) Externals() iter.Seq[specs.External] { return s.t.externals.all() }
+
+// UsersOf yields the services that refer to the secret or config, by ID: in what
+// is wanted of them, in what is rolled out, or in what they would go back to.
+func (s Snapshot) UsersOf(kind specs.FileKind, name string) iter.Seq[specs.Service] {
+	return func(yield func(specs.Service) bool) {
+		for service := range s.Services() {
+			if s.uses(service, kind, name) && !yield(service) {
+				return
+			}
+		}
+	}
+}
+
+func (s Snapshot) uses(service specs.Service, kind specs.FileKind, name string) bool {
+	for _, h := range serviceRefs(&service) {
+		spec, _ := s.TaskSpec(h)
+		for k, ref := range spec.FileRefs {
+			if k == kind && ref.Name == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Service returns the service with that ID.
 func (s Snapshot) Service(id string) (specs.Service, bool) { return s.t.services.get(id) }
 
@@ -119,6 +160,12 @@ func (s Snapshot) Ref(name string) (specs.Ref, bool) { return s.t.refs.get(name)
 
 // Refs yields all refs by name.
 func (s Snapshot) Refs() iter.Seq[specs.Ref] { return s.t.refs.all() }
+
+// Review returns the review of that branch, "review/debug".
+func (s Snapshot) Review(branch string) (specs.Review, bool) { return s.t.reviews.get(branch) }
+
+// Reviews yields all reviews by branch.
+func (s Snapshot) Reviews() iter.Seq[specs.Review] { return s.t.reviews.all() }
 
 // Revision returns the revision of that ID.
 func (s Snapshot) Revision(id string) (specs.Revision, bool) { return s.t.revisions.get(id) }

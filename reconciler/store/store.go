@@ -15,6 +15,8 @@
 //
 //	group                  written by    as
 //	task spec              planner       TaskSpec (by content; counted, collected at zero)
+//	payload                planner, api  Payload (by content; counted, collected at zero)
+//	external               api           External (create, forget)
 //	service: spec, removed planner       Service (create), Spec
 //	service: rollout       converge      Rollout, Service (forget)
 //	task: identity, want   converge      Task, TaskWant
@@ -23,9 +25,9 @@
 //	node: spec             api           Node (forget), NodeSpec
 //	node: seen             dispatcher    NodeSeen
 //	authority              ca            Authority
-//	stack                  planner       Stack
-//	ref, revision          git           Ref, Revision
-//	revision: progress     converge      RevisionProgress
+//	stack                  planner       Stack; the api gives it to another source
+//	ref, revision, review  git           Ref, Revision, Review
+//	revision: progress     converge      RevisionProgress; git, that a waiting one was overtaken
 //	source, cluster        api           Source, Cluster
 //
 // # Bases and conflicts
@@ -37,7 +39,8 @@
 // rest. The rows of the cluster and of the authority carry their base in their
 // own Version. A transaction is refused wholly, with [ErrConflict], if a base
 // was overtaken, a row is missing or exists already, a task spec is named that
-// is neither stored nor brought along, a service name is taken (case does not
+// is neither stored nor brought along, or a payload, an external secret or config
+// is forgotten that a service uses, a service name is taken (case does not
 // count), a task would change its node or lower its desired state, or a service
 // is forgotten that is not removed or still has tasks. One thing is dropped
 // without a word: a status that is behind the one that is stored, because it
@@ -46,7 +49,8 @@
 // A task spec lives as long as a service or a task names it, and is collected
 // at the end of the transaction that took the last name away. So a transaction
 // brings each spec that it names for the first time, and cutting a batch into
-// entries changes nothing.
+// entries changes nothing. A payload, one version of a secret or config, lives
+// likewise as long as a task spec or an external one names it.
 //
 // # State and locks
 //

@@ -149,6 +149,27 @@ func countsAgreeWithARecount(t *rapid.T, s Snapshot) {
 		got[row.hash] = row.refs
 	}
 	same(t, "references", got, want)
+	payloadCountsAgreeWithARecount(t, s)
+}
+
+// payloadCountsAgreeWithARecount also says that no version stays that nobody
+// names, and none goes that somebody does.
+func payloadCountsAgreeWithARecount(t *rapid.T, s Snapshot) {
+	t.Helper()
+	want := map[specs.Hash]int{}
+	for row := range s.t.taskSpecs.rows() {
+		for _, ref := range row.spec.FileRefs {
+			want[ref.Version]++
+		}
+	}
+	for row := range s.Externals() {
+		want[row.Payload]++
+	}
+	got := map[specs.Hash]int{}
+	for row := range s.t.payloads.rows() {
+		got[row.payload.Version] = row.refs
+	}
+	same(t, "references of payloads", got, want)
 }
 
 func filter[T any](rows func(func(T) bool), keep func(T) bool) (kept []T) {

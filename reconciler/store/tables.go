@@ -13,12 +13,15 @@ type tables struct {
 	cluster   table[specs.Cluster]   // one row, under clusterKey
 	authority table[specs.Authority] // one row, under authorityKey
 	taskSpecs table[taskSpecRow]
+	payloads  table[payloadRow]
+	externals table[specs.External]
 	services  table[specs.Service]
 	tasks     table[specs.Task]
 	nodes     table[specs.Node]
 	stacks    table[specs.StackRow]
 	sources   table[specs.Source]
 	refs      table[specs.Ref]
+	reviews   table[specs.Review]
 	revisions table[specs.Revision]
 
 	serviceNames  table[string] // folded name -> service ID
@@ -41,10 +44,11 @@ type taskSpecRow struct {
 func emptySnapshot() Snapshot {
 	return Snapshot{t: tables{
 		cluster: newTable[specs.Cluster](), authority: newTable[specs.Authority](), taskSpecs: newTable[taskSpecRow](),
+		payloads: newTable[payloadRow](), externals: newTable[specs.External](),
 		services: newTable[specs.Service](), tasks: newTable[specs.Task](),
 		nodes: newTable[specs.Node](), stacks: newTable[specs.StackRow](),
 		sources: newTable[specs.Source](), refs: newTable[specs.Ref](),
-		revisions: newTable[specs.Revision](), serviceNames: newTable[string](),
+		reviews: newTable[specs.Review](), revisions: newTable[specs.Revision](), serviceNames: newTable[string](),
 		stackServices: newIndex[stackService](), serviceTasks: newIndex[serviceTask](),
 		nodeTasks: newIndex[nodeTask](),
 	}}
@@ -52,16 +56,16 @@ func emptySnapshot() Snapshot {
 
 func (t tables) fork() tables {
 	return tables{
-		t.cluster.fork(), t.authority.fork(), t.taskSpecs.fork(), t.services.fork(), t.tasks.fork(), t.nodes.fork(),
-		t.stacks.fork(), t.sources.fork(), t.refs.fork(), t.revisions.fork(), t.serviceNames.fork(),
+		t.cluster.fork(), t.authority.fork(), t.taskSpecs.fork(), t.payloads.fork(), t.externals.fork(), t.services.fork(), t.tasks.fork(), t.nodes.fork(),
+		t.stacks.fork(), t.sources.fork(), t.refs.fork(), t.reviews.fork(), t.revisions.fork(), t.serviceNames.fork(),
 		t.stackServices.fork(), t.serviceTasks.fork(), t.nodeTasks.fork(),
 	}
 }
 
 func (t tables) freeze() tables {
 	return tables{
-		t.cluster.freeze(), t.authority.freeze(), t.taskSpecs.freeze(), t.services.freeze(), t.tasks.freeze(), t.nodes.freeze(),
-		t.stacks.freeze(), t.sources.freeze(), t.refs.freeze(), t.revisions.freeze(), t.serviceNames.freeze(),
+		t.cluster.freeze(), t.authority.freeze(), t.taskSpecs.freeze(), t.payloads.freeze(), t.externals.freeze(), t.services.freeze(), t.tasks.freeze(), t.nodes.freeze(),
+		t.stacks.freeze(), t.sources.freeze(), t.refs.freeze(), t.reviews.freeze(), t.revisions.freeze(), t.serviceNames.freeze(),
 		t.stackServices.freeze(), t.serviceTasks.freeze(), t.nodeTasks.freeze(),
 	}
 }

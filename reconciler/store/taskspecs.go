@@ -10,12 +10,16 @@ import (
 // names at the end of a transaction is removed, so a transaction brings the
 // specs that it names for the first time.
 
-func (d *Draft) putTaskSpec(spec *specs.TaskSpec) {
+func (d *Draft) putTaskSpec(spec *specs.TaskSpec) error {
 	h := encoding.HashTaskSpec(*spec)
 	if d.t.taskSpecs.row(string(h)) == nil {
+		if err := d.holdPayloads(*spec); err != nil {
+			return err
+		}
 		swap(d, d.t.taskSpecs, string(h), nil, &taskSpecRow{hash: h, spec: spec})
 	}
 	d.loose[string(h)] = struct{}{}
+	return nil
 }
 
 // moveRefs counts the names in now and discounts those in old. The empty hash
@@ -47,6 +51,7 @@ func (d *Draft) count(h specs.Hash, by int) bool {
 func (d *Draft) collectTaskSpecs() {
 	for h := range d.loose {
 		if row := d.t.taskSpecs.row(h); row != nil && row.refs == 0 {
+			d.dropPayloads(*row.spec)
 			d.t.taskSpecs.put(h, nil)
 		}
 	}

@@ -151,13 +151,13 @@ func (h help) wake(d *Dirty, snap store.Snapshot) {
 			continue
 		}
 		spec, _ := snap.TaskSpec(t.Spec)
-		if h.concerns(t, spec.Reservations != (specs.Resources{})) {
+		if h.concerns(t, spec.Reservations != (specs.Resources{}) || len(spec.HostPorts) > 0) {
 			d.service(t.ServiceID)
 		}
 	}
 }
 
-// concerns: freed capacity helps only tasks that reserve some; a node that
+// concerns: freed capacity and ports help only tasks that ask for some; a node that
 // changed may help all, and if it does not, their reasons have to name it. A task
 // of a global service can be on one node only.
 func (h help) concerns(t specs.Task, reserves bool) bool {

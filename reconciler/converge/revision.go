@@ -114,7 +114,7 @@ type standing struct {
 	stuck    string    // which one paused before the revision came, and why
 	waitsFor string    // what is under way, in words
 	progress time.Time // when something last got further
-	wake     time.Time // when the clock alone may make it healthy
+	wake     time.Time // when the clock alone may make it healthy: once the last task is proven
 }
 
 func (s *standing) add(other standing) {
@@ -123,7 +123,7 @@ func (s *standing) add(other standing) {
 	s.paused = cmp.Or(s.paused, other.paused)
 	s.stuck = cmp.Or(s.stuck, other.stuck)
 	s.waitsFor = cmp.Or(s.waitsFor, other.waitsFor)
-	s.wake = earliest(s.wake, other.wake)
+	s.wake = latest(s.wake, other.wake)
 	if other.progress.After(s.progress) {
 		s.progress = other.progress
 	}
@@ -187,7 +187,7 @@ func (p *pass) standingOfTasks(svc specs.Service) standing {
 		case runs && !p.now.Before(provenAt), t.Spec == svc.Spec.Task && rollout.Done(&t, svc.Spec):
 			healthy[t.SlotID()] = true
 		case runs:
-			s.wake = earliest(s.wake, provenAt)
+			s.wake = latest(s.wake, provenAt)
 			s.progress = latest(s.progress, provenAt)
 			s.waitsFor = cmp.Or(s.waitsFor, rollout.Describe(&t))
 		case t.Wanted():

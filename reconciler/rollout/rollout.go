@@ -98,7 +98,7 @@ func Next(svc specs.Service, slots []Slot, now time.Time) Decision {
 	case r.State == specs.RolloutPaused && v.recovered():
 		return Decision{Rollout: complete(r, now)}
 	case r.State == specs.RolloutPaused:
-		return Decision{Rollout: r, Wake: v.wake}
+		return Decision{Rollout: r, Wake: v.unprovenUntil}
 	case v.tooManyFailed():
 		return Decision{Rollout: pause(svc, v.failed[0], now)}
 	case v.finished():
@@ -106,6 +106,7 @@ func Next(svc specs.Service, slots []Slot, now time.Time) Decision {
 	case !now.Before(v.progress.Add(Patience)):
 		return Decision{Rollout: pause(svc, v.stalled(), now)}
 	}
+	v.wakeAt(v.watchedUntil)
 	replace := v.next()
 	if len(replace) > 0 {
 		r.Progress = now

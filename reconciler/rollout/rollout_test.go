@@ -233,6 +233,7 @@ func TestNextWakes(t *testing.T) {
 		want   time.Duration // from now
 	}{
 		"when a task is proven":              {slots: slots(tasks{up(2 * time.Second)}), want: 3 * time.Second},
+		"when the last task is proven":       {update: parallel(0), slots: slots(tasks{up(4 * time.Second)}, tasks{up(2 * time.Second)}, tasks{up(time.Minute)}), want: 3 * time.Second},
 		"when the delay is over":             {update: specs.UpdateConfig{Delay: specs.Duration(4 * time.Second)}, slots: slots(tasks{up(3 * time.Second)}, tasks{running}), want: time.Second},
 		"when patience is over":              {slots: slots(tasks{fresh(specs.StatePreparing)}), want: Patience - time.Minute},
 		"of the successor of an evicted one": {slots: slots(tasks{evicted, up(2 * time.Second)}), want: 3 * time.Second},

@@ -23,6 +23,10 @@ type view struct {
 	failed   []string  // slots whose new task failed, each in words
 	progress time.Time // when a slot last got further
 	wake     time.Time // when the clock alone changes the view
+
+	// When the last of the new tasks, or of the current ones, will be proven that
+	// run. Each before that changes nothing.
+	watchedUntil, unprovenUntil time.Time
 }
 
 func look(svc specs.Service, slots []Slot, now time.Time) *view {
@@ -88,7 +92,7 @@ func (v *view) pace(slot Slot, up time.Time, proven bool) {
 	}
 	watchedUntil := up.Add(monitor(update))
 	if !proven && v.now.Before(watchedUntil) { // else it was told to stop before
-		v.wakeAt(watchedUntil)
+		v.watchedUntil = latest(v.watchedUntil, watchedUntil)
 	}
 	v.progress = latest(v.progress, free, watchedUntil)
 }
@@ -123,7 +127,7 @@ func (v *view) lookAtCurrent(slot Slot) {
 	if t := slot.Current; !Done(t, v.svc.Spec) && (runs(slot) == 0 || !Proven(t, v.svc.Spec, v.now)) {
 		v.unproven++
 		if runs(slot) == 1 {
-			v.wakeAt(ProvenAt(t, v.svc.Spec))
+			v.unprovenUntil = latest(v.unprovenUntil, ProvenAt(t, v.svc.Spec))
 		}
 	}
 }
@@ -154,7 +158,7 @@ func (v *view) stalled() string {
 }
 
 func (v *view) wakeAt(at time.Time) {
-	if v.wake.IsZero() || at.Before(v.wake) {
+	if !at.IsZero() && (v.wake.IsZero() || at.Before(v.wake)) {
 		v.wake = at
 	}
 }

@@ -6,8 +6,8 @@
 // # The rule
 //
 // A node is suitable when it is ready and active, runs the task's runtime,
-// meets every constraint, has the reserved memory and CPUs free, and has fewer
-// tasks of the service than max_replicas_per_node. Of the suitable nodes the
+// meets every constraint, has the reserved memory and CPUs and the task's host
+// ports free, and has fewer tasks of the service than max_replicas_per_node. Of the suitable nodes the
 // next task goes to the one that is first in this order:
 //
 //  1. fewer than [FaultyAfter] failures of this service and spec within
@@ -22,7 +22,9 @@
 // suitable, see [State.PlaceOn].
 //
 // A task counts on its node while it is wanted and has not ended. It occupies
-// what it reserves until it has ended, wanted or not.
+// what it reserves and its host ports until it has ended, wanted or not: in a
+// stop-first rollout a task on the same node waits for the end of the one before
+// it. What others than tasks of the cluster use of a node is not known here.
 //
 // # How it is fast
 //
@@ -36,7 +38,7 @@
 // that of choosing node after node by the rule, and the tests compare it with
 // that.
 //
-// A group, which is one eligibility and one reservation, that found no room
+// A group, which is one eligibility, reservation and list of ports, that found no room
 // keeps the answer until something is freed on one of its nodes or a node
 // changes, so that a full cluster refuses at once. Such an answer stays true
 // but may blame memory where by now CPUs are missing too.

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -79,8 +78,8 @@ func (s *State) meeting(e *eligibility) bitset {
 
 // blame says which demand the node does not meet, "" if it meets all.
 func (e *eligibility) blame(n *specs.Node) string {
-	if !runs(n, e.runtime) {
-		return fmt.Sprintf("no %s runtime", cmp.Or(e.runtime, "container"))
+	if !canRun(n, e.runtime) {
+		return "cannot run " + plural(e.runtime)
 	}
 	for _, d := range e.constraints {
 		if why := d.blame(n); why != "" {
@@ -97,11 +96,22 @@ func (d demand) blame(n *specs.Node) string {
 	return ""
 }
 
-// runs reports whether the node has the runtime. A node that lists none runs
+// plural names the tasks of a runtime.
+func plural(runtime string) string {
+	switch runtime {
+	case specs.RuntimeContainer:
+		return "containers"
+	case specs.RuntimeProcess:
+		return "processes"
+	}
+	return "runtime " + runtime
+}
+
+// canRun reports whether the node has the runtime. A node that lists none runs
 // containers.
-func runs(n *specs.Node, runtime string) bool {
+func canRun(n *specs.Node, runtime string) bool {
 	has := n.Seen.Description.Runtimes
-	return len(has) == 0 && runtime == "" || slices.Contains(has, runtime)
+	return len(has) == 0 && runtime == specs.RuntimeContainer || slices.Contains(has, runtime)
 }
 
 // forgetAttributes empties all caches that depend on what nodes are.

@@ -106,10 +106,23 @@ func (c *cluster) lacks(id string, r Request, extra map[string]int) string {
 		return "insufficient memory"
 	case need.CPUs > 0 && free.CPUs < need.CPUs*specs.NanoCPUs(placed+1):
 		return "insufficient CPUs"
+	}
+	for _, port := range r.Spec.HostPorts {
+		if extra[id] > 0 || c.holds(id, port) {
+			return "host-mode port " + port.String() + " already in use"
+		}
+	}
+	switch {
 	case r.Rules.MaxReplicas > 0 && c.tasksWhere(func(m string) bool { return m == id }, r.ServiceID, extra) >= int(r.Rules.MaxReplicas):
 		return "max replicas per node limit exceeded"
 	}
 	return ""
+}
+
+func (c *cluster) holds(id string, port specs.HostPort) bool {
+	return slices.ContainsFunc(c.tasks, func(p placed) bool {
+		return p.task.Want.Node == id && !p.task.Ended() && slices.Contains(p.spec.HostPorts, port)
+	})
 }
 
 func (c *cluster) freeOn(id string) specs.Resources {
@@ -166,7 +179,13 @@ var (
 	someServices    = rapid.SampledFrom([]string{"web", "db", "cache"})
 	somePreferences = rapid.SampledFrom([][]string{nil, nil, {"node.labels.zone"}, {"node.labels.rack"}, {"node.labels.zone", "node.labels.rack"}})
 	someConstraints = rapid.SampledFrom([][]string{nil, nil, {"node.labels.zone!=x"}, {"node.labels.zone==y", "node.id!=n3"}, {"node.labels.rack==z"}, {"nonsense"}})
+	somePorts       = rapid.SampledFrom([][]specs.HostPort{nil, nil, {web}, {dns}, {dns, web}})
 	someStatus      = rapid.SampledFrom([]string{"", "", "", "", "down", "drain"})
+)
+
+var (
+	web = specs.HostPort{Published: 80, Target: 80, Protocol: "tcp"}
+	dns = specs.HostPort{Published: 53, Target: 53, Protocol: "udp"}
 )
 
 func drawNode(t *rapid.T) specs.Node {
@@ -194,6 +213,7 @@ func drawRequest(t *rapid.T, c *cluster) Request {
 		CPUs:   cpu * specs.NanoCPUs(rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "CPUs")),
 		Memory: gib * specs.Bytes(rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "memory")),
 	}
+	r.Spec.HostPorts = somePorts.Draw(t, "ports")
 	if rapid.Bool().Draw(t, "some nodes are faulty") {
 		r.Past = slices.Values(drawFailures(t))
 	}
@@ -274,7 +294,7 @@ func withoutRoom(reason string) string {
 	var kept []string
 	inner := strings.TrimSuffix(strings.TrimPrefix(reason, "no suitable node ("), ")")
 	for clause := range strings.SplitSeq(inner, "; ") {
-		if !strings.HasPrefix(clause, "insufficient") && !strings.HasPrefix(clause, "max replicas") {
+		if !strings.HasPrefix(clause, "insufficient") && !strings.HasPrefix(clause, "max replicas") && !strings.HasPrefix(clause, "host-mode port") {
 			kept = append(kept, clause)
 		}
 	}

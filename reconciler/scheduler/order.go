@@ -9,7 +9,7 @@ import (
 
 // idle reports that nothing is left to know of a node that has no row.
 func (s *State) idle(i int32) bool {
-	return s.nodes[i].row == nil && s.total[i] == 0 && s.free[i] == specs.Resources{}
+	return s.nodes[i].row == nil && s.total[i] == 0 && s.free[i] == specs.Resources{} && !s.ports.held(i)
 }
 
 // sort puts the nodes in the order of their IDs again after some came or went,
@@ -48,6 +48,7 @@ func (s *State) reorder(order []int32) {
 			s.open = s.open.with(i)
 		}
 	}
+	s.ports = old.ports.moved(moved)
 	s.services = make(map[string]*counts, len(old.services))
 	for id, c := range old.services {
 		on := make(map[int32]int32, len(c.on))

@@ -41,16 +41,16 @@ func (s *State) Place(r Request) Result {
 		return Result{}
 	}
 	s.sort()
-	g := group{s.eligibility(r.Spec, r.Rules), r.Spec.Reservations}
+	p := s.placing(r)
+	g := p.group
 	if reason, full := s.full[g]; full {
 		return Result{Reason: reason}
 	}
-	p := placing{s: s, group: g, most: r.Rules.MaxReplicas}
 	nodes := p.run(r)
 	if len(nodes) == r.Count {
 		return Result{Nodes: nodes}
 	}
-	reason := s.reason(g.eligible, p.refused)
+	reason := s.reason(g.eligible, p.lacking())
 	if len(nodes) == 0 && p.refused[crowded] == 0 {
 		s.full[g] = reason
 	}
@@ -61,8 +61,17 @@ func (s *State) Place(r Request) Result {
 type placing struct {
 	s       *State
 	group   group
+	ports   []specs.HostPort
 	most    uint64 // tasks of the service on a node; 0 is any number
-	refused refusals
+	refused []int  // nodes, by refusal
+}
+
+func (s *State) placing(r Request) *placing {
+	return &placing{
+		s: s, group: group{s.eligibility(r.Spec, r.Rules), r.Spec.Reservations, portList(r.Spec.HostPorts)},
+		ports: r.Spec.HostPorts, most: r.Rules.MaxReplicas,
+		refused: make([]int, int(portTaken)+len(r.Spec.HostPorts)),
+	}
 }
 
 func (p *placing) run(r Request) []string {
@@ -142,7 +151,13 @@ func (p *placing) room(free specs.Resources, c candidate) (why refusal, ok bool)
 		return outOfMemory, false
 	case need.CPUs > 0 && free.CPUs-specs.NanoCPUs(placed)*need.CPUs < need.CPUs:
 		return outOfCPUs, false
-	case p.most > 0 && uint64(c.count) >= p.most:
+	}
+	for i, port := range p.ports {
+		if placed > 0 || p.s.ports[port.String()][c.node] > 0 {
+			return portTaken + refusal(i), false
+		}
+	}
+	if p.most > 0 && uint64(c.count) >= p.most {
 		return crowded, false
 	}
 	return 0, true
@@ -163,9 +178,9 @@ func (s *State) Explain(nodeID string, r Request) string {
 	if why := e.blame(n); why != "" {
 		return why
 	}
-	p := placing{s: s, group: group{e, r.Spec.Reservations}, most: r.Rules.MaxReplicas}
+	p := s.placing(r)
 	if why, ok := p.room(s.free[i], candidate{node: i, count: s.on(r.ServiceID)[i]}); !ok {
-		return why.String()
+		return p.words(why)
 	}
 	return ""
 }

@@ -267,7 +267,7 @@ func TestReasons(t *testing.T) {
 			"no suitable node (1 node drained; insufficient memory on 2 nodes; node.labels.zone==b not met on 1 node)"},
 		{"CPUs", []string{"a", "b"}, reserving("web", 5*cpu, gib), "no suitable node (insufficient CPUs on 2 nodes)"},
 		{"memory before CPUs", []string{"a"}, reserving("web", 5*cpu, 9*gib), "no suitable node (insufficient memory on 1 node)"},
-		{"runtime", []string{"a"}, Request{Spec: specs.TaskSpec{Runtime: "process"}}, "no suitable node (no process runtime on 1 node)"},
+		{"runtime", []string{"a"}, Request{Spec: specs.TaskSpec{Runtime: "process"}}, "no suitable node (cannot run processes on 1 node)"},
 		{"unreadable constraint", []string{"a"}, request("web", "node.labels.zone"), "no suitable node (node.labels.zone not met on 1 node)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -16,15 +16,27 @@ const (
 	outOfMemory refusal = iota
 	outOfCPUs
 	crowded
-	refusalKinds
+	portTaken // and those after it: the first host port, the second, ...
 )
 
-func (r refusal) String() string {
-	return [refusalKinds]string{"insufficient memory", "insufficient CPUs", "max replicas per node limit exceeded"}[r]
+// words are what people read of a refusal.
+func (p *placing) words(r refusal) string {
+	if r >= portTaken {
+		return "host-mode port " + p.ports[r-portTaken].String() + " already in use"
+	}
+	return [portTaken]string{"insufficient memory", "insufficient CPUs", "max replicas per node limit exceeded"}[r]
 }
 
-// refusals counts nodes.
-type refusals [refusalKinds]int
+// lacking counts the nodes that were refused, by why.
+func (p *placing) lacking() map[string]int {
+	lacking := make(map[string]int)
+	for why, n := range p.refused {
+		if n > 0 {
+			lacking[p.words(refusal(why))] += n
+		}
+	}
+	return lacking
+}
 
 // closed says why the node takes no tasks at all, as people see it in the list
 // of nodes.
@@ -43,14 +55,15 @@ func closed(n *specs.Node) string {
 }
 
 // reason says why there is no node for a task. Every node is counted once, for
-// the first thing that it lacks: being open, the attributes, the room.
+// the first thing that it lacks: being open, the attributes, the room. lacking
+// are those that lack room.
 //
 //	no nodes in the cluster
 //	no suitable node (1 node drained; insufficient memory on 2 nodes)
 //
 // Nodes that are closed come first, then the most frequent reason.
-func (s *State) reason(e *eligibility, refused refusals) string {
-	shut, lacking := make(map[string]int), make(map[string]int)
+func (s *State) reason(e *eligibility, lacking map[string]int) string {
+	shut := make(map[string]int)
 	for i, n := range s.nodes {
 		switch {
 		case n.row == nil:
@@ -58,11 +71,6 @@ func (s *State) reason(e *eligibility, refused refusals) string {
 			shut[closed(n.row)]++
 		case !e.nodes.has(int32(i)):
 			lacking[e.blame(n.row)]++
-		}
-	}
-	for why, n := range refused {
-		if n > 0 {
-			lacking[refusal(why).String()] += n
 		}
 	}
 	var clauses []string

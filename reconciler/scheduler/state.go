@@ -17,6 +17,7 @@ type State struct {
 
 	free   []specs.Resources // by node; negative when a node shrank below what it holds
 	total  []int32           // by node: tasks that count
+	ports  ports             // by port: nodes where it is in use
 	open   bitset            // nodes that can take tasks
 	levels levels            // nodes that have a row, by total
 
@@ -42,6 +43,7 @@ type node struct {
 type group struct {
 	eligible *eligibility
 	reserves specs.Resources
+	ports    string // see portList
 }
 
 // counts is how many tasks of one service count on each node. Only its owner
@@ -56,7 +58,7 @@ type owner struct{ _ byte } // not of size zero: addresses must differ
 // New reads the nodes and tasks of a snapshot.
 func New(snap store.Snapshot) *State {
 	s := &State{
-		index: make(map[string]int32), services: make(map[string]*counts), owner: new(owner),
+		index: make(map[string]int32), services: make(map[string]*counts), owner: new(owner), ports: make(ports),
 		classes: make(map[string]int32),
 	}
 	s.forgetAttributes()
@@ -75,7 +77,7 @@ func New(snap store.Snapshot) *State {
 func (s *State) Clone() *State {
 	c := *s
 	c.nodes, c.index = slices.Clone(s.nodes), maps.Clone(s.index)
-	c.free, c.total = slices.Clone(s.free), slices.Clone(s.total)
+	c.free, c.total, c.ports = slices.Clone(s.free), slices.Clone(s.total), s.ports.clone()
 	c.open, c.levels = slices.Clone(s.open), s.levels.clone()
 	c.services, c.classes = maps.Clone(s.services), maps.Clone(s.classes)
 	c.eligible, c.partitions, c.full = maps.Clone(s.eligible), maps.Clone(s.partitions), maps.Clone(s.full)
@@ -110,7 +112,7 @@ func (s *State) Task(before, after *specs.Task, spec specs.TaskSpec) {
 	}
 	i := s.at(t.Want.Node)
 	if reserved != 0 {
-		s.reserve(i, reserved, spec.Reservations)
+		s.reserve(i, reserved, spec)
 	}
 	if counted != 0 {
 		s.count(i, t.ServiceID, int32(counted))
@@ -167,11 +169,14 @@ func (s *State) setRow(i int32, row *specs.Node) {
 	}
 }
 
-// reserve takes n times r from the node, or gives it back when n is negative.
-func (s *State) reserve(i int32, n int, r specs.Resources) {
-	if r == (specs.Resources{}) {
+// reserve takes from the node what n tasks reserve, or gives it back when n is
+// negative.
+func (s *State) reserve(i int32, n int, spec specs.TaskSpec) {
+	r := spec.Reservations
+	if r == (specs.Resources{}) && len(spec.HostPorts) == 0 {
 		return
 	}
+	s.ports.hold(i, n, spec.HostPorts)
 	s.free[i].CPUs -= specs.NanoCPUs(n) * r.CPUs
 	s.free[i].Memory -= specs.Bytes(n) * r.Memory
 	if n > 0 {

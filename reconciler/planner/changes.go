@@ -54,6 +54,8 @@ type comparison struct {
 	ids     []string               // of new services, ascending
 	tasks   map[specs.Hash]specs.TaskSpec
 
+	payloads map[specs.Hash]specs.Payload
+
 	tx      specs.Transaction
 	refused []specs.Problem
 }
@@ -66,9 +68,9 @@ func (c *comparison) claim(stacks []specs.Stack) {
 		switch {
 		case twice:
 			c.refuse(stack, "", "stack %s is defined twice: keep one of the two", stack.Name)
-		case exists && row.Source != c.source:
-			c.refuse(stack, "", "stack %s belongs to the source %q: a stack has one source, remove it there first",
-				stack.Name, row.Source)
+		case exists && row.Source != c.source && row.Source != "":
+			c.refuse(stack, "", "stack %s belongs to the source %q: remove it there first, or take it over: swarmgit source adopt %s --source %s",
+				stack.Name, row.Source, stack.Name, c.source)
 		default:
 			c.wanted[stack.Name] = stack
 		}
@@ -91,7 +93,7 @@ func (c *comparison) drawIDs(newID func() string) {
 
 // put creates and changes the services of one stack.
 func (c *comparison) put(stack specs.Stack) {
-	if _, exists := c.present.Stack(stack.Name); !exists {
+	if row, exists := c.present.Stack(stack.Name); !exists || row.Source != c.source {
 		c.changed = append(c.changed, stack.Name)
 	}
 	for _, want := range sortedServices(stack) {
@@ -103,14 +105,14 @@ func (c *comparison) put(stack specs.Stack) {
 
 // take reserves the service's name in the cluster, or refuses it.
 func (c *comparison) take(stack specs.Stack, want specs.ServiceSpec) bool {
-	name, path := fold(want.Name), "services."+shortName(want)
+	name, path := fold(want.Name), "services."+want.ShortName()
 	if other, taken := c.names[name]; taken {
 		c.refuse(stack, path, "the service name %s is taken by stack %s: rename one of them", want.Name, other)
 		return false
 	}
 	c.names[name] = stack.Name
 	svc, exists := c.present.ServiceNamed(want.Name)
-	if owner, _ := c.present.Stack(svc.Spec.Stack); exists && owner.Name != "" && owner.Source != c.source {
+	if owner, _ := c.present.Stack(svc.Spec.Stack); exists && owner.Source != "" && owner.Source != c.source {
 		c.refuse(stack, path, "the service name %s is taken by stack %s of the source %q: rename one of them",
 			want.Name, owner.Name, owner.Source)
 		return false
@@ -132,13 +134,14 @@ func (c *comparison) putService(stack specs.Stack, want specs.ServiceSpec) {
 	}
 	if task, ok := stack.Tasks[want.Task]; ok && svc.Spec.Task != want.Task {
 		c.addTask(want.Task, task)
+		c.addPayloads(stack, task)
 	}
 }
 
 // removeUnwanted marks the services of the source's stacks that nobody wants.
 func (c *comparison) removeUnwanted() {
 	for row := range c.present.Stacks() {
-		if row.Source != c.source {
+		if _, wanted := c.wanted[row.Name]; !wanted && row.Source != c.source {
 			continue
 		}
 		for svc := range c.present.ServicesOf(row.Name) {
@@ -182,9 +185,28 @@ func (c *comparison) addTask(h specs.Hash, task specs.TaskSpec) {
 	c.tasks[h] = task
 }
 
-// taskSpecs puts the specs that the changed services refer to, before them.
+// addPayloads brings the versions of secrets and configs that the cluster lacks.
+func (c *comparison) addPayloads(stack specs.Stack, task specs.TaskSpec) {
+	for _, ref := range task.FileRefs {
+		payload, ok := stack.Payloads[ref.Version]
+		if _, stored := c.present.Payload(ref.Version); !ok || stored {
+			continue
+		}
+		if c.payloads == nil {
+			c.payloads = make(map[specs.Hash]specs.Payload)
+		}
+		c.payloads[ref.Version] = payload
+	}
+}
+
+// taskSpecs puts the specs that the changed services refer to, before them, and
+// before these the secrets and configs that they refer to.
 func (c *comparison) taskSpecs() specs.Transaction {
 	var tx specs.Transaction
+	for _, version := range slices.Sorted(maps.Keys(c.payloads)) {
+		payload := c.payloads[version]
+		tx = append(tx, specs.Change{Payload: &payload})
+	}
 	for _, h := range slices.Sorted(maps.Keys(c.tasks)) {
 		task := c.tasks[h]
 		tx = append(tx, specs.Change{TaskSpec: &task})
@@ -216,9 +238,6 @@ func sortedServices(stack specs.Stack) []specs.ServiceSpec {
 		return cmp.Compare(a.Name, b.Name)
 	})
 }
-
-// shortName is the service's name within its stack: web of shop_web.
-func shortName(s specs.ServiceSpec) string { return strings.TrimPrefix(s.Name, s.Stack+"_") }
 
 // fold makes names comparable: they are unique whatever their case.
 func fold(name string) string { return strings.ToLower(name) }

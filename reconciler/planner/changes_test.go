@@ -112,7 +112,7 @@ func TestOwnership(t *testing.T) {
 		tx     []string
 	}{
 		{"a stack of another source", []specs.Stack{stack("shop", svc("web"))},
-			`stacks/shop/stack.yml: stack shop belongs to the source "main": a stack has one source, remove it there first`, nil},
+			`stacks/shop/stack.yml: stack shop belongs to the source "main": remove it there first, or take it over: swarmgit source adopt shop --source infra`, nil},
 		{"a stack defined twice", []specs.Stack{stack("edge"), stack("edge", svc("web"))},
 			"stacks/edge/stack.yml: stack edge is defined twice: keep one of the two", []string{"stack edge of infra at 2"}},
 		{"a name of another source", []specs.Stack{stack("SHOP", svc("web"))},

@@ -17,7 +17,7 @@ type version struct {
 // diff lists the fields in which two versions differ, what forces a restart
 // first, then by place and name.
 func diff(old, new version, origins specs.Origins, redact redactor) []Field {
-	d := differ{service: "services." + shortName(new.rules) + ".", origins: origins, redact: redact}
+	d := differ{service: "services." + new.rules.ShortName() + ".", origins: origins, redact: redact}
 	d.leaves(taskLeaves(old.task), taskLeaves(new.task), true)
 	if len(d.fields) == 0 && old.rules.Task != new.rules.Task {
 		d.fields = append(d.fields, Field{

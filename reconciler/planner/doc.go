@@ -11,6 +11,10 @@
 //     until nothing is left to do, and tells what happened: the [Plan]. Only
 //     what failed in a rollout that stays paused does not start.
 //
+// A plan is written as text for a terminal, as Markdown for a pull request, and as
+// JSON, of which [Plan.Keep] is a bounded form. [Compare] is the part of a plan that
+// needs no cluster: what two trees ask for otherwise.
+//
 // Nothing here knows how a rollout goes or where a task fits. What the plan says
 // is what converge does, because it is converge that does it.
 //

@@ -32,7 +32,20 @@ func (m making) entries() []Entry {
 	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(rank[a.Action], rank[b.Action]), cmp.Compare(a.Service, b.Service))
 	})
-	return m.hintRenames(entries)
+	hintRenames(entries, m.tasksBefore(entries), tasksOf(m.Wanted))
+	return entries
+}
+
+// tasksBefore are the task specs of the services that are removed.
+func (m making) tasksBefore(entries []Entry) map[string]specs.Hash {
+	tasks := make(map[string]specs.Hash)
+	for _, e := range entries {
+		if e.Action == Remove {
+			svc, _ := m.Present.ServiceNamed(e.Service)
+			tasks[e.Service] = svc.Spec.Task
+		}
+	}
+	return tasks
 }
 
 func (m making) created(id string, spec specs.ServiceSpec) Entry {
@@ -47,28 +60,33 @@ func (m making) changed(id string, want specs.ServiceWant) Entry {
 	case svc.Removed:
 		return m.created(id, want.Spec)
 	}
-	e := Entry{Action: InPlace}
-	if svc.Spec.Task != want.Spec.Task {
-		e.Action = Rolling
-		e.Parallelism = 1
-		if p := want.Spec.Update.Parallelism; p != nil {
-			e.Parallelism = *p
-		}
-	}
 	stack := m.stack(want.Spec.Stack)
 	old, new := version{rules: svc.Spec}, version{rules: want.Spec, task: stack.Tasks[want.Spec.Task]}
 	old.task, _ = m.Present.TaskSpec(svc.Spec.Task)
-	if e.Action == InPlace {
+	return m.outcome(id, changed(old, new, stack.Origins, m.redact), want.Spec)
+}
+
+// changed tells how a service becomes another version of itself. Its tasks are
+// replaced exactly when they are of another task spec: a rollout looks at the same.
+func changed(old, new version, origins specs.Origins, redact redactor) Entry {
+	e := Entry{Action: InPlace}
+	if old.rules.Task != new.rules.Task {
+		e.Action = Rolling
+		e.Parallelism = 1
+		if p := new.rules.Update.Parallelism; p != nil {
+			e.Parallelism = *p
+		}
+	} else {
 		new.task = old.task
 	}
-	e.Fields = diff(old, new, stack.Origins, m.redact)
-	return m.outcome(id, e, want.Spec)
+	e.Fields = diff(old, new, origins, redact)
+	return e
 }
 
 // outcome adds what the simulation saw of the service.
 func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 	seen := m.end.services[id]
-	e.Service = spec.Name
+	e.Service, e.Stack = spec.Name, spec.Stack
 	e.Global = spec.Mode == specs.Global
 	e.Wanted = seen.wanted
 	e.Totals = seen.totals
@@ -80,7 +98,7 @@ func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 		e.Wanted = 0
 	} else {
 		stack := m.stack(spec.Stack)
-		e.At, _ = stack.Origins.Find("services." + shortName(spec))
+		e.At, _ = stack.Origins.Find("services." + spec.ShortName())
 	}
 	if e.Action == Rolling && e.Totals.Restart > 0 {
 		e.Estimate = specs.Duration(seen.took)
@@ -162,24 +180,27 @@ func (m making) stack(name string) specs.Stack {
 
 // hintRenames pairs new services with removed ones that ran the very same task:
 // a rename is a removal and a creation, and people often mean neither.
-func (m making) hintRenames(entries []Entry) []Entry {
+func hintRenames(entries []Entry, before, after map[string]specs.Hash) {
 	removed := make(map[specs.Hash][]string)
 	for _, e := range entries {
 		if e.Action == Remove {
-			svc, _ := m.Present.ServiceNamed(e.Service)
-			removed[svc.Spec.Task] = append(removed[svc.Spec.Task], e.Service)
+			removed[before[e.Service]] = append(removed[before[e.Service]], e.Service)
 		}
 	}
+	for i, e := range entries {
+		if names := removed[after[e.Service]]; e.Action == Create && len(names) > 0 {
+			entries[i].RenamedFrom, removed[after[e.Service]] = names[0], names[1:]
+		}
+	}
+}
+
+// tasksOf are the task specs of services, by name.
+func tasksOf(stacks []specs.Stack) map[string]specs.Hash {
 	tasks := make(map[string]specs.Hash)
-	for _, stack := range m.Wanted {
+	for _, stack := range stacks {
 		for _, spec := range stack.Services {
 			tasks[spec.Name] = spec.Task
 		}
 	}
-	for i, e := range entries {
-		if names := removed[tasks[e.Service]]; e.Action == Create && len(names) > 0 {
-			entries[i].RenamedFrom, removed[tasks[e.Service]] = names[0], names[1:]
-		}
-	}
-	return entries
+	return tasks
 }

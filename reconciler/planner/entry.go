@@ -21,14 +21,7 @@ func (e Entry) text(pg *page, names int) {
 	for _, line := range lines {
 		pg.line(line)
 	}
-	mixed := e.mixed()
-	for _, f := range e.Fields {
-		value := f.text()
-		if mixed && !f.Restarts {
-			value += " (in place)"
-		}
-		pg.field(printable(f.Name), value, where(f.At))
-	}
+	e.fields(pg)
 	if e.Resumes != "" {
 		pg.field("paused by", printable(e.Resumes), "")
 	}
@@ -37,6 +30,18 @@ func (e Entry) text(pg *page, names int) {
 	}
 	for _, w := range e.Pending {
 		pg.field("pending", w.text(len(e.Pending) == 1 && w.size() == int(e.Wanted)), "")
+	}
+}
+
+// fields writes what changes in the service.
+func (e Entry) fields(pg *page) {
+	mixed := e.mixed()
+	for _, f := range e.Fields {
+		value := f.text()
+		if mixed && !f.Restarts {
+			value += " (in place)"
+		}
+		pg.field(printable(f.Name), value, where(f.At))
 	}
 }
 

@@ -29,6 +29,7 @@ var renamed = []struct{ json, path string }{
 	{"limits.", "deploy.resources.limits."},
 	{"reservations.", "deploy.resources.reservations."},
 	{"groups", "group_add"},
+	{"host_ports", "ports"},
 }
 
 var renamedRules = []struct{ json, path string }{
@@ -36,6 +37,7 @@ var renamedRules = []struct{ json, path string }{
 	{"restart.", "deploy.restart_policy."},
 	{"update.", "deploy.update_config."},
 	{"rollback.", "deploy.rollback_config."},
+	{"require_digest", "x-swarmgit.require_digest"},
 	{"", "deploy."},
 }
 
@@ -54,8 +56,15 @@ func taskLeaves(spec specs.TaskSpec) map[string]leaf {
 	for _, m := range spec.Mounts {
 		put(leaf{name: "volume " + m.Target, path: "volumes", value: mountText(m)})
 	}
-	delete(tree, "env")
-	delete(tree, "mounts")
+	if check := spec.Healthcheck; check != nil {
+		put(leaf{name: "healthcheck", path: "healthcheck", value: valueText("", jsonTree(check))})
+	}
+	for kind, ref := range spec.FileRefs {
+		put(leaf{name: string(kind) + " " + ref.Target, path: string(kind) + "s." + ref.Target, value: fileText(ref)})
+	}
+	for _, key := range []string{"env", "mounts", "healthcheck", "secrets", "configs"} {
+		delete(tree, key)
+	}
 	flatten("", tree, func(name string, value any) {
 		path := rename(name, renamed)
 		put(leaf{name: strings.TrimPrefix(path, "deploy.resources."), path: path, value: valueText(name, value)})
@@ -66,7 +75,8 @@ func taskLeaves(spec specs.TaskSpec) map[string]leaf {
 // ruleLeaves are the fields whose change replaces nothing.
 func ruleLeaves(spec specs.ServiceSpec) map[string]leaf {
 	tree := jsonTree(spec)
-	delete(tree, "task") // told by its own fields
+	delete(tree, "task")  // told by its own fields,
+	delete(tree, "image") // and among them this one
 	leaves := make(map[string]leaf)
 	flatten("", tree, func(name string, value any) {
 		path, text := rename(name, renamedRules), valueText(name, value)
@@ -139,6 +149,22 @@ func valueText(name string, value any) string {
 func ratioText(millionths json.Number) string {
 	n, _ := millionths.Int64()
 	return strconv.FormatFloat(float64(n)/float64(specs.RatioOne), 'f', -1, 64)
+}
+
+// fileText writes a reference to a secret or a config without its target, which
+// names it.
+func fileText(ref specs.FileRef) string {
+	words := []string{ref.Name, ref.Version.Short()}
+	if ref.Mode != nil {
+		words = append(words, fmt.Sprintf("mode=%04o", *ref.Mode))
+	}
+	if ref.UID != 0 || ref.GID != 0 {
+		words = append(words, fmt.Sprintf("owner=%d:%d", ref.UID, ref.GID))
+	}
+	if ref.Template != "" {
+		words = append(words, "template")
+	}
+	return strings.Join(words, " ")
 }
 
 // mountText writes a mount without its target, which names it.

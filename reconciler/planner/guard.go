@@ -16,7 +16,7 @@ const minRemoval = 10
 // source's running tasks and at least minRemoval of them, scaling down included,
 // or all of two or more stacks. It is what a wrong branch, a lost folder or a bad
 // merge look like.
-func guard(present store.Snapshot, source string, tx specs.Transaction) (specs.Problem, bool) {
+func guard(present store.Snapshot, source string, tx specs.Transaction) (words string, tooLarge bool) {
 	draft := present.Draft(present.Index() + 1)
 	if err := draft.Apply(tx); err != nil {
 		panic(fmt.Sprintf("plan: apply to the state it was made of: %v", err))
@@ -27,16 +27,13 @@ func guard(present store.Snapshot, source string, tx specs.Transaction) (specs.P
 			g.stack(present, row.Name)
 		}
 	}
-	var words string
 	switch {
 	case g.stacks >= 2:
-		words = fmt.Sprintf("this removes %d whole stacks (%s)", g.stacks, count(g.lost, "running task"))
+		return fmt.Sprintf("this removes %d whole stacks (%s)", g.stacks, count(g.lost, "running task")), true
 	case g.lost >= minRemoval && 2*g.lost > g.running:
-		words = fmt.Sprintf("this stops %d of the %d running tasks", g.lost, g.running)
-	default:
-		return specs.Problem{}, false
+		return fmt.Sprintf("this stops %d of the %d running tasks", g.lost, g.running), true
 	}
-	return specs.Problem{Message: words + ": if that is meant, say so by -o allow-removal"}, true
+	return "", false
 }
 
 // removal counts what a source loses.

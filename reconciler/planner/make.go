@@ -26,6 +26,7 @@ type Input struct {
 	NewID func() string // for new services; nil gives placeholders
 
 	AllowRemoval  bool // -o allow-removal
+	Approval      bool // what is removed on a large scale waits for approval, and is not refused
 	AcceptPartial bool // -o accept-partial
 }
 
@@ -47,7 +48,7 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	tx, refused := Changes(in.Present, in.Source, in.Revision, in.Wanted, in.NewID, in.Now)
 	m := making{Input: in, tx: tx, redact: redactor{in.Present.Cluster().Key}, end: simulate(in.Present, tx, in.Now)}
 	p := Plan{
-		Format: Format, Title: in.Title, Revision: in.Revision, Base: in.Base,
+		Format: Format, Cluster: in.Present.Cluster().Name, Title: in.Title, Revision: in.Revision, Base: in.Base,
 		Stacks: len(in.Wanted), Changed: changedStacks(tx), Warnings: sortedProblems(in.Warnings),
 		Beyond: m.end.beyond, Estimate: specs.Duration(m.end.took),
 	}
@@ -60,8 +61,12 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	if !in.AcceptPartial {
 		p.Warnings, refused = refusePartial(p.Warnings, refused)
 	}
-	if problem, tooLarge := guard(in.Present, in.Source, tx); tooLarge && !in.AllowRemoval {
-		refused = append(refused, problem)
+	switch words, tooLarge := guard(in.Present, in.Source, tx); {
+	case !tooLarge || in.AllowRemoval:
+	case in.Approval:
+		p.Approvals = []specs.Problem{{Message: words + ": it waits for swarmgit approve"}}
+	default:
+		refused = append(refused, specs.Problem{Message: words + ": if that is meant, say so by -o allow-removal"})
 	}
 	p.Refusals = refused
 	p.Verdict = p.verdict(len(tx) > 0)
@@ -72,7 +77,8 @@ func Propose(in Input) (Plan, specs.Transaction) {
 // not one that is wanted no more, so nothing is said of what would happen.
 func (in Input) invalid() Plan {
 	p := Plan{
-		Format: Format, Title: in.Title, Revision: in.Revision, Base: in.Base, Verdict: Refused, Invalid: true,
+		Format: Format, Cluster: in.Present.Cluster().Name, Title: in.Title, Revision: in.Revision, Base: in.Base,
+		Verdict: Refused, Invalid: true,
 		Refusals: in.Mistakes, Warnings: in.Warnings,
 	}
 	if !in.AcceptPartial {
@@ -100,6 +106,8 @@ func (p Plan) verdict(changes bool) Verdict {
 	switch {
 	case len(p.Refusals) > 0:
 		return Refused
+	case len(p.Approvals) > 0:
+		return NeedsApproval
 	case !changes:
 		return NoChanges
 	case len(p.Warnings)+len(p.Paused) > 0 || slices.ContainsFunc(p.Services, Entry.risky):

@@ -18,13 +18,15 @@ const (
 	NoChanges      Verdict = "NO CHANGES"
 	Safe           Verdict = "SAFE"
 	NeedsAttention Verdict = "NEEDS ATTENTION"
+	NeedsApproval  Verdict = "NEEDS APPROVAL"
 	Refused        Verdict = "REFUSED"
 )
 
 // Plan is what applying a revision would change and do. Its JSON form is what
-// `-o json` prints; its text form is Text.
+// `-o json` prints; its other forms are Text and Markdown.
 type Plan struct {
 	Format   int     `json:"format"`
+	Cluster  string  `json:"cluster,omitempty"`  // its name
 	Title    string  `json:"title"`              // "over 1f0c9aa": follows the word Plan
 	Revision string  `json:"revision,omitempty"` // the commit that is planned; empty for a working tree
 	Base     string  `json:"base,omitempty"`     // the commit that the cluster is at
@@ -41,8 +43,11 @@ type Plan struct {
 	Invalid  bool            `json:"invalid,omitempty"` // the refusals are mistakes in files: nothing was planned
 	Warnings []specs.Problem `json:"warnings,omitempty"`
 
+	Approvals []specs.Problem `json:"approvals,omitempty"` // what has to be approved before it is done
+
 	Estimate specs.Duration `json:"estimate,omitempty"` // until nothing is left to do
 	Beyond   int            `json:"beyond,omitempty"`   // slots that were not simulated any more
+	LeftOut  int            `json:"left_out,omitempty"` // entries of the lists that are gone: see Keep
 }
 
 // Totals counts slots of the whole cluster; see the package comment.
@@ -74,6 +79,7 @@ const (
 // Entry is one service of a plan.
 type Entry struct {
 	Service string         `json:"service"`
+	Stack   string         `json:"stack,omitempty"`
 	Action  Action         `json:"action"`
 	At      specs.Position `json:"at,omitzero"` // where the service is written
 	Totals  Totals         `json:"totals"`

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -23,9 +24,13 @@ func (p Plan) Text(w io.Writer, o TextOptions) error {
 	pg := page{width: o.Width, color: o.Color, labels: p.labelWidth()}
 	p.head(&pg)
 	pg.problems('x', p.Refusals)
+	pg.problems('x', p.Approvals)
 	p.services(&pg)
 	p.standstills(&pg)
 	pg.problems('!', p.Warnings)
+	if p.LeftOut > 0 {
+		pg.line("\n  " + p.rest())
+	}
 	_, err := io.WriteString(w, pg.String())
 	return err
 }
@@ -84,22 +89,22 @@ func (p Plan) services(pg *page) {
 		return
 	}
 	pg.line("")
-	names := 0
-	for _, e := range p.Services {
-		names = max(names, len(e.Service))
-	}
-	for _, e := range p.Moved {
-		names = max(names, len(e.Service))
-	}
-	for _, e := range p.Services {
-		e.text(pg, min(names, maxNameWidth))
-	}
-	for _, e := range p.Moved {
-		e.text(pg, min(names, maxNameWidth))
+	names := p.nameWidth()
+	for _, e := range slices.Concat(p.Services, p.Moved) {
+		e.text(pg, names)
 	}
 	if p.Beyond > 0 {
 		pg.line(fmt.Sprintf("  then %d more in the same way", p.Beyond))
 	}
+}
+
+// nameWidth is the width of the column of services.
+func (p Plan) nameWidth() int {
+	width := 0
+	for _, e := range slices.Concat(p.Services, p.Moved) {
+		width = max(width, len(e.Service))
+	}
+	return min(width, maxNameWidth)
 }
 
 // labelWidth is the width of the column of field names.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -50,7 +51,7 @@ var screens = map[string]struct {
 		}},
 	}},
 	"refused": {plan: refusedPlan},
-	"invalid": {plan: Input{Title: "of 3e99d01 over 7bd31c2", Mistakes: []specs.Problem{
+	"invalid": {plan: Input{Present: store.New().Snapshot(), Title: "of 3e99d01 over 7bd31c2", Mistakes: []specs.Problem{
 		{Position: at(14), Path: "services.web.deploy.update_confg", Message: "unknown key; did you mean update_config?"},
 		{Position: at(12), Path: "services.web.deploy.replicas", Message: `must be a whole number >= 0, got "fife"`},
 	}}.invalid()},

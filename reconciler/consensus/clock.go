@@ -16,7 +16,7 @@ type clock struct {
 func (c *clock) start(wall, last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.begun, c.base = wall, wall.Round(0).UTC()
+	c.begun, c.base = time.Now(), wall.Round(0).UTC()
 	if last.After(c.base) {
 		c.base = last.UTC()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ type cluster struct {
 	memories   []*Memory
 	severed    map[[2]int]bool // from, to
 	began      bool            // the first is not to begin another cluster
+	roomy      atomic.Value    // the name of the manager that is known to have room on its disk, if any
 }
 
 func three(t *testing.T) *cluster { return voting(t, 3) }
@@ -54,7 +56,8 @@ func (c *cluster) start(t *testing.T, i int) {
 	name := fmt.Sprintf("manager%d", i+1)
 	_, c.transports[i] = raft.NewInmemTransport(raft.ServerAddress(name))
 	c.connect()
-	c.managers[i] = run(t, Config{NodeID: name, Memory: c.memories[i], Transport: c.transports[i], Bootstrap: i == 0 && !c.began})
+	c.managers[i] = run(t, Config{NodeID: name, Memory: c.memories[i], Transport: c.transports[i], Bootstrap: i == 0 && !c.began,
+		Room: func(id string) (has, known bool) { return id == c.roomy.Load(), c.roomy.Load() != nil }})
 }
 
 // admit asks the leader again and again until the manager has its vote.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,12 +40,28 @@ type Config struct {
 	Memory    *Memory      // instead of the disk, for tests and throw-away clusters
 	Log       *slog.Logger // nil is slog.Default()
 
+	// MayBegin says why this manager must not take part any more, given the other
+	// managers as its disk names them; nil always may. It is asked by Open, which
+	// then fails, before anything is said to anybody.
+	MayBegin func(others []Member) error
+
 	// Format is the newest format that every manager reads: see Usable. nil is
 	// the newest of this release. It is called for every proposal.
 	Format func() int
 
+	// Room tells of another manager whether its disk has room, as far as that is
+	// known: one whose own is full hands over to no other such one. nil knows of
+	// nobody.
+	Room func(nodeID string) (has, known bool)
+
+	// Proposed is told how long each Propose took and what it returned, Committed
+	// how long raft took with each entry of this leader. nil is nobody.
+	Proposed  func(took time.Duration, err error)
+	Committed func(took time.Duration)
+
 	Snapshots SnapshotConfig
 	Disk      DiskConfig
+	Wall      func() time.Time // the wall clock, for tests; nil is time.Now
 }
 
 // SnapshotConfig says when the log is cut. Zero fields are the defaults.
@@ -65,20 +82,26 @@ const (
 
 // Consensus is this manager's part in the agreement.
 type Consensus struct {
-	id       raft.ServerID
-	log      *slog.Logger
-	usable   func() int // the format to write; nil is the newest
-	machine  *machine
-	clock    clock
-	disk     *diskGuard
-	turns    chan bool // from raft: true begins a turn as leader, false ends it
-	queue    queue
-	changing chan struct{} // holds one while the members are looked at and changed
-	news     news          // of leaders and members
+	id        raft.ServerID
+	opened    time.Time
+	log       *slog.Logger
+	usable    func() int // the format to write; nil is the newest
+	room      func(nodeID string) (has, known bool)
+	proposed  func(took time.Duration, err error)
+	committed func(took time.Duration)
+	machine   *machine
+	wall      func() time.Time
+	clock     clock
+	disk      *diskGuard
+	turns     chan bool // from raft: true begins a turn as leader, false ends it
+	queue     queue
+	changing  chan struct{} // holds one while the members are looked at and changed
+	news      news          // of leaders and members
 	leadership
 	watchdog
 	probation probation
 	strokes   strokes
+	probe     probe
 
 	raft    *raft.Raft
 	storage storage
@@ -96,14 +119,26 @@ type Consensus struct {
 // proposal is taken until Run runs.
 func Open(cfg Config) (*Consensus, error) {
 	c := &Consensus{
-		id: raft.ServerID(cfg.NodeID), log: cfg.Log, usable: cfg.Format,
+		id: raft.ServerID(cfg.NodeID), opened: time.Now(), log: cfg.Log, usable: cfg.Format, room: cfg.Room, wall: cfg.Wall,
 		turns: make(chan bool, 1), queue: queue{ready: make(chan struct{}, 1)}, changing: make(chan struct{}, 1), closed: make(chan struct{}), released: make(chan struct{}),
 	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
+	if c.room == nil {
+		c.room = func(string) (has, known bool) { return false, false }
+	}
+	if c.proposed = cfg.Proposed; c.proposed == nil {
+		c.proposed = func(time.Duration, error) {}
+	}
+	if c.committed = cfg.Committed; c.committed == nil {
+		c.committed = func(time.Duration) {}
+	}
 	c.machine = newMachine(cfg.Store, c.format, c.membersChanged)
-	c.clock.start(time.Now(), time.Time{})
+	if c.wall == nil {
+		c.wall = time.Now
+	}
+	c.clock.start(c.wall(), time.Time{})
 	c.leadership.init()
 	if err := c.open(cfg); err != nil {
 		return nil, errors.Join(err, c.release())
@@ -120,6 +155,12 @@ func (c *Consensus) open(cfg Config) (err error) {
 	if c.storage, err = openStorage(cfg, logger); err != nil {
 		return err
 	}
+	if err := c.storage.finishRecovery(); err != nil {
+		return err
+	}
+	if err := cfg.mayBegin(c.storage); err != nil {
+		return err
+	}
 	conf := raftConfig(cfg)
 	conf.Logger, conf.NotifyCh = logger, c.turns
 	if cfg.Bootstrap {
@@ -130,6 +171,7 @@ func (c *Consensus) open(cfg Config) (err error) {
 	if err := c.probation.begin(c.storage); err != nil {
 		return err
 	}
+	c.probe.write = c.storage.probe
 	log := timedLog{c.storage.log, &c.strokes}
 	stable := votes{timedStable{c.storage.stable, &c.strokes}, &c.probation}
 	if c.raft, err = raft.NewRaft(conf, c.machine, log, stable, c.storage.snapshots, c.gate); err != nil {
@@ -141,6 +183,17 @@ func (c *Consensus) open(cfg Config) (err error) {
 	c.gate.raft.Store(c.raft)
 	c.raft.RegisterObserver(raft.NewObserver(nil, false, c.observe))
 	return c.standIfAlone(conf.LocalID)
+}
+
+func (cfg Config) mayBegin(disk storage) error {
+	if cfg.MayBegin == nil {
+		return nil
+	}
+	members, err := disk.members()
+	if err != nil {
+		return err
+	}
+	return cfg.MayBegin(slices.DeleteFunc(members, func(m Member) bool { return m.ID == cfg.NodeID }))
 }
 
 func openTransport(cfg Config, logger hclog.Logger) Transport {

@@ -58,8 +58,13 @@
 // cluster of its own: it is for the very first start alone. Two voters wiped at
 // the same time are more than three managers can bear. So is one that is wiped
 // while another has missed who votes: raft gives no vote to a candidate that it
-// does not know for a voter. Nothing is lost then, but nobody leads, and there is
-// no command yet that mends it.
+// does not know for a voter. Nothing is lost then, but nobody leads.
+//
+// [Recover] is the way back from both: it makes one manager the only voter, with
+// what its disk holds, by raft's own RecoverCluster. The revision of the store that
+// goes with it is in the snapshot that raft writes for that, so both are there or
+// neither. [Config.MayBegin] keeps those that were left behind from leading what is
+// not theirs any more.
 //
 // # A bad disk
 //

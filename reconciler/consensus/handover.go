@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -30,6 +31,7 @@ func (c *Consensus) HandOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(successors, func(a, b Member) int { return c.fitness(b) - c.fitness(a) })
 	var errs []error
 	for _, m := range successors {
 		err := await(ctx, c.raft.LeadershipTransferToServer(raft.ServerID(m.ID), raft.ServerAddress(m.Address)))
@@ -51,6 +53,18 @@ func (c *Consensus) HandOver(ctx context.Context) error {
 		return errors.New("hand over leadership: no other manager with a vote is reachable")
 	}
 	return fmt.Errorf("hand over leadership: %w", errors.Join(errs...))
+}
+
+// fitness is 1 of a manager whose disk has room, -1 of one whose has none, and 0
+// where that is not known.
+func (c *Consensus) fitness(m Member) int {
+	switch has, known := c.room(m.ID); {
+	case !known:
+		return 0
+	case has:
+		return 1
+	}
+	return -1
 }
 
 // successors are the voters that could take over: those that answer. Raft brings

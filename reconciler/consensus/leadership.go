@@ -188,7 +188,7 @@ func (c *Consensus) office(ctx context.Context, err error) {
 		c.log.InfoContext(ctx, "office lost before it was taken", "error", err)
 		return
 	}
-	c.clock.start(time.Now(), c.machine.last())
+	c.clock.start(c.wall(), c.machine.last())
 	c.leadership.start()
 	c.log.InfoContext(ctx, "this manager leads", "term", c.raft.CurrentTerm())
 }

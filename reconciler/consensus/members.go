@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -27,14 +28,17 @@ func (c *Consensus) Members() ([]Member, error) {
 		return nil, fmt.Errorf("read who the managers are: %w", err)
 	}
 	_, leader := c.raft.LeaderWithID()
-	var members []Member
-	for _, s := range current.Configuration().Servers {
+	return membersOf(current.Configuration(), leader), nil
+}
+
+func membersOf(c raft.Configuration, leader raft.ServerID) (members []Member) {
+	for _, s := range c.Servers {
 		members = append(members, Member{
 			ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == leader,
 		})
 	}
 	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
-	return members, nil
+	return members
 }
 
 // Leader is who leads as far as this manager knows, and where it is. Both are
@@ -42,6 +46,19 @@ func (c *Consensus) Members() ([]Member, error) {
 func (c *Consensus) Leader() (id, address string) {
 	at, who := c.raft.LeaderWithID()
 	return string(who), string(at)
+}
+
+// Leaderless is how long this manager has known nobody who leads, 0 while it knows
+// one. It begins anew with each start.
+func (c *Consensus) Leaderless() time.Duration {
+	if id, _ := c.Leader(); id != "" {
+		return 0
+	}
+	last := c.raft.LastContact()
+	if last.Before(c.opened) {
+		last = c.opened
+	}
+	return time.Since(last)
 }
 
 // Changed returns a channel that is closed when another manager, or none, is

@@ -60,6 +60,9 @@ type stream struct {
 
 func (s *stream) Accept() (net.Conn, error) {
 	conn, err := s.network.Accept()
+	if errors.Is(err, net.ErrClosed) {
+		<-s.done // raft, which is about to be closed too, would complain and try again
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -19,6 +20,13 @@ import (
 // Transactions may be committed in several entries, so one may be written and a
 // later one not.
 func (c *Consensus) Propose(ctx context.Context, txs []specs.Transaction) ([]error, error) {
+	began := time.Now()
+	errs, err := c.propose(ctx, txs)
+	c.proposed(time.Since(began), err)
+	return errs, err
+}
+
+func (c *Consensus) propose(ctx context.Context, txs []specs.Transaction) ([]error, error) {
 	batches, errs, err := pack(txs)
 	if err != nil || len(batches) == 0 {
 		return errs, err
@@ -88,6 +96,7 @@ func (c *Consensus) submit(parts []part) {
 		c.settle(parts, nil, fmt.Errorf("encode an entry: %w", err))
 		return
 	}
+	began := time.Now()
 	answer := c.raft.Apply(data, 0)
 	go func() {
 		err := answer.Error()
@@ -95,6 +104,7 @@ func (c *Consensus) submit(parts []part) {
 			c.settle(parts, nil, err)
 			return
 		}
+		c.committed(time.Since(began))
 		results, ok := answer.Response().([]error)
 		if !ok {
 			err = answer.Response().(error) // this node cannot read the entry and stops

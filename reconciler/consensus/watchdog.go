@@ -9,11 +9,14 @@ import (
 
 const (
 	watchPeriod = 250 * time.Millisecond
+	// probePeriod is how often a leader tries whether its disk hangs.
+	probePeriod = time.Second
 	// diskPatience is how long a write may take before a leader gives up its
 	// office. Disks of clouds stall for a second now and then.
 	diskPatience = 2 * time.Second
 	// officePause is how long a manager that gave up its office for its disk does
-	// not do so again, lest leadership go round where all disks are bad.
+	// not do so again, lest leadership go round where all disks are bad. One that
+	// knows which have room does not wait.
 	officePause = time.Minute
 )
 
@@ -21,7 +24,9 @@ const (
 // heartbeats go on while its main loop hangs in a write, so that nobody else
 // stands for election.
 type watchdog struct { // used by watch only
-	left   time.Time      // when it gave up office
+	hung   time.Time      // when it gave up office because its disk hung
+	full   time.Time      // when it did because its disk was full
+	tried  time.Time      // when it last tried the disk
 	silent map[string]int // for how many looks each manager has not answered
 }
 
@@ -53,13 +58,24 @@ func (c *Consensus) watchOnce(ctx context.Context) {
 	}
 	c.correctAddress(ctx, members)
 	c.tellSilent(ctx, members)
-	if !c.left.IsZero() && time.Since(c.left) < officePause {
-		return
-	}
-	if able, err := c.successors(); err != nil || len(able) < quorum(voters(members)) {
+	able, err := c.successors()
+	if err != nil || len(able) < quorum(voters(members)) {
 		return // the others could not elect anybody
 	}
-	c.leaveBadDisk(ctx, term)
+	if time.Since(c.tried) >= probePeriod {
+		c.tried = time.Now()
+		c.probe.try(&c.strokes)
+	}
+	best := -1
+	for _, m := range able {
+		best = max(best, c.fitness(m))
+	}
+	switch d := c.strokes.longest(); {
+	case d >= diskPatience && time.Since(c.hung) >= officePause:
+		c.leaveHungDisk(ctx, term, d)
+	case c.DiskTrouble() != nil && (best > 0 || best == 0 && time.Since(c.full) >= officePause):
+		c.leaveFullDisk(ctx)
+	}
 }
 
 // silentLooks is for how many looks a manager does not answer until that is told.
@@ -82,24 +98,21 @@ func (c *Consensus) tellSilent(ctx context.Context, members []Member) {
 	}
 }
 
-// leaveBadDisk hands over when the disk is full. When it hangs, raft hangs with
-// it and cannot hand over: then this manager falls silent until raft, awake
-// again, finds that it has lost its office.
-func (c *Consensus) leaveBadDisk(ctx context.Context, term int) {
-	if d := c.strokes.longest(); d >= diskPatience {
-		c.left = time.Now()
-		c.log.ErrorContext(ctx, "the disk hangs: this manager gives up leadership", "write", d)
-		c.gate.shut.Store(true)
-		c.quit(term)
-		return
-	}
-	if err := c.DiskTrouble(); err != nil {
-		c.left = time.Now()
-		ctx, cancel := context.WithTimeout(ctx, handOverPatience)
-		defer cancel()
-		if err := c.HandOver(ctx); err != nil {
-			c.log.WarnContext(ctx, "leadership stays where the disk is full", "error", err)
-		}
+// leaveHungDisk falls silent until raft finds that it has lost its office. Raft
+// hangs with the disk, and cannot hand over.
+func (c *Consensus) leaveHungDisk(ctx context.Context, term int, since time.Duration) {
+	c.hung = time.Now()
+	c.log.ErrorContext(ctx, "the disk hangs: this manager gives up leadership", "write", since)
+	c.gate.shut.Store(true)
+	c.quit(term)
+}
+
+func (c *Consensus) leaveFullDisk(ctx context.Context) {
+	c.full = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, handOverPatience)
+	defer cancel()
+	if err := c.HandOver(ctx); err != nil {
+		c.log.WarnContext(ctx, "leadership stays where the disk is full", "error", err)
 	}
 }
 

@@ -81,6 +81,18 @@ func TestALeaderWhoseDiskHangsIsReplacedOverANetwork(t *testing.T) {
 	})
 }
 
+func TestAHungDiskIsNoticedWithoutAnyWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		release := c.memories[0].Hang()
+		time.Sleep(probePeriod + diskPatience + time.Second)
+		c.leader(t, 1, 2).write(t, ref(1))
+		release()
+		time.Sleep(5 * time.Second)
+		c.wantOneDigest(t)
+	})
+}
+
 func TestALeaderWithNoSuccessorStaysAlthoughItsDiskHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := voting(t, 2)
@@ -137,6 +149,23 @@ func TestALeaderWhoseDiskIsFullHandsOver(t *testing.T) {
 		time.Sleep(officePause / 2)
 		if term.Err() != nil {
 			t.Error("leadership goes round")
+		}
+	})
+}
+
+// TestAFullLeaderGoesWhereThereIsRoom hands over to the only manager with room,
+// again and again: however short a time ago it had the office.
+func TestAFullLeaderGoesWhereThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		time.Sleep(time.Second)
+		for _, next := range []int{2, 1, 0, 2} {
+			c.roomy.Store(string(c.managers[next].id))
+			for i, memory := range c.memories {
+				memory.Fill(i != next)
+			}
+			time.Sleep(3 * time.Second)
+			c.managers[next].write(t, ref(next))
 		}
 	})
 }

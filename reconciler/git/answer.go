@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 )
 
 const (
@@ -43,8 +45,8 @@ func newAnswer(w http.ResponseWriter, sideband bool) *answer {
 func (a *answer) Write(text []byte) (int, error) {
 	if a.sideband {
 		for rest := text; len(rest) > 0; {
-			n := min(len(rest), maxPayload)
-			a.send(pkt("\x02" + string(rest[:n])))
+			n := min(len(rest), pktline.MaxPayload)
+			a.send(pktline.Line("\x02" + string(rest[:n])))
 			rest = rest[n:]
 		}
 	}
@@ -55,19 +57,19 @@ func (a *answer) Write(text []byte) (int, error) {
 func (a *answer) report(lines []string) {
 	var b strings.Builder
 	for _, line := range lines {
-		b.WriteString(pkt(line + "\n"))
+		b.WriteString(pktline.Line(line + "\n"))
 	}
-	b.WriteString(flush)
+	b.WriteString(pktline.Flush)
 	if !a.sideband {
 		a.send(b.String())
 		return
 	}
 	for text := b.String(); text != ""; {
-		n := min(len(text), maxPayload)
-		a.send(pkt("\x01" + text[:n]))
+		n := min(len(text), pktline.MaxPayload)
+		a.send(pktline.Line("\x01" + text[:n]))
 		text = text[n:]
 	}
-	a.send(flush)
+	a.send(pktline.Flush)
 }
 
 func (a *answer) send(packet string) {
@@ -91,7 +93,7 @@ func (a *answer) keepAlive(done <-chan struct{}) {
 		select {
 		case <-tick.C:
 			if a.sideband && a.silent() {
-				a.send(pkt("\x02"))
+				a.send(pktline.Line("\x02"))
 			}
 		case <-done:
 			return

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// environment is all that a git process of ours sees: nobody's configuration,
+// Environment is all that a git process of ours sees: nobody's configuration,
 // identity, credentials or language.
-func environment(extra ...string) []string {
+func Environment(extra ...string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"LC_ALL=C",
@@ -39,7 +39,7 @@ const endLimit = 5 * time.Second
 func output(cmd *exec.Cmd, stdin string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	if cmd.Env == nil {
-		cmd.Env = environment()
+		cmd.Env = Environment()
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil {

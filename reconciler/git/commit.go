@@ -87,8 +87,8 @@ func parseCommit(hash, text string) (Commit, error) {
 		return Commit{}, fmt.Errorf("commit %s has no tree", Short(hash))
 	}
 	commit.Subject, _, _ = strings.Cut(strings.TrimLeft(message, "\n"), "\n")
-	commit.Subject = printable(commit.Subject)
-	commit.Author, commit.Email = printable(commit.Author), printable(commit.Email)
+	commit.Subject = Printable(commit.Subject)
+	commit.Author, commit.Email = Printable(commit.Author), Printable(commit.Email)
 	return commit, nil
 }
 

@@ -61,7 +61,7 @@ func (r *Repository) salvage(ctx context.Context, commit string) error {
 	if _, err := os.Stat(objects); err != nil {
 		return err
 	}
-	pack, err := r.spool(ctx, environment("GIT_ALTERNATE_OBJECT_DIRECTORIES="+objects), commit, nil)
+	pack, err := r.spool(ctx, Environment("GIT_ALTERNATE_OBJECT_DIRECTORIES="+objects), commit, nil)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -238,7 +239,7 @@ func TestClosedWhileFetching(t *testing.T) {
 	second := c.commit("a.yml", "b", "second")
 	c.refused([]string{"this manager does not have commit " + Short(first) + " of main yet"}, "push", "swarm", "main")
 	c.refused([]string{"503"}, "clone", s.url(), t.TempDir())
-	if answer, err := http.Post(s.url()+"/git-upload-pack", "", strings.NewReader(flush)); err != nil || answer.StatusCode != 503 {
+	if answer, err := http.Post(s.url()+"/git-upload-pack", "", strings.NewReader(pktline.Flush)); err != nil || answer.StatusCode != 503 {
 		t.Errorf("a fetch that did not ask first: %v, %v", answer.Status, err)
 	}
 	s.wantLate(first, second)
@@ -253,7 +254,7 @@ func TestClosedWhileFetching(t *testing.T) {
 // wantLate pushes as a client that was told the refs before they were missing.
 func (s *site) wantLate(old, new string) {
 	s.t.Helper()
-	body := pkt(old+" "+new+" refs/heads/main\x00report-status") + flush
+	body := pktline.Line(old+" "+new+" refs/heads/main\x00report-status") + pktline.Flush
 	answer, err := http.Post(s.url()+"/git-receive-pack", "", strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)

@@ -74,7 +74,7 @@ func (s *site) clone() *clone {
 func (c *clone) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = c.dir
-	cmd.Env = environment("HOME="+c.dir, "GIT_AUTHOR_NAME=Ana", "GIT_AUTHOR_EMAIL=ana@example", "GIT_COMMITTER_NAME=Ana", "GIT_COMMITTER_EMAIL=ana@example",
+	cmd.Env = Environment("HOME="+c.dir, "GIT_AUTHOR_NAME=Ana", "GIT_AUTHOR_EMAIL=ana@example", "GIT_COMMITTER_NAME=Ana", "GIT_COMMITTER_EMAIL=ana@example",
 		"GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
 	return cmd
 }

@@ -36,7 +36,7 @@ type reader struct {
 }
 
 func newObjects(dir string, env ...string) *objects {
-	o := &objects{dir: dir, env: environment(env...), turn: make(chan *reader, 1)}
+	o := &objects{dir: dir, env: Environment(env...), turn: make(chan *reader, 1)}
 	o.turn <- nil
 	return o
 }

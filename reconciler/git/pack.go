@@ -35,7 +35,7 @@ func (r *Repository) lacks(ctx context.Context, commit string) error {
 	if _, err := r.Resolve(ctx, commit); err != nil {
 		return err // without the cost of a process
 	}
-	return r.whole(ctx, environment(), commit)
+	return r.whole(ctx, Environment(), commit)
 }
 
 // whole looks for all that a commit needs. What a ref reaches is known to be
@@ -64,7 +64,7 @@ func gitSays(err error) bool {
 // pack: it is of use only where those of have that are here are whole. Others
 // of have are left out. It ends with ctx, and when w fails.
 func (r *Repository) Pack(ctx context.Context, want string, have []string, w io.Writer) error {
-	return r.pack(ctx, environment(), want, have, w)
+	return r.pack(ctx, Environment(), want, have, w)
 }
 
 func (r *Repository) pack(ctx context.Context, env []string, want string, have []string, w io.Writer) error {

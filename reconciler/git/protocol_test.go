@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 )
 
 // post sends a request as no git client would, and returns the status and body.
@@ -42,7 +44,7 @@ func zipped(text string) []byte {
 }
 
 func deletion(ref, old, capabilities string) string {
-	return pkt(old+" "+zeroHash+" "+ref+"\x00"+capabilities) + flush
+	return pktline.Line(old+" "+zeroHash+" "+ref+"\x00"+capabilities) + pktline.Flush
 }
 
 func TestCompressedRequest(t *testing.T) {
@@ -85,7 +87,7 @@ func TestClientWithoutSideband(t *testing.T) {
 	first := c.commit("x", "1", "first")
 	c.git("push", "-q", "swarm", "main")
 	_, said := s.post("/git-receive-pack", []byte(deletion("refs/heads/main", first, "report-status")))
-	want := pkt("unpack ok\n") + pkt("ng refs/heads/main swarmgit: the cluster follows main\n") + flush
+	want := pktline.Line("unpack ok\n") + pktline.Line("ng refs/heads/main swarmgit: the cluster follows main\n") + pktline.Flush
 	if said != want {
 		t.Errorf("answer is %q, want %q", said, want)
 	}
@@ -102,16 +104,16 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 		"text":                  {"hello, world", 400},
 		"half a line":           {"00ff" + one, 400},
 		"a delimiter":           {"0001", 400},
-		"no commit":             {pkt("shallow me") + flush, 400},
-		"a short command":       {pkt(one+" refs/heads/main") + flush, 400},
-		"no end":                {pkt(one + " " + one + " refs/heads/main\x00report-status"), 400},
-		"too many":              {strings.Repeat(pkt("shallow "+one), maxRequestLines) + flush, 400},
-		"a probe":               {flush, 200},
-		"a name that is none":   {pkt(zeroHash+" "+one+" refs/heads/../x\x00report-status") + flush + "PACK", 200},
-		"no pack":               {pkt(zeroHash+" "+one+" refs/heads/x\x00report-status") + flush, 200},
+		"no commit":             {pktline.Line("shallow me") + pktline.Flush, 400},
+		"a short command":       {pktline.Line(one+" refs/heads/main") + pktline.Flush, 400},
+		"no end":                {pktline.Line(one + " " + one + " refs/heads/main\x00report-status"), 400},
+		"too many":              {strings.Repeat(pktline.Line("shallow "+one), maxRequestLines) + pktline.Flush, 400},
+		"a probe":               {pktline.Flush, 200},
+		"a name that is none":   {pktline.Line(zeroHash+" "+one+" refs/heads/../x\x00report-status") + pktline.Flush + "PACK", 200},
+		"no pack":               {pktline.Line(zeroHash+" "+one+" refs/heads/x\x00report-status") + pktline.Flush, 200},
 		"deletes what is not":   {deletion("refs/heads/x", one, "report-status"), 200},
 		"deletes nothing":       {deletion("refs/heads/x", zeroHash, "report-status"), 200},
-		"an option with escape": {pkt(zeroHash+" "+one+" refs/heads/x\x00report-status side-band-64k push-options") + flush + pkt("\x1b[31m") + flush, 200},
+		"an option with escape": {pktline.Line(zeroHash+" "+one+" refs/heads/x\x00report-status side-band-64k push-options") + pktline.Flush + pktline.Line("\x1b[31m") + pktline.Flush, 200},
 	} {
 		status, said := s.post("/git-receive-pack", []byte(c.body))
 		if status != c.status {
@@ -140,7 +142,7 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 func TestPackBomb(t *testing.T) {
 	s := newSite(t)
 	s.server.PackLimit = oneMebibyte
-	body := pkt(zeroHash+" "+strings.Repeat("1", 40)+" refs/heads/x\x00report-status side-band-64k") + flush + strings.Repeat("\x00", 64<<20)
+	body := pktline.Line(zeroHash+" "+strings.Repeat("1", 40)+" refs/heads/x\x00report-status side-band-64k") + pktline.Flush + strings.Repeat("\x00", 64<<20)
 	_, said := s.post("/git-receive-pack", zipped(body), "Content-Encoding", "gzip")
 	if !strings.Contains(said, "ng refs/heads/x swarmgit: pack over 1M") {
 		t.Errorf("answered %q", said)
@@ -150,8 +152,8 @@ func TestPackBomb(t *testing.T) {
 
 func FuzzReadRequest(f *testing.F) {
 	one := strings.Repeat("1", 40)
-	f.Add([]byte(pkt(one+" "+zeroHash+" refs/heads/main\x00report-status push-options") + flush + pkt("no-wait") + flush))
-	f.Add([]byte(pkt("shallow "+one) + flush))
+	f.Add([]byte(pktline.Line(one+" "+zeroHash+" refs/heads/main\x00report-status push-options") + pktline.Flush + pktline.Line("no-wait") + pktline.Flush))
+	f.Add([]byte(pktline.Line("shallow "+one) + pktline.Flush))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		q, err := readRequest(bufio.NewReader(bytes.NewReader(data)))
 		if err != nil {

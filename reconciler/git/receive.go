@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 )
 
 const (
@@ -146,7 +148,7 @@ func (rc *receive) runGit(ctx context.Context) (verdict, error) {
 		"receive-pack", "--stateless-rpc", rc.Repository.dir)
 	var report bytes.Buffer
 	complaint := &head{limit: maxComplaint}
-	cmd.Env, cmd.Stdout, cmd.Stderr = environment(), &report, complaint
+	cmd.Env, cmd.Stdout, cmd.Stderr = Environment(), &report, complaint
 	cmd.ExtraFiles = []*os.File{askEnd, tellEnd} // descriptors 3 and 4 of the hooks
 	in, err := cmd.StdinPipe()
 	if err == nil {
@@ -249,13 +251,8 @@ func (rc *receive) forced(ctx context.Context, read *objects) (bool, error) {
 	if _, err := read.commit(ctx, rc.push.Old); errors.Is(err, errMissing) {
 		return true, nil // it was lost, and this push does not bring it
 	}
-	cmd := exec.CommandContext(ctx, "git", "--git-dir="+rc.Repository.dir, "merge-base", "--is-ancestor", rc.push.Old, rc.push.New)
-	cmd.Env = read.env
-	_, err := output(cmd, "")
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
-		return true, nil
-	}
-	return false, err
+	descends, err := rc.Repository.descends(ctx, read.env, rc.push.New, rc.push.Old)
+	return !descends && err == nil, err
 }
 
 func (rc *receive) backward() error {
@@ -276,11 +273,11 @@ func (rc *receive) procReceive(ctx context.Context) string {
 		return ng(rc.push.Ref, err.Error())
 	}
 	rc.committed = true
-	return pkt("ok "+rc.push.Ref) + pkt("option fall-through") + flush
+	return pktline.Line("ok "+rc.push.Ref) + pktline.Line("option fall-through") + pktline.Flush
 }
 
 func ng(ref, why string) string {
-	return pkt("ng "+ref+" "+printable(why)) + flush
+	return pktline.Line("ng "+ref+" "+Printable(why)) + pktline.Flush
 }
 
 func (rc *receive) commit(ctx context.Context) error {

@@ -62,7 +62,7 @@ func judgeOptions(options []string) error {
 	for _, option := range options {
 		if !slices.Contains(knownOptions, option) {
 			return refuse("unknown push option", "There is no -o %s.\nThere are: -o %s",
-				shorten(printable(option), 40), strings.Join(knownOptions, ", -o "))
+				shorten(Printable(option), 40), strings.Join(knownOptions, ", -o "))
 		}
 	}
 	return nil
@@ -71,14 +71,14 @@ func judgeOptions(options []string) error {
 func judgeName(ref string, refs map[string]string, main string) error {
 	if !strings.HasPrefix(ref, "refs/heads/") {
 		return refuse("not a branch", "The cluster keeps branches, not %s.\nPush the branch: git push swarm HEAD:%s",
-			shorten(printable(ref), 40), main)
+			shorten(Printable(ref), 40), main)
 	}
 	if _, exists := refs[ref]; exists {
 		return nil
 	}
 	for other := range refs {
 		if strings.HasPrefix(other, ref+"/") || strings.HasPrefix(ref, other+"/") {
-			name := shorten(printable(branch(other)), 40)
+			name := shorten(Printable(branch(other)), 40)
 			return refuse("branch name is taken", "There is a branch %s: Git keeps no branch inside another.\n"+
 				"Take another name, or delete that one: git push swarm :%s", name, name)
 		}
@@ -97,7 +97,7 @@ func judgeBase(c command, refs map[string]string) error {
 }
 
 func moved(ref, to string) *refusal {
-	name := shorten(printable(branch(ref)), 24)
+	name := shorten(Printable(branch(ref)), 24)
 	if to == "" {
 		return refuse("branch is gone", "%s was deleted while you were pushing.\nPush again: git push swarm HEAD:%s", name, name)
 	}

@@ -65,7 +65,7 @@ func (e *ReplicationError) refusal() *refusal {
 	var help strings.Builder
 	fmt.Fprintf(&help, "A push needs %d of %d managers to store it:\n", e.needed(), e.Managers)
 	for _, line := range e.lines() {
-		help.WriteString(Wrap("  "+printable(line), "    "))
+		help.WriteString(Wrap("  "+Printable(line), "    "))
 	}
 	help.WriteString("See swarmgit node ls, then push again.")
 	return &refusal{why: e.Copies.String(), help: help.String()}
@@ -81,7 +81,7 @@ func (r *Repository) Replicate(ctx context.Context, peers []Peer, commit string,
 	if len(peers) == 0 {
 		return Copies{}, nil
 	}
-	pack, err := r.spool(ctx, environment(), commit, have)
+	pack, err := r.spool(ctx, Environment(), commit, have)
 	if err != nil {
 		// Not wrapped: a deadline would read as an outcome that is not known.
 		return Copies{}, fmt.Errorf("nothing has moved: %v", err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 )
 
 // verdict is what receive-pack reports of the one ref.
@@ -19,7 +21,7 @@ func parseReport(report io.Reader, complaint string) verdict {
 	said := verdict{complaint: complaint, why: "git ended without a report"}
 	in := bufio.NewReader(report)
 	for {
-		line, more, err := readPkt(in)
+		line, more, err := pktline.Read(in)
 		if err != nil || !more {
 			return said
 		}
@@ -45,16 +47,16 @@ func (v verdict) refusal() *refusal {
 	var help strings.Builder
 	help.WriteString("Git does not take these objects:\n")
 	for line := range strings.Lines(v.complaint) {
-		help.WriteString(Wrap("  "+printable(strings.TrimSpace(line)), "    "))
+		help.WriteString(Wrap("  "+Printable(strings.TrimSpace(line)), "    "))
 	}
-	return &refusal{why: printable(v.why), help: strings.TrimSpace(help.String())}
+	return &refusal{why: Printable(v.why), help: strings.TrimSpace(help.String())}
 }
 
 func (rc *receive) report() []string {
 	lines := []string{"unpack ok"}
 	for _, c := range rc.request.commands {
 		if rc.refused != nil {
-			lines = append(lines, fmt.Sprintf("ng %s swarmgit: %s", c.ref, printable(rc.refused.Error())))
+			lines = append(lines, fmt.Sprintf("ng %s swarmgit: %s", c.ref, Printable(rc.refused.Error())))
 		} else {
 			lines = append(lines, "ok "+c.ref)
 		}
@@ -95,7 +97,7 @@ func (rc *receive) sayRefused() {
 			return
 		}
 	}
-	rc.say("\n%s", Wrap("refused: "+printable(rc.refused.Error())+". "+rc.unchanged(), "  "))
+	rc.say("\n%s", Wrap("refused: "+Printable(rc.refused.Error())+". "+rc.unchanged(), "  "))
 }
 
 func (rc *receive) unchanged() string {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 )
 
 // maxRequestLines bounds the commands, shallow lines and options of one push.
@@ -66,7 +68,7 @@ func readRequest(in *bufio.Reader) (*request, error) {
 
 func eachPkt(in *bufio.Reader, take func(string) error) error {
 	for range maxRequestLines {
-		line, more, err := readPkt(in)
+		line, more, err := pktline.Read(in)
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
@@ -107,16 +109,16 @@ func (q *request) command(line string) error {
 func (q *request) head() string {
 	var b strings.Builder
 	for _, hash := range q.shallow {
-		b.WriteString(pkt("shallow " + hash))
+		b.WriteString(pktline.Line("shallow " + hash))
 	}
 	for i, c := range q.commands {
 		line := orZero(c.old) + " " + orZero(c.new) + " " + c.ref
 		if i == 0 {
 			line += "\x00report-status quiet object-format=sha1"
 		}
-		b.WriteString(pkt(line))
+		b.WriteString(pktline.Line(line))
 	}
-	b.WriteString(flush)
+	b.WriteString(pktline.Flush)
 	return b.String()
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -78,12 +79,12 @@ func (s *Server) advertise(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-"+service+"-advertisement")
 	switch service {
 	case "git-receive-pack":
-		io.WriteString(w, pkt("# service="+service+"\n")+flush+s.refsToPush())
+		io.WriteString(w, pktline.Line("# service="+service+"\n")+pktline.Flush+s.refsToPush())
 	case "git-upload-pack":
 		cmd := s.uploadPackCommand(r, "--advertise-refs")
 		head := ""
 		if cmd.Env[len(cmd.Env)-1] != "GIT_PROTOCOL=version=2" {
-			head = pkt("# service="+service+"\n") + flush
+			head = pktline.Line("# service="+service+"\n") + pktline.Flush
 		}
 		text, err := output(cmd, "")
 		if err != nil {
@@ -137,12 +138,12 @@ func (s *Server) refsToPush() string {
 		if i == 0 {
 			line += "\x00" + capabilities
 		}
-		b.WriteString(pkt(line + "\n"))
+		b.WriteString(pktline.Line(line + "\n"))
 	}
 	if len(names) == 0 {
-		b.WriteString(pkt(zeroHash + " capabilities^{}\x00" + capabilities + "\n"))
+		b.WriteString(pktline.Line(zeroHash + " capabilities^{}\x00" + capabilities + "\n"))
 	}
-	return b.String() + flush
+	return b.String() + pktline.Flush
 }
 
 func (s *Server) uploadPack(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +176,7 @@ const maxFetchRequest = 16 << 20
 func (s *Server) uploadPackCommand(r *http.Request, extra ...string) *exec.Cmd {
 	args := append([]string{"upload-pack", "--stateless-rpc"}, extra...)
 	cmd := exec.CommandContext(r.Context(), "git", append(args, s.Repository.dir)...)
-	cmd.Env = environment()
+	cmd.Env = Environment()
 	if protocol := r.Header.Get("Git-Protocol"); protocol == "version=1" || protocol == "version=2" {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
 	}

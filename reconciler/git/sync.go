@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -23,7 +24,7 @@ type MissingError struct {
 func (e *MissingError) Error() string {
 	var names []string
 	for _, ref := range slices.Sorted(maps.Keys(e.Refs)) {
-		names = append(names, fmt.Sprintf("commit %s of %s", Short(e.Refs[ref]), printable(branch(ref))))
+		names = append(names, fmt.Sprintf("commit %s of %s", Short(e.Refs[ref]), Printable(branch(ref))))
 	}
 	all := strings.Join(names, ", ")
 	if e.Lost {
@@ -115,7 +116,7 @@ func (r *Repository) setMissing(refs map[string]string) error {
 	return r.missing
 }
 
-// Fetcher gets commits from the other managers.
+// Fetcher gets commits from the other managers, or from a repository elsewhere.
 type Fetcher interface {
 	// Fetch returns a pack of what the commit want needs beyond those of have;
 	// its reads end with ctx, and the caller closes it. wire.NotFound says that
@@ -155,19 +156,26 @@ func (r *Repository) regain(ctx context.Context, commit string, others Fetcher) 
 	if err != nil {
 		return err
 	}
-	if err = r.fetch(ctx, commit, have, others); errors.Is(err, errNotWhole) {
-		err = r.fetch(ctx, commit, nil, others) // it builds on something that was damaged since
+	return r.fetch(ctx, commit, have, others, maxTransfer)
+}
+
+// fetch gets a commit that builds on those of have, or else all of it: they may
+// have been damaged since.
+func (r *Repository) fetch(ctx context.Context, commit string, have []string, from Fetcher, limit specs.Bytes) error {
+	err := r.unpackFrom(ctx, commit, have, from, limit)
+	if errors.Is(err, errNotWhole) && len(have) > 0 {
+		err = r.unpackFrom(ctx, commit, nil, from, limit)
 	}
 	return err
 }
 
-func (r *Repository) fetch(ctx context.Context, commit string, have []string, others Fetcher) error {
-	pack, err := others.Fetch(ctx, commit, have)
+func (r *Repository) unpackFrom(ctx context.Context, commit string, have []string, from Fetcher, limit specs.Bytes) error {
+	pack, err := from.Fetch(ctx, commit, have)
 	if err != nil {
 		return err
 	}
 	defer pack.Close()
-	return r.Unpack(ctx, pack, commit, maxTransfer)
+	return r.Unpack(ctx, pack, commit, limit)
 }
 
 // tips are commits that are whole and reach all others that are.

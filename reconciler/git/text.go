@@ -41,8 +41,8 @@ func shorten(text string, n int) string {
 	return strings.TrimRight(string([]rune(text)[:n-3]), " ") + "..."
 }
 
-// printable keeps what a commit or a client says from steering a terminal.
-func printable(text string) string {
+// Printable keeps what a commit or a client says from steering a terminal.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'

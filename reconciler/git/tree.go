@@ -23,11 +23,15 @@ const (
 
 // Files opens the tree of a stored commit. See [Tree].
 func (r *Repository) Files(ctx context.Context, revision string) (*Tree, error) {
-	commit, err := r.Resolve(ctx, revision)
+	return r.read.files(ctx, revision)
+}
+
+func (o *objects) files(ctx context.Context, revision string) (*Tree, error) {
+	commit, err := o.commit(ctx, revision)
 	if err != nil {
 		return nil, err
 	}
-	return newTree(ctx, r.read, commit.Tree), nil
+	return newTree(ctx, o, commit.Tree), nil
 }
 
 // Tree is a commit's files as a file system, without a checkout. It follows no

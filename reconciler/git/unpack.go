@@ -43,7 +43,7 @@ func (r *Repository) Unpack(ctx context.Context, in io.Reader, want string, limi
 func (r *Repository) index(ctx context.Context, folder string, pack io.Reader, limit specs.Bytes) error {
 	cmd := exec.CommandContext(ctx, "git", "--git-dir="+r.dir, "index-pack", "--stdin", "--fix-thin", "--strict", fmt.Sprintf("--max-input-size=%d", limit))
 	complaint := &head{limit: maxComplaint}
-	cmd.Env, cmd.Stderr = environment(quarantine(r.dir, folder)...), complaint
+	cmd.Env, cmd.Stderr = Environment(quarantine(r.dir, folder)...), complaint
 	in, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -99,7 +99,7 @@ func (r *Repository) admit(ctx context.Context, folder, commit string) error {
 		return err
 	}
 	defer r.release()
-	if err := r.whole(ctx, environment(quarantine(r.dir, folder)...), commit); err != nil {
+	if err := r.whole(ctx, Environment(quarantine(r.dir, folder)...), commit); err != nil {
 		return err
 	}
 	// Git finds a pack by its index, which therefore comes last.

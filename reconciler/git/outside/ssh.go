@@ -1,0 +1,173 @@
+package outside
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// shell is upload-pack at the other end of an SSH connection.
+type shell struct {
+	client *ssh.Client
+	unhook func() bool
+	in     io.Writer
+	io.Reader
+	complaint complaint
+}
+
+func dialSSH(ctx context.Context, u *url.URL, c specs.Credential) (conversation, error) {
+	config, err := sshConfig(u, c)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", hostPort(u))
+	if err != nil {
+		return nil, err
+	}
+	s := &shell{unhook: context.AfterFunc(ctx, func() { _ = conn.Close() })}
+	over, channels, requests, err := ssh.NewClientConn(conn, hostPort(u), config)
+	if err != nil {
+		s.unhook()
+		_ = conn.Close() // which has failed already
+		return nil, explainSSH(err)
+	}
+	s.client = ssh.NewClient(over, channels, requests)
+	if err := s.start(u.Path); err != nil {
+		_ = s.Close() // which has failed already
+		return nil, err
+	}
+	return s, nil
+}
+
+// start asks for upload-pack. A path that begins with "/~" is below a home.
+func (s *shell) start(path string) error {
+	session, err := s.client.NewSession()
+	if err != nil {
+		return err
+	}
+	session.Stderr = &s.complaint
+	if s.in, err = session.StdinPipe(); err != nil {
+		return err
+	}
+	if s.Reader, err = session.StdoutPipe(); err != nil {
+		return err
+	}
+	if strings.HasPrefix(path, "/~") {
+		path = path[1:]
+	}
+	return session.Start("git-upload-pack '" + strings.ReplaceAll(path, "'", `'\''`) + "'")
+}
+
+func (s *shell) ask(request string) error {
+	_, err := io.WriteString(s.in, request)
+	return err
+}
+
+func (s *shell) explain(err error) error { return s.complaint.or(err) }
+
+func (s *shell) Close() error {
+	s.unhook()
+	return s.client.Close()
+}
+
+func hostPort(u *url.URL) string {
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "22"))
+}
+
+func sshConfig(u *url.URL, c specs.Credential) (*ssh.ClientConfig, error) {
+	known, err := parseKnownHosts(c.KnownHosts)
+	if err != nil {
+		return nil, err
+	}
+	config := &ssh.ClientConfig{
+		User: cmp.Or(u.User.Username(), c.User, "git"), Timeout: dialLimit,
+		HostKeyCallback: known, HostKeyAlgorithms: algorithms(known, hostPort(u)),
+	}
+	if c.Secret != "" {
+		config.Auth = append(config.Auth, ssh.Password(string(c.Secret)))
+	}
+	if c.SSHKey != "" {
+		signer, err := ssh.ParsePrivateKey([]byte(c.SSHKey))
+		if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
+			return nil, errors.New("the SSH key is locked by a passphrase: give one without, for this repository only")
+		}
+		if err != nil {
+			return nil, errors.New("the SSH key cannot be read: give a private key, as ssh-keygen writes it")
+		}
+		config.Auth = append(config.Auth, ssh.PublicKeys(signer))
+	}
+	return config, nil
+}
+
+// parseKnownHosts reads what OpenSSH calls known_hosts. The library reads files
+// only.
+func parseKnownHosts(text string) (ssh.HostKeyCallback, error) {
+	file, err := os.CreateTemp("", "swarmgit-known-hosts-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(file.Name())
+	_, err = file.WriteString(text)
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return nil, err
+	}
+	known, err := knownhosts.New(file.Name())
+	if err != nil {
+		return nil, errors.New("the known hosts cannot be read: give a file in the form of ~/.ssh/known_hosts")
+	}
+	return known, nil
+}
+
+// algorithms are those of the keys that are known of the host: a server that has
+// several kinds would else show one that is not known.
+func algorithms(known ssh.HostKeyCallback, host string) []string {
+	var unknown *knownhosts.KeyError
+	if !errors.As(known(host, &net.TCPAddr{IP: net.IPv4zero}, noKey{}), &unknown) {
+		return nil
+	}
+	var names []string
+	for _, key := range unknown.Want {
+		if name := key.Key.Type(); name == ssh.KeyAlgoRSA {
+			names = append(names, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512)
+		} else {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// noKey is a key that nobody has.
+type noKey struct{}
+
+func (noKey) Type() string                        { return "none" }
+func (noKey) Marshal() []byte                     { return []byte("none") }
+func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
+
+func explainSSH(err error) error {
+	var unknown *knownhosts.KeyError
+	switch {
+	case errors.As(err, &unknown) && len(unknown.Want) == 0:
+		return errors.New("the known hosts do not have this server: add it to them, after you have checked its key")
+	case errors.As(err, &unknown):
+		return errors.New("the server shows another key than the one that is known of it: somebody may be in between, or its key was changed; nothing was sent")
+	case strings.Contains(err.Error(), "no common algorithm for host key"):
+		return errors.New("the server has no key of the kind that is known of it: add its new key to the known hosts, after you have checked it")
+	case strings.Contains(err.Error(), "unable to authenticate"):
+		return errors.New("the server does not accept the SSH key: is its public half a deploy key of the repository?")
+	}
+	return fmt.Errorf("speak SSH: %w", err)
+}

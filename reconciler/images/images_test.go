@@ -1,0 +1,129 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/encoding"
+)
+
+// registry answers for what it has, and remembers what it was asked.
+type registry struct {
+	digests map[string]string
+
+	mu    sync.Mutex
+	asked []string
+}
+
+func (r *registry) lookup(_ context.Context, image string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, image)
+	if digest, ok := r.digests[image]; ok {
+		return digest, nil
+	}
+	return "", errors.New("the registry cannot be reached")
+}
+
+// shop is a stack with one service for each image, "a", "b" and so on.
+func shop(services ...specs.ServiceSpec) specs.Stack {
+	stack := specs.Stack{Name: "shop", Tasks: map[specs.Hash]specs.TaskSpec{}, Origins: specs.Origins{}}
+	for i, service := range services {
+		task := specs.TaskSpec{Image: service.Image}
+		name := string(rune('a' + i))
+		service.Name, service.Stack, service.Task = "shop_"+name, "shop", encoding.HashTaskSpec(task)
+		stack.Services = append(stack.Services, service)
+		stack.Tasks[service.Task] = task
+		stack.Origins["services."+name+".image"] = specs.Position{File: "stack.yml", Line: i + 1, Column: 1}
+	}
+	return stack
+}
+
+// names are the images of a stack's services, as tasks have them.
+func names(stack specs.Stack) (names []string) {
+	for _, service := range stack.Services {
+		names = append(names, stack.Tasks[service.Task].Image)
+	}
+	return names
+}
+
+// deployed is a cluster in which a stack runs.
+func deployed(t *testing.T, stack specs.Stack) store.Snapshot {
+	t.Helper()
+	var tx specs.Transaction
+	for _, task := range stack.Tasks {
+		tx = append(tx, specs.Change{TaskSpec: &task})
+	}
+	for _, service := range stack.Services {
+		tx = append(tx, specs.Change{Service: specs.Insert(service.Name, specs.Service{ID: service.Name, Spec: service})})
+	}
+	s := store.New()
+	if errs := s.Apply(1, []specs.Transaction{tx}); errs[0] != nil {
+		t.Fatal(errs[0])
+	}
+	return s.Snapshot()
+}
+
+func TestPin(t *testing.T) {
+	reg := &registry{digests: map[string]string{"web:1": "sha256:one", "web:2": "sha256:two"}}
+	pin := func(present store.Snapshot, images ...string) (Pinned, []string) {
+		var services []specs.ServiceSpec
+		for _, image := range images {
+			services = append(services, specs.ServiceSpec{Image: image})
+		}
+		reg.asked = nil
+		pinned := Pin(t.Context(), present, []specs.Stack{shop(services...)}, reg.lookup)
+		slices.Sort(reg.asked)
+		return pinned, reg.asked
+	}
+	fixed := "web@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	first, asked := pin(store.New().Snapshot(), "web:1", "web:1", "db:1", fixed, "")
+	if diff := cmp.Diff([]string{"web:1@sha256:one", "web:1@sha256:one", "db:1", fixed, ""}, names(first.Stacks[0])); diff != "" {
+		t.Error("images of a new stack: ", diff)
+	}
+	if diff := cmp.Diff([]string{"db:1", "web:1"}, asked); diff != "" {
+		t.Error("a registry is asked once for each image: ", diff)
+	}
+	if len(first.Problems) != 0 || len(first.Warnings) != 1 || first.Warnings[0].String() !=
+		"stack.yml:3:1: services.c.image: db:1 goes by its tag: each node runs what it has or gets under it; the registry cannot be reached" {
+		t.Errorf("warnings %v, problems %v", first.Warnings, first.Problems)
+	}
+
+	// The tags move, and another service changes.
+	reg.digests = map[string]string{"web:1": "sha256:moved", "db:1": "sha256:there", "web:2": "sha256:two"}
+	again, asked := pin(deployed(t, first.Stacks[0]), "web:1", "web:2", "db:1", fixed, "")
+	if diff := cmp.Diff([]string{"web:1@sha256:one", "web:2@sha256:two", "db:1", fixed, ""}, names(again.Stacks[0])); diff != "" {
+		t.Error("images of a changed stack: ", diff)
+	}
+	if len(again.Warnings) != 0 || !slices.Equal(asked, []string{"web:2"}) {
+		t.Errorf("asked %q, warnings %v", asked, again.Warnings)
+	}
+	same, _ := pin(deployed(t, first.Stacks[0]), "web:1", "web:1", "db:1", fixed, "")
+	if diff := cmp.Diff(first.Stacks, same.Stacks); diff != "" {
+		t.Error("the same stack has other tasks: ", diff)
+	}
+}
+
+func TestRequireDigest(t *testing.T) {
+	reg := &registry{}
+	stack := shop(specs.ServiceSpec{Image: "web:1", RequireDigest: true})
+	refused := Pin(t.Context(), store.New().Snapshot(), []specs.Stack{stack}, reg.lookup)
+	if len(refused.Warnings) != 0 || len(refused.Problems) != 1 || refused.Problems[0].String() !=
+		"stack.yml:1:1: services.a.image: web:1 has no digest, which the service requires: the registry cannot be reached" {
+		t.Errorf("warnings %v, problems %v", refused.Warnings, refused.Problems)
+	}
+	// A service that goes by its tag since before is asked for again.
+	byTag := deployed(t, shop(specs.ServiceSpec{Image: "web:1"}))
+	reg.digests = map[string]string{"web:1": "sha256:one"}
+	pinned := Pin(t.Context(), byTag, []specs.Stack{stack}, reg.lookup)
+	if got := names(pinned.Stacks[0]); len(pinned.Problems) != 0 || got[0] != "web:1@sha256:one" {
+		t.Errorf("%q, problems %v", got, pinned.Problems)
+	}
+}

@@ -10,8 +10,13 @@ import (
 )
 
 // batchPause is the least time between two messages to a node. The first change
-// after it goes out at once, those that come sooner go together.
-const batchPause = 10 * time.Millisecond
+// after it goes out at once, those that come sooner go together. While changes
+// keep coming it grows up to longestBatch: a message costs more than what it
+// says of one task.
+const (
+	batchPause   = 10 * time.Millisecond
+	longestBatch = 160 * time.Millisecond
+)
 
 // stream collects which tasks of a node may have changed. It holds each task
 // once however slow the node is.
@@ -49,6 +54,12 @@ func (s *stream) take() (touched map[string]struct{}, all bool) {
 	return touched, all
 }
 
+func (s *stream) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.touched) == 0 && !s.all
+}
+
 // assigned streams a node's tasks: all of them first, then what changes. A node
 // that takes nothing for wire.SendTimeout is cut off.
 func (d *Dispatcher) assigned(ctx context.Context, req wire.AssignmentsRequest, send func(wire.Assignments) error) error {
@@ -60,7 +71,7 @@ func (d *Dispatcher) assigned(ctx context.Context, req wire.AssignmentsRequest, 
 	if err := send(known.everything(t.Store.Snapshot(), true)); err != nil {
 		return err
 	}
-	for {
+	for pause := batchPause; ; {
 		select {
 		case <-s.stream.wake:
 		case <-s.gone:
@@ -80,7 +91,10 @@ func (d *Dispatcher) assigned(ctx context.Context, req wire.AssignmentsRequest, 
 		if err := send(message); err != nil {
 			return err
 		}
-		sleepUntil(ctx, time.Now().Add(batchPause))
+		sleepUntil(ctx, time.Now().Add(pause))
+		if pause = min(4*pause, longestBatch); s.stream.quiet() {
+			pause = batchPause
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package dispatcher_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,7 +66,7 @@ func TestAssignmentSaysWhatTheNodeNeeds(t *testing.T) {
 			TaskID: "t1", ServiceID: "shop_web", ServiceName: "shop_web", Stack: "shop", Slot: 1,
 			Spec: task.Spec, Desired: specs.StateRunning, State: specs.StateRunning,
 		}
-		if len(a.Set) != 1 || a.Set[0] != want || a.Specs[task.Spec].Image != "web:1" {
+		if len(a.Set) != 1 || !reflect.DeepEqual(a.Set[0], want) || a.Specs[task.Spec].Image != "web:1" {
 			t.Errorf("got %+v", a)
 		}
 	})
@@ -110,6 +111,33 @@ func TestFirstChangeGoesAtOnceAndMoreGoTogether(t *testing.T) {
 		}
 		if len(got) != 2 || got[0] != 1 || got[1] != 99 {
 			t.Errorf("messages of %v tasks, want 1 and 99", got)
+		}
+	})
+}
+
+func TestChangesThatKeepComingGoTogether(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		next := m.connect("n1").assignments()
+		wantTold(t, next, "full: (0 specs)")
+		messages, tasks := 0, 0
+		for i := range 1000 {
+			m.write(m.newTask(fmt.Sprint("t", i), "web", "n1"))
+			after(time.Millisecond)
+			for a, any := next(); any; a, any = next() {
+				messages, tasks = messages+1, tasks+len(a.Set)
+			}
+		}
+		if messages > 12 || tasks < 800 {
+			t.Errorf("%d messages of %d tasks within a second", messages, tasks)
+		}
+		after(time.Second)
+		for _, any := next(); any; _, any = next() {
+		}
+		m.write(m.newTask("last", "web", "n1"))
+		synctest.Wait()
+		if a, any := next(); !any || told(a) != " last running (0 specs)" {
+			t.Errorf("after a quiet second: %q", told(a))
 		}
 	})
 }

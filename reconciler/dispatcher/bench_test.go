@@ -29,12 +29,13 @@ import (
 // authority issues certificates.
 type authority struct {
 	testing.TB
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	until time.Time // its certificates are good: all alike, whenever they are made
+	cert  *x509.Certificate
+	key   *ecdsa.PrivateKey
 }
 
 func newAuthority(tb testing.TB) *authority {
-	a := &authority{TB: tb}
+	a := &authority{TB: tb, until: time.Now().Add(time.Hour)}
 	a.cert, a.key = a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "root"}, IsCA: true, BasicConstraintsValid: true})
 	return a
 }
@@ -46,7 +47,7 @@ func (a *authority) sign(template *x509.Certificate) (*x509.Certificate, *ecdsa.
 		a.Fatal(err)
 	}
 	template.SerialNumber = big.NewInt(1)
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), a.until
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = template, key

@@ -41,6 +41,9 @@ type Config struct {
 	// now on, empty if any will do, and a channel that closes when that may have
 	// changed. Nil asks for nothing.
 	Renew func(nodeID string) (issuer string, changed <-chan struct{})
+
+	// Content is what a stored secret or config holds.
+	Content func(specs.Payload) ([]byte, error)
 }
 
 // Dispatcher answers the nodes.
@@ -70,9 +73,12 @@ func (d *Dispatcher) Register(mux *http.ServeMux) {
 	wire.Session.Serve(mux, d.session)
 	wire.Heartbeat.Serve(mux, d.heartbeat)
 	wire.Assigned.Serve(mux, d.assigned)
+	wire.Content.Serve(mux, d.content)
 	wire.Report.Serve(mux, d.report)
 	wire.LogRequests.Serve(mux, d.logRequests)
 	wire.PublishLogs.Serve(mux, d.publishLogs)
+	wire.ExecRequests.Serve(mux, d.execRequests)
+	wire.Exec.Serve(mux, d.exec)
 }
 
 // Run is one term as leader: sessions are open from its call until ctx ends.
@@ -100,6 +106,22 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 func (d *Dispatcher) Heard(nodeID string) bool {
 	t, err := d.current()
 	return err == nil && t.heard(nodeID)
+}
+
+// Trouble is what a node says that the operator should know of it, "" when that
+// is nothing. It is not known of a node that is not connected.
+func (d *Dispatcher) Trouble(nodeID string) (trouble string, known bool) {
+	t, err := d.current()
+	if err != nil {
+		return "", false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, known := t.sessions[nodeID]
+	if known {
+		trouble = s.trouble
+	}
+	return trouble, known
 }
 
 func (d *Dispatcher) setTerm(t *term) {

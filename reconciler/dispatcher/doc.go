@@ -5,8 +5,8 @@
 // It serves while this manager leads ([Dispatcher.Run] is one term); at other
 // times it tells a node where the leader is, and refuses every other call as
 // NotLeader. It refuses nodes that the cluster does not know, nodes that come too
-// often, calls outside of a session, calls in another node's session, and reports
-// about another node's tasks. Who calls is known by the certificate alone. It
+// often, calls outside of a session, calls in another node's session, reports about another
+// node's tasks, and secrets and configs that no task of the node needs. Who calls is known by the certificate alone. It
 // decides nothing about services.
 //
 // # Flows
@@ -14,6 +14,7 @@
 //	Session, Heartbeat  -> presence: a deadline for each node, READY <-> DOWN
 //	managers, the node's role, the root to renew from -> tell -> Session
 //	store.Feed -> route -> stream of the node -> Assigned
+//	Content: a secret or config, to the node of a task that refers to it
 //	Report -> inbox -> commit: one transaction for each task -> acknowledged
 //	Logs -> LogRequests of the node ... PublishLogs of the node -> Logs
 //

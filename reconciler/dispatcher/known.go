@@ -6,6 +6,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/template"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 type known struct {
 	nodeID  string
 	desired map[string]specs.State
-	carried wire.Carried
+	carried wire.Carried // without the specs: the store has them
 }
 
 func newKnown(nodeID string) *known {
@@ -40,7 +41,8 @@ func (k *known) changes(s store.Snapshot, ids map[string]struct{}) wire.Assignme
 }
 
 func (k *known) message(s store.Snapshot, ids map[string]struct{}, full bool) wire.Assignments {
-	m := wire.Assignments{Full: full, Specs: map[specs.Hash]specs.TaskSpec{}}
+	m := wire.Assignments{Full: full}
+	brought := map[specs.Hash]specs.TaskSpec{}
 	for id := range ids {
 		task, exists := s.Task(id)
 		was, told := k.desired[id]
@@ -49,7 +51,7 @@ func (k *known) message(s store.Snapshot, ids map[string]struct{}, full bool) wi
 			m.Remove = append(m.Remove, id)
 			delete(k.desired, id)
 		case exists && task.Want.Node == k.nodeID && (!told || was != task.Want.Desired):
-			k.bring(&m, s, task.Spec)
+			k.bring(brought, s, task.Spec)
 			m.Set = append(m.Set, assignment(s, task))
 			k.desired[id] = task.Want.Desired
 		}
@@ -57,22 +59,28 @@ func (k *known) message(s store.Snapshot, ids map[string]struct{}, full bool) wi
 	slices.Sort(m.Remove)
 	slices.SortFunc(m.Set, func(a, b wire.Assignment) int { return cmp.Compare(a.TaskID, b.TaskID) })
 	k.carried.Take(m)
+	m.Specs = brought
 	return m
 }
 
 // bring adds a spec that the stream does not hold yet.
-func (k *known) bring(m *wire.Assignments, s store.Snapshot, h specs.Hash) {
-	if _, held := k.carried.Spec(h); held {
+func (k *known) bring(brought map[specs.Hash]specs.TaskSpec, s store.Snapshot, h specs.Hash) {
+	if _, comes := brought[h]; comes || k.carried.Holds(h) {
 		return
 	}
 	if spec, ok := s.TaskSpec(h); ok {
-		m.Specs[h] = spec
+		brought[h] = spec
 	}
 }
 
 func assignment(s store.Snapshot, task specs.Task) wire.Assignment {
 	service, _ := s.Service(task.ServiceID) // there as long as one of its tasks is
+	var labels map[string]string
+	if spec, _ := s.TaskSpec(task.Spec); template.Templated(spec) {
+		labels = service.Spec.Labels
+	}
 	return wire.Assignment{
+		Labels: labels,
 		TaskID: task.ID, ServiceID: task.ServiceID, ServiceName: task.ServiceName,
 		Stack: service.Spec.Stack, Slot: task.Slot, Spec: task.Spec,
 		Desired: task.Want.Desired, State: task.Seen.State,

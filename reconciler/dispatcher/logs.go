@@ -2,9 +2,11 @@ package dispatcher
 
 import (
 	"context"
+	"crypto/rand"
 	"iter"
 	"sync"
 
+	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -20,7 +22,7 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 	if err != nil {
 		return err
 	}
-	req.ID = newID()
+	req.ID = specs.NewID(rand.Reader)
 	sink := t.listen(req.ID, nodeID)
 	defer t.stopListening(req.ID, sink)
 	s.asked.put(req)
@@ -108,20 +110,7 @@ func (d *Dispatcher) logRequests(ctx context.Context, req wire.LogRequestsReques
 	if err != nil {
 		return err
 	}
-	for {
-		select {
-		case <-s.asked.wake:
-			for _, request := range s.asked.take() {
-				if err := send(request); err != nil {
-					return err
-				}
-			}
-		case <-s.gone:
-			return s.why
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	return s.asked.deliver(ctx, s, send)
 }
 
 // publishLogs takes the lines for one request.
@@ -184,27 +173,45 @@ func (s *sink) end(err error) {
 	}
 }
 
-// mailbox holds log requests until the node takes them.
-type mailbox struct {
+// mailbox holds requests until the node takes them.
+type mailbox[R any] struct {
 	wake chan struct{}
 
 	mu       sync.Mutex
-	requests []wire.LogRequest
+	requests []R
 }
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+func newMailbox[R any]() *mailbox[R] { return &mailbox[R]{wake: make(chan struct{}, 1)} }
 
-func (m *mailbox) put(r wire.LogRequest) {
+func (m *mailbox[R]) put(r R) {
 	m.mu.Lock()
 	m.requests = append(m.requests, r)
 	m.mu.Unlock()
 	signal(m.wake)
 }
 
-func (m *mailbox) take() []wire.LogRequest {
+func (m *mailbox[R]) take() []R {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	taken := m.requests
 	m.requests = nil
 	return taken
+}
+
+// deliver sends the requests as they come until the session or ctx ends.
+func (m *mailbox[R]) deliver(ctx context.Context, s *session, send func(R) error) error {
+	for {
+		select {
+		case <-m.wake:
+			for _, request := range m.take() {
+				if err := send(request); err != nil {
+					return err
+				}
+			}
+		case <-s.gone:
+			return s.why
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }

@@ -47,6 +47,7 @@ func bubble(t *testing.T, f func(*manager)) {
 		m.Dispatcher = dispatcher.New(dispatcher.Config{
 			Store: m.store, Propose: m, Log: slog.New(slog.DiscardHandler),
 			Managers: m.others.get,
+			Content:  func(p specs.Payload) ([]byte, error) { return append([]byte("opened "), p.Data...), nil },
 			Renew: func(node string) (string, <-chan struct{}) {
 				if node != "n1" {
 					return "", nil
@@ -200,6 +201,7 @@ type node struct {
 	told    chan wire.SessionMessage // all of them
 	ended   chan error               // the end of the session
 	leave   func()
+	trouble string // that its heartbeats tell
 }
 
 // connect opens a session, which must succeed.
@@ -266,7 +268,7 @@ func (n *node) hears() (wire.SessionMessage, bool) {
 
 func (n *node) beat() error {
 	return wire.Heartbeat.Call(context.Background(), n.client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {
-		_, err := ask(wire.HeartbeatRequest{SessionID: n.session.SessionID})
+		_, err := ask(wire.HeartbeatRequest{SessionID: n.session.SessionID, Trouble: n.trouble})
 		return err
 	})
 }

@@ -24,7 +24,7 @@ func (d *Dispatcher) session(ctx context.Context, req wire.SessionRequest, send 
 	if err != nil {
 		return d.redirect(ctx, send)
 	}
-	s, err := t.open(peer.NodeID)
+	s, err := t.open(peer.NodeID, req.Trouble)
 	if err != nil {
 		return err
 	}
@@ -37,8 +37,8 @@ func (d *Dispatcher) session(ctx context.Context, req wire.SessionRequest, send 
 }
 
 // leaderPatience is how long a node is kept waiting for a leader to be elected:
-// shorter than a node waits for a session.
-const leaderPatience = 5 * time.Second
+// longer than that takes. Another manager may know one when this one does not.
+const leaderPatience = 2 * time.Second
 
 // redirect answers a node that came to a manager which does not lead. While
 // nobody leads it waits a little for who will: the node goes there at once.
@@ -112,6 +112,7 @@ func (d *Dispatcher) heartbeat(ctx context.Context, req wire.HeartbeatRequest) (
 	period := t.heartbeat()
 	t.mu.Lock()
 	t.hear(s.nodeID, time.Now(), period)
+	s.trouble = req.Trouble
 	t.mu.Unlock()
 	return wire.HeartbeatReply{Period: specs.Duration(period)}, nil
 }

@@ -47,19 +47,6 @@ func TestSessionIsRefused(t *testing.T) {
 	})
 }
 
-func TestSessionsOfANodeAreRateLimited(t *testing.T) {
-	bubble(t, func(m *manager) {
-		for range 3 {
-			m.connect("n1").leave()
-		}
-		_, err := m.tryConnect("n1")
-		wantKind(t, err, wire.Unavailable)
-		m.connect("n2") // another node's own count
-		after(8 * time.Second)
-		m.connect("n1")
-	})
-}
-
 func TestSecondSessionReplacesTheFirst(t *testing.T) {
 	bubble(t, func(m *manager) {
 		first := m.connect("n1")
@@ -281,7 +268,7 @@ func TestManagerThatDoesNotLeadNamesTheLeader(t *testing.T) {
 func TestANodeWaitsForTheElection(t *testing.T) {
 	bubble(t, func(m *manager) {
 		m.endTerm()
-		for _, tc := range []struct{ elected, told time.Duration }{{2 * time.Second, 2 * time.Second}, {time.Minute, 5 * time.Second}} {
+		for _, tc := range []struct{ elected, told time.Duration }{{time.Second, time.Second}, {time.Minute, 2 * time.Second}} {
 			m.others.set([]wire.Manager{{NodeID: "m2", Addr: "b:1"}})
 			elected := time.AfterFunc(tc.elected, func() { m.others.set([]wire.Manager{{NodeID: "m2", Addr: "b:1", Leader: true}}) })
 			start := time.Now()
@@ -308,6 +295,7 @@ func TestNobodyUsesAnothersSession(t *testing.T) {
 		for _, err := range thief.stream(m.Context()) {
 			wantKind(t, err, wire.PermissionDenied)
 		}
+		wantKind(t, thief.refusedContent("t1", "v1"), wire.PermissionDenied)
 		for _, err := range wire.LogRequests.Call(m.Context(), thief.client, wire.LogRequestsRequest{SessionID: victim.session.SessionID}) {
 			wantKind(t, err, wire.PermissionDenied)
 		}
@@ -365,6 +353,49 @@ func TestTroubleOfTheLeaderIsNoOpening(t *testing.T) {
 		}
 		m.failing(nil, false)
 		m.connect("n1")
+	})
+}
+
+// TestTurns has a node replace its open session again and again, which two daemons
+// do that have one identity, and another that ends each session before the next.
+func TestTurns(t *testing.T) {
+	bubble(t, func(m *manager) {
+		for range 3 {
+			m.connect("n1")
+		}
+		if _, err := m.tryConnect("n1"); err == nil || !strings.Contains(err.Error(), "two daemons") {
+			t.Errorf("got %v", err)
+		}
+		after(8 * time.Second)
+		m.connect("n1")
+		for range 10 {
+			n := m.connect("n2")
+			n.leave()
+			after(time.Millisecond)
+		}
+	})
+}
+
+// TestTrouble tells what a node says of itself, while it is connected.
+func TestTrouble(t *testing.T) {
+	bubble(t, func(m *manager) {
+		want := func(trouble string, known bool) {
+			t.Helper()
+			if got, knows := m.Trouble("n1"); got != trouble || knows != known {
+				t.Errorf("trouble %q, known: %v", got, knows)
+			}
+		}
+		want("", false)
+		n := m.connect("n1")
+		want("", true)
+		n.trouble = "the disk is full"
+		if err := n.beat(); err != nil {
+			t.Fatal(err)
+		}
+		want("the disk is full", true)
+		n.leave()
+		after(time.Millisecond)
+		want("", false)
 	})
 }
 

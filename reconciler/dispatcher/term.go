@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"crypto/rand"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,10 +11,11 @@ import (
 )
 
 const (
-	// A node may open maxOpenings sessions within openingsWindow, as in Swarm:
-	// two daemons with one identity would else take turns without end.
-	maxOpenings    = 3
-	openingsWindow = 8 * time.Second
+	// A node may replace maxTurns of its open sessions by others within turnsWindow:
+	// two daemons with one identity would else take turns without end. Who ends a
+	// session before it opens the next may do so as often as its role changes.
+	maxTurns    = 2
+	turnsWindow = 8 * time.Second
 )
 
 // term is everything that this manager knows while it leads and forgets after.
@@ -27,18 +29,19 @@ type term struct {
 	over     bool                   // no session opens any more
 	sessions map[string]*session    // by node: the newest of each
 	byID     map[string]*session    // the same ones by session ID
-	openings map[string][]time.Time // by node: within the window
+	turns    map[string][]time.Time // by node: within the window
 	presence map[string]presence    // by node
 	nextLook time.Time              // at the deadlines
 	arrival  chan struct{}          // closed when a session opens, a node is removed, or the term is over
 	sinks    map[string]*sink       // by log request
+	pending  map[string]*pending    // by command request
 }
 
 func newTerm(c Config) *term {
 	t := &term{
 		Config: c, inbox: newInbox(), nodeGone: make(chan struct{}, 1), sooner: make(chan struct{}, 1),
-		sessions: map[string]*session{}, byID: map[string]*session{}, openings: map[string][]time.Time{},
-		presence: map[string]presence{}, arrival: make(chan struct{}), sinks: map[string]*sink{},
+		sessions: map[string]*session{}, byID: map[string]*session{}, turns: map[string][]time.Time{},
+		presence: map[string]presence{}, arrival: make(chan struct{}), sinks: map[string]*sink{}, pending: map[string]*pending{},
 	}
 	t.expectNodes(time.Now())
 	return t
@@ -62,18 +65,22 @@ var errTermEnded = wire.Errorf(wire.NotLeader, "this manager does not lead the c
 
 // session is what is known of one node while it is connected.
 type session struct {
-	id     string
-	nodeID string
-	stream *stream
-	asked  *mailbox      // log requests on their way to the node
-	look   chan struct{} // readable when the node's own row changed
+	id       string
+	nodeID   string
+	stream   *stream
+	asked    *mailbox[wire.LogRequest]  // on their way to the node
+	commands *mailbox[wire.ExecRequest] // on their way to the node
+	look     chan struct{}              // readable when the node's own row changed
+	turn     bool                       // it replaced another
+
+	trouble string // as the node told last; guarded by the term's mutex
 
 	gone chan struct{} // closed when the session is over
 	why  error         // set before gone is closed
 }
 
 // open opens a session; an older one of the same node ends.
-func (t *term) open(nodeID string) (*session, error) {
+func (t *term) open(nodeID, trouble string) (*session, error) {
 	if _, known := t.Store.Snapshot().Node(nodeID); !known {
 		return nil, wire.Errorf(wire.NotFound,
 			"node %s is not part of this cluster (was it removed?): join it again", nodeID)
@@ -84,14 +91,16 @@ func (t *term) open(nodeID string) (*session, error) {
 	if t.over {
 		return nil, errTermEnded
 	}
-	if !t.mayOpen(nodeID, now) {
-		return nil, wire.Errorf(wire.Unavailable,
-			"node %s opened %d sessions within %s: do two daemons run with its identity?", nodeID, maxOpenings, openingsWindow)
-	}
+	s := newSession(nodeID)
+	s.trouble = trouble
 	if older := t.sessions[nodeID]; older != nil {
+		if !t.mayTakeTurns(nodeID, now) {
+			return nil, wire.Errorf(wire.Unavailable,
+				"node %s replaced its session %d times within %s: do two daemons run with its identity?", nodeID, maxTurns, turnsWindow)
+		}
+		s.turn = true
 		t.drop(older, wire.Errorf(wire.Unavailable, "a newer session of node %s replaced this one", nodeID))
 	}
-	s := newSession(nodeID)
 	t.sessions[nodeID], t.byID[s.id] = s, s
 	t.hear(nodeID, now, t.heartbeat())
 	return s, nil
@@ -99,21 +108,15 @@ func (t *term) open(nodeID string) (*session, error) {
 
 func newSession(nodeID string) *session {
 	return &session{
-		id: newID(), nodeID: nodeID, stream: newStream(), asked: newMailbox(),
+		id: specs.NewID(rand.Reader), nodeID: nodeID, stream: newStream(), asked: newMailbox[wire.LogRequest](), commands: newMailbox[wire.ExecRequest](),
 		look: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 }
 
-// mayOpen reports whether the node has not opened too many sessions.
-func (t *term) mayOpen(nodeID string, now time.Time) bool {
-	recent := t.openings[nodeID][:0]
-	for _, at := range t.openings[nodeID] {
-		if now.Sub(at) < openingsWindow {
-			recent = append(recent, at)
-		}
-	}
-	t.openings[nodeID] = recent
-	return len(recent) < maxOpenings
+// mayTakeTurns reports whether the node has not replaced too many sessions.
+func (t *term) mayTakeTurns(nodeID string, now time.Time) bool {
+	t.turns[nodeID] = slices.DeleteFunc(t.turns[nodeID], func(at time.Time) bool { return now.Sub(at) >= turnsWindow })
+	return len(t.turns[nodeID]) < maxTurns
 }
 
 // welcome counts a session that has opened, its node written down, and gives the
@@ -126,7 +129,9 @@ func (t *term) welcome(s *session, period time.Duration) {
 	if t.byID[s.id] != s {
 		return
 	}
-	t.openings[s.nodeID] = append(t.openings[s.nodeID], now)
+	if s.turn {
+		t.turns[s.nodeID] = append(t.turns[s.nodeID], now)
+	}
 	t.hear(s.nodeID, now, period)
 	t.lookAgain()
 }
@@ -176,10 +181,4 @@ func (t *term) of(nodeID string) (*session, error) {
 		return nil, wire.Errorf(wire.Unavailable, "node %s is not connected", nodeID)
 	}
 	return s, nil
-}
-
-func newID() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return specs.ID(random)
 }

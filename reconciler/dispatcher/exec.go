@@ -1,0 +1,150 @@
+package dispatcher
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// execPatience is how long a node may take to begin with a command.
+const execPatience = 30 * time.Second
+
+// execEnds are the ends of a node's call that carries one command.
+type execEnds = wire.Ends[wire.ExecInput, wire.ExecOutput]
+
+// pending is a command that waits for its node.
+type pending struct {
+	nodeID string
+	called chan execEnds // the node's call
+	over   chan struct{} // closed once nobody waits for the command any more
+}
+
+// Exec has a node run a command in one of its tasks: in yields what comes to it,
+// out gets what comes from it, until the last output, an error of out, or the end
+// of ctx, which ends the command too. It is Unavailable when the node is not
+// connected, or goes away in between. A call of in that is under way then is not
+// waited for. The request's ID is made here.
+func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecRequest, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
+	t, err := d.current()
+	if err != nil {
+		return err
+	}
+	s, err := t.of(nodeID)
+	if err != nil {
+		return err
+	}
+	req.ID = specs.NewID(rand.Reader)
+	p := &pending{nodeID: nodeID, called: make(chan execEnds), over: make(chan struct{})}
+	t.await(req.ID, p)
+	defer t.forgetCommand(req.ID, p)
+	s.commands.put(req)
+	patience := time.NewTimer(execPatience)
+	defer patience.Stop()
+	select {
+	case ends := <-p.called:
+		return carry(ctx, s, ends, in, out)
+	case <-patience.C:
+		return wire.Errorf(wire.Unavailable, "node %s does not take commands", nodeID)
+	case <-s.gone:
+		return s.why
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// carry passes on what both sides send.
+func carry(ctx context.Context, s *session, node execEnds, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // until who asked, or the node, sends or takes no more
+		for {
+			input, err := in()
+			if err != nil {
+				cancel(err)
+				return
+			}
+			if node.Send(input) != nil {
+				return // what comes from the node says why
+			}
+		}
+	}()
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			output, err := node.Receive()
+			if err != nil {
+				ended <- wire.Errorf(wire.Unavailable, "the node broke off in the middle of the command")
+				return
+			}
+			if err := out(output); err != nil || output.Last() {
+				ended <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-s.gone:
+		return s.why
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t *term) await(requestID string, p *pending) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending[requestID] = p
+}
+
+func (t *term) forgetCommand(requestID string, p *pending) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.pending, requestID)
+	close(p.over)
+}
+
+// execRequests passes on to a node which commands are wanted of it.
+func (d *Dispatcher) execRequests(ctx context.Context, req wire.ExecRequestsRequest, send func(wire.ExecRequest) error) error {
+	_, s, err := d.opened(ctx, req.SessionID)
+	if err != nil {
+		return err
+	}
+	return s.commands.deliver(ctx, s, send)
+}
+
+// exec takes a node's call for one command and keeps it open for as long as
+// somebody waits for the command.
+func (d *Dispatcher) exec(ctx context.Context, ends execEnds) error {
+	first, err := ends.Receive()
+	if err != nil {
+		return err
+	}
+	t, s, err := d.opened(ctx, first.SessionID)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	p, ok := t.pending[first.RequestID]
+	t.mu.Unlock()
+	if !ok || p.nodeID != s.nodeID {
+		return wire.Errorf(wire.NotFound, "nobody waits for the command of request %s", first.RequestID)
+	}
+	select {
+	case p.called <- ends:
+	case <-p.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-p.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

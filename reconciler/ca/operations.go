@@ -23,11 +23,6 @@ func (s *Server) JoinToken(role specs.Role) (specs.JoinToken, error) {
 	return a.Token(role), nil
 }
 
-// Forget writes the Removal of a node.
-func (s *Server) Forget(ctx context.Context, node specs.Node) error {
-	return s.write(ctx, Removal(s.Store.Snapshot().Authority(), node, s.Now())...)
-}
-
 // RotateJoinToken makes a new token for that role; the old one is not valid any
 // more.
 func (s *Server) RotateJoinToken(ctx context.Context, role specs.Role) (specs.JoinToken, error) {

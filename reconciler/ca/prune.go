@@ -11,17 +11,21 @@ import (
 // refused, for managers whose clock is behind.
 const removalMargin = time.Hour
 
-// Removal forgets a node as it was at its SpecVersion, and refuses its certificate
-// from then on.
-func Removal(a specs.Authority, node specs.Node, now time.Time) specs.Transaction {
-	until := now.Add(a.Lifetime()) // it may have renewed since it was last seen
-	if seen := node.Seen.Certificate.NotAfter; seen.After(until) {
-		until = seen
-	}
+// Removal forgets nodes as they were at their SpecVersion, and refuses their
+// certificates from then on.
+func Removal(a specs.Authority, now time.Time, nodes ...specs.Node) specs.Transaction {
 	a.Removed, a.Readmissions = cloned(a.Removed), cloned(a.Readmissions)
-	a.Removed[node.ID] = until.Add(removalMargin)
-	delete(a.Readmissions, node.ID)
-	return specs.Transaction{{Node: specs.Remove[specs.Node](node.ID, node.SpecVersion)}, {Authority: &a}}
+	tx := specs.Transaction{{Authority: &a}}
+	for _, node := range nodes {
+		until := now.Add(a.Lifetime()) // it may have renewed since it was last seen
+		if seen := node.Seen.Certificate.NotAfter; seen.After(until) {
+			until = seen
+		}
+		a.Removed[node.ID] = until.Add(removalMargin)
+		delete(a.Readmissions, node.ID)
+		tx = append(tx, specs.Change{Node: specs.Remove[specs.Node](node.ID, node.SpecVersion)})
+	}
+	return tx
 }
 
 // prune drops the removed nodes whose certificate has run out, and readmissions

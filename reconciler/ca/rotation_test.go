@@ -231,7 +231,7 @@ func TestWhatIsOverIsForgotten(t *testing.T) {
 	w.a.CertExpiry = specs.Duration(time.Hour)
 	w.connect("n2") // its certificate is good for 90 days
 	w.a.Readmissions = map[string]specs.Readmission{"n1": {Until: noon.Add(time.Hour)}, "n2": {Until: noon.Add(time.Hour)}}
-	w.a = *Removal(w.a, w.nodes["n2"].row, w.now)[1].Authority
+	w.a = *Removal(w.a, w.now, w.nodes["n2"].row)[0].Authority
 	until := noon.Add(specs.DefaultCertExpiry + removalMargin)
 	if diff := cmp.Diff(map[string]time.Time{"n2": until}, w.a.Removed); diff != "" || len(w.a.Readmissions) != 1 {
 		t.Errorf("refused: %s, readmitted: %v", diff, slices.Collect(maps.Keys(w.a.Readmissions)))

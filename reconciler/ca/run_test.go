@@ -171,7 +171,7 @@ func TestRunForgetsInTime(t *testing.T) {
 		if l.count(); len(l.store.Snapshot().Authority().Readmissions) != 0 {
 			l.Error("not forgotten")
 		}
-		l.write(Removal(l.store.Snapshot().Authority(), node, time.Now())...)
+		l.write(Removal(l.store.Snapshot().Authority(), time.Now(), node)...)
 		self := wire.Identity{NodeID: node.ID}
 		time.Sleep(specs.DefaultCertExpiry)
 		if l.count(); l.Refuse(self) == nil {
@@ -267,10 +267,14 @@ func TestWatchTellsARotation(t *testing.T) {
 func TestForgottenNodeIsRefused(t *testing.T) {
 	bubble(t, 1, func(l *leader) {
 		node, _ := l.store.Snapshot().Node("n000")
-		if err := l.Forget(l.Context(), specs.Node{ID: node.ID, SpecVersion: node.SpecVersion + 1}); !errors.Is(err, store.ErrConflict) || l.Refuse(wire.Identity{NodeID: node.ID}) != nil {
+		forget := func(node specs.Node) error {
+			errs, err := l.Propose(l.Context(), []specs.Transaction{Removal(l.store.Snapshot().Authority(), time.Now(), node)})
+			return errors.Join(append(errs, err)...)
+		}
+		if err := forget(specs.Node{ID: node.ID, SpecVersion: node.SpecVersion + 1}); !errors.Is(err, store.ErrConflict) || l.Refuse(wire.Identity{NodeID: node.ID}) != nil {
 			l.Errorf("as it never was: %v", err)
 		}
-		if err := l.Forget(l.Context(), node); err != nil || l.Refuse(wire.Identity{NodeID: node.ID}) == nil {
+		if err := forget(node); err != nil || l.Refuse(wire.Identity{NodeID: node.ID}) == nil {
 			l.Errorf("as it is: %v", err)
 		}
 		if _, there := l.store.Snapshot().Node(node.ID); there {

@@ -44,7 +44,19 @@ type Server struct {
 func New(c Config) *Server { return &Server{Config: c} }
 
 // Register serves what nodes, and machines that want to be some, ask.
-func (s *Server) Register(mux *http.ServeMux) { wire.Certify.Serve(mux, s.certify) }
+func (s *Server) Register(mux *http.ServeMux) {
+	wire.Certify.Serve(mux, s.certify)
+	wire.Standing.Serve(mux, s.standing)
+}
+
+// standing tells a node whether it was removed. That a node is not known says so
+// only where everything is known: on the leader.
+func (s *Server) standing(_ context.Context, req wire.StandingRequest) (wire.StandingReply, error) {
+	snap := s.Store.Snapshot()
+	_, known := snap.Node(req.NodeID)
+	_, removed := snap.Authority().Removed[req.NodeID]
+	return wire.StandingReply{Leader: s.Leader(), Removed: removed || !known && s.leads.Load()}, nil
+}
 
 // certify answers one request. A manager that does not lead names the one that
 // does, so that a machine can join at any manager.

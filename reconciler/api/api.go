@@ -4,15 +4,15 @@
 // It answers reads from the store's newest snapshot and hands the rest to what
 // it was given: plans, waiting and credentials to the manager ([Cluster]), logs
 // to the log streams ([Logs]), images to the node's executor ([Images]). Of the
-// store it writes what is wanted of nodes, and nothing else: workloads are
-// written by Git alone.
+// store it writes what is wanted of nodes, and secrets and configs that stacks
+// call external; workloads are written by Git alone.
 //
 // # Who asks
 //
 // A request comes over the daemon's own socket, whose file mode is the
-// permission, or over HTTP, where [Guard] demands a token, a known Host and no
-// foreign Origin. GitURL mints tokens and the procedures of the certificate
-// authority let machines in, so they answer over the socket only.
+// permission, or over HTTP, where [Guard] demands a token whose role the route
+// allows, a known Host and no foreign Origin. What mints tokens and the procedures
+// of the certificate authority, which let machines in, answer over the socket only.
 //
 // # Who answers
 //
@@ -51,6 +51,8 @@ type Cluster interface {
 	Snapshot() store.Snapshot
 	// Leader is the ID of the node that leads, "" while nobody does.
 	Leader() string
+	// Leaderless is how long nobody has been known to lead, 0 while somebody is.
+	Leaderless() time.Duration
 	// Heard reports whether the leader has a session with the node, or had one
 	// in this term; until then nobody knows how the node is.
 	Heard(nodeID string) bool
@@ -60,8 +62,8 @@ type Cluster interface {
 	Plan(ctx context.Context, req PlanRequest) (planner.Plan, error)
 	// Wait tells the progress of a revision until it has ended.
 	Wait(ctx context.Context, rev string, line func(string) error) (specs.Revision, error)
-	// GitURL is the address of the cluster's remote and a token for it.
-	GitURL(ctx context.Context, withToken bool) (GitURLReply, error)
+	// GitURL is the address of the cluster's remote and a short-lived token.
+	GitURL(ctx context.Context) (GitURLReply, error)
 }
 
 // Nodes is what the manager knows of the cluster's nodes, and does to them.
@@ -71,6 +73,9 @@ type Nodes interface {
 	Managers() map[string]bool
 	// Held says why the tasks of lost nodes are not replaced yet, "" when they are.
 	Held() string
+	// Trouble is what a node says that the operator should know of it, as the
+	// leader hears it.
+	Trouble(nodeID string) string
 	// Watch is the newest state, and a channel that closes once there is a newer.
 	Watch() (store.Snapshot, <-chan struct{})
 	// Propose writes one transaction. Its error wraps store.ErrConflict when the
@@ -89,6 +94,14 @@ type LogSource interface {
 	Logs(ctx context.Context, pick func(store.Snapshot) []specs.Task, req LogsRequest, send func(LogsReply) error) error
 }
 
+// Keys are what the manager does with the cluster's keys.
+type Keys interface {
+	// Payload is the stored form of a secret's or a config's content.
+	Payload(kind specs.FileKind, content []byte) specs.Payload
+	// AgeRecipient is whom to encrypt for, so that the cluster can read it.
+	AgeRecipient(ctx context.Context) (string, error)
+}
+
 // Images are what the node's executor can do with images.
 type Images interface {
 	Load(ctx context.Context, archive io.Reader) ([]Image, error)
@@ -97,10 +110,13 @@ type Images interface {
 
 // Server answers the control API.
 type Server struct {
-	Cluster Cluster
-	Nodes   Nodes
-	Logs    LogSource
-	Images  Images // nil when the node's executor has none
+	Cluster  Cluster
+	Nodes    Nodes
+	Logs     LogSource
+	Commands Commands
+	Sources  Sources
+	Images   Images // nil when the node's executor has none
+	Keys     Keys
 
 	Authority Authority
 	Self      string // the ID of the node that answers
@@ -122,18 +138,29 @@ func (s *Server) Register(mux *http.ServeMux) {
 	ListTasks.Serve(mux, ready(s, s.listTasks))
 	ListStacks.Serve(mux, ready(s, s.listStacks))
 	ListRevisions.Serve(mux, ready(s, s.listRevisions))
+	ListFiles.Serve(mux, ready(s, s.listFiles))
+	InspectFile.Serve(mux, ready(s, s.inspectFile))
+	CreateFile.Serve(mux, ready(s, s.createFile))
+	RemoveFile.Serve(mux, ready(s, s.removeFile))
+	GetAgeKey.Serve(mux, ready(s, s.getAgeKey))
 	Plan.Serve(mux, ready(s, s.plan))
+	ListReviews.Serve(mux, ready(s, s.listReviews))
+	GetReview.Serve(mux, ready(s, s.getReview))
 	Wait.Serve(mux, s.wait)
 	Logs.Serve(mux, s.logs)
+	Exec.Serve(mux, s.exec)
+	InspectTask.Serve(mux, ready(s, s.inspectTask))
 	s.RegisterOwn(mux)
-	GitURL.Serve(mux, ready(s, func(ctx context.Context, req GitURLRequest) (GitURLReply, error) {
-		return s.Cluster.GitURL(ctx, req.WithToken)
-	}))
+	GitURL.Serve(mux, ready(s, func(ctx context.Context, _ Empty) (GitURLReply, error) { return s.Cluster.GitURL(ctx) }))
+	CreateToken.Serve(mux, ready(s, s.createToken))
+	ListTokens.Serve(mux, ready(s, s.listTokens))
+	RemoveToken.Serve(mux, ready(s, s.removeToken))
 	GetJoinToken.Serve(mux, ready(s, s.getJoinToken))
 	ReadmitNode.Serve(mux, ready(s, s.readmitNode))
 	RotateCA.Serve(mux, ready(s, s.rotateCA))
 	WatchCA.Serve(mux, s.watchCA)
 	UpdateCluster.Serve(mux, ready(s, s.updateCluster))
+	s.registerSources(mux)
 }
 
 // RegisterOwn serves what a node that is no manager answers too: its images.

@@ -25,6 +25,8 @@ const (
 var socketOnly = map[string]bool{
 	string(GetJoinToken): true, string(ReadmitNode): true, string(RotateCA): true, string(WatchCA): true,
 	string(UpdateCluster): true, string(GitURL): true,
+	string(CreateToken): true, string(ListTokens): true, string(RemoveToken): true,
+	string(AddSource): true, string(RemoveSource): true, string(GetWebhook): true,
 }
 
 // isSocketOnly also knows a path that is written in another way.

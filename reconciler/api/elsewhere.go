@@ -8,14 +8,19 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
+// AskManagers is what a worker that knows these managers says to people.
+func AskManagers(known []string) string {
+	if len(known) == 0 {
+		return "this node is a worker, and knows no manager at the moment: ask on a manager"
+	}
+	return "this node is a worker: ask a manager: " + strings.Join(known, ", ")
+}
+
 // Elsewhere answers people on a node that is no manager, over its port and its
-// socket: it names the managers, which are asked for each request.
-func Elsewhere(managers func() []string) http.Handler {
+// socket, in these words. They are asked for at each request.
+func Elsewhere(say func() string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		words := "this node is a worker, and knows no manager at the moment: ask on a manager"
-		if known := managers(); len(known) > 0 {
-			words = "this node is a worker: ask a manager: " + strings.Join(known, ", ")
-		}
+		words := say()
 		switch {
 		case strings.HasPrefix(r.Header.Get("Content-Type"), "application/connect+"):
 			wire.Refuse(w, r, wire.Errorf(wire.NotLeader, "%s", words)) // a stream's errors come after its status

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -22,12 +23,17 @@ type Leader struct {
 	Dial   wire.Dial // to its node port; nil: this manager leads
 	// Succeeded returns once another manager is known to lead, or ctx ends.
 	Succeeded func(ctx context.Context)
+	// Leaderless is how long nobody has been known to lead; the rest is empty then.
+	Leaderless time.Duration
 }
 
+// MetricsPath is where Prometheus asks, as it does by default.
+const MetricsPath = "/metrics"
+
 // own are the paths that concern the daemon that was asked, whoever leads: its
-// images, its health, and the tokens for its port.
+// images, its health and metrics, and the tokens for its port.
 var own = map[string]bool{
-	"/healthz": true, string(LoadImage): true, string(ListImages): true, string(GitURL): true,
+	"/healthz": true, MetricsPath: true, string(LoadImage): true, string(ListImages): true, string(GitURL): true,
 }
 
 // reads are the paths that a manager answers from its own copy while nobody
@@ -35,8 +41,10 @@ var own = map[string]bool{
 // in the copy it would say that the one before is healthy.
 var reads = map[string]bool{
 	string(GetStatus): true, string(ListNodes): true, string(InspectNode): true,
-	string(ListServices): true, string(InspectService): true, string(ListTasks): true,
+	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
+	string(ListReviews): true, string(GetReview): true,
+	string(ListSources): true,
 }
 
 // Forward passes the requests of people on to the leader, Git's too, and gives
@@ -63,7 +71,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case own[r.URL.Path], known && leader.Dial == nil, !known && reads[r.URL.Path]:
 		f.next.ServeHTTP(w, r)
 	case !known:
-		refuse(w, r, wire.Unavailable, noLeader)
+		refuse(w, r, wire.Unavailable, noLeaderFor(leader.Leaderless))
 	default:
 		// Git reads while it writes. HTTP/2 can do that anyway, and says so by an error.
 		_ = http.NewResponseController(w).EnableFullDuplex()
@@ -89,6 +97,20 @@ func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, leader Leader) 
 var errSucceeded = errors.New("another manager leads by now")
 
 const noLeader = "no manager leads right now: nothing was changed, and what runs goes on: try again in a moment"
+
+// LongLeaderless is how long nobody has to lead until people are told what to do
+// if that stays so: an election takes seconds.
+const LongLeaderless = time.Minute
+
+// WayBack is what to do when so many managers are lost that nobody ever leads.
+const WayBack = `if a majority of the managers is lost for ever: see "swarmgit daemon force-new-cluster --help"`
+
+func noLeaderFor(d time.Duration) string {
+	if d < LongLeaderless {
+		return noLeader
+	}
+	return noLeader + "; " + WayBack
+}
 
 const leaderGone = "the leader went away, what runs goes on: ask again in a moment"
 

@@ -159,6 +159,7 @@ func TestWhatConcernsThisDaemonStaysHere(t *testing.T) {
 	p.leader.Handle("/", there)
 	for path, want := range map[string]string{
 		"/healthz":         "here Bearer secret",
+		MetricsPath:        "here Bearer secret",
 		string(LoadImage):  "here Bearer secret",
 		string(ListImages): "here Bearer secret",
 		string(GitURL):     "here Bearer secret",
@@ -278,7 +279,7 @@ func TestNobodyLeads(t *testing.T) {
 	if reply, err := GetStatus.Call(t.Context(), p.client(), Empty{}); err != nil || reply.Cluster != "prod" {
 		t.Errorf("status from the own copy: %+v, %v", reply, err)
 	}
-	if n := len(reads); n != 9 {
+	if n := len(reads); n != 13 {
 		t.Errorf("%d procedures only look", n)
 	}
 }

@@ -6,30 +6,60 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// Guard lets only those requests through to next that carry a token which
-// authorized knows, as a bearer or as the password of basic authentication (as
-// Git sends it). It refuses Hosts other than the allowed ones, so that a page
-// whose name was rebound to this address reaches nothing, and every Origin:
-// browsers have no business here yet. /healthz needs no token. What answers over
-// the socket only is refused with any token, also where requests are passed on.
-func Guard(next http.Handler, hosts []string, authorized func(token string) bool) http.Handler {
+// Guard lets only those requests through to next that carry a token of a role
+// that may ask for their path, as a bearer or as the password of basic
+// authentication (as Git sends it). role says what a token is good for, "" for
+// nothing. It refuses Hosts other than the allowed ones, so that a page whose name
+// was rebound to this address reaches nothing, and every Origin: browsers have no
+// business here yet. /healthz needs no token, and a webhook shows in another way
+// that it may call. What answers over the socket only is refused with any token,
+// also where requests are passed on.
+func Guard(next http.Handler, hosts []string, role func(token string) specs.AccessRole) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case !hostAllowed(r.Host, hosts):
+		if !hostAllowed(r.Host, hosts) {
 			http.Error(w, "swarmgit: this address does not answer to the host "+r.Host, http.StatusMisdirectedRequest)
-		case r.Header.Get("Origin") != "" && !sameOrigin(r):
+			return
+		}
+		if r.Header.Get("Origin") != "" && !sameOrigin(r) {
 			http.Error(w, "swarmgit: requests from other origins are refused", http.StatusForbidden)
-		case isSocketOnly(r.URL.Path):
-			http.Error(w, "swarmgit: this is answered over the daemon's own socket only", http.StatusForbidden)
-		case r.URL.Path == "/healthz" || authorized(token(r)):
+			return
+		}
+		if isSocketOnly(r.URL.Path) {
+			turnAway(w, r, wire.PermissionDenied, "this is answered over the daemon's own socket only")
+			return
+		}
+		if r.URL.Path == "/healthz" || strings.HasPrefix(r.URL.Path, WebhookPath) {
 			next.ServeHTTP(w, r)
-		default:
+			return
+		}
+		switch as := role(token(r)); {
+		case as == "":
 			w.Header().Set("WWW-Authenticate", `Basic realm="swarmgit"`)
-			http.Error(w, "swarmgit: a token is needed: see \"swarmgit git-url\"", http.StatusUnauthorized)
+			turnAway(w, r, wire.Unauthenticated, `a token is needed: see "swarmgit git-url" and "swarmgit token create"`)
+		case !allows(as, r.URL.Path):
+			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as)+` may look and plan, not this: see "swarmgit token create --role admin"`)
+		default:
+			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// turnAway answers a caller who may not ask, as that expects it.
+func turnAway(w http.ResponseWriter, r *http.Request, kind wire.Kind, words string) {
+	if isCall(r) {
+		wire.Refuse(w, r, wire.Errorf(kind, "%s", words))
+		return
+	}
+	status := http.StatusForbidden
+	if kind == wire.Unauthenticated {
+		status = http.StatusUnauthorized
+	}
+	http.Error(w, "swarmgit: "+words, status)
 }
 
 func hostAllowed(host string, allowed []string) bool {

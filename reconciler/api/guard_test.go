@@ -8,12 +8,16 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 func TestGuard(t *testing.T) {
-	const secret = "swarmgit-secret"
+	const secret, looking = "swarmgit-secret", "swarmgit-looking"
 	through := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "through") })
-	guarded := Guard(through, []string{"127.0.0.1", "localhost", "::1"}, func(token string) bool { return token == secret })
+	guarded := Guard(through, []string{"127.0.0.1", "localhost", "::1"}, func(token string) specs.AccessRole {
+		return map[string]specs.AccessRole{secret: specs.Admin, looking: specs.Viewer}[token]
+	})
 	bearer := func(token string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 	}
@@ -53,6 +57,17 @@ func TestGuard(t *testing.T) {
 		{"its own origin without token", "127.0.0.1:2378", "/", []func(*http.Request){header("Origin", "http://127.0.0.1:2378")}, 401},
 		{"a join token", "127.0.0.1:2378", string(GetJoinToken), []func(*http.Request){bearer(secret)}, 403},
 		{"a join token by another path", "127.0.0.1:2378", "/.//swarmgit.api/x/../RotateCA", []func(*http.Request){bearer(secret)}, 403},
+		{"a viewer looks", "127.0.0.1:2378", string(GetStatus), []func(*http.Request){bearer(looking)}, 200},
+		{"a viewer plans", "127.0.0.1:2378", string(Plan), []func(*http.Request){bearer(looking)}, 200},
+		{"a viewer changes a node", "127.0.0.1:2378", string(UpdateNode), []func(*http.Request){bearer(looking)}, 403},
+		{"a viewer reads logs", "127.0.0.1:2378", string(Logs), []func(*http.Request){bearer(looking)}, 403},
+		{"a viewer makes a token", "127.0.0.1:2378", string(CreateToken), []func(*http.Request){bearer(looking)}, 403},
+		{"an admin makes a token", "127.0.0.1:2378", string(CreateToken), []func(*http.Request){bearer(secret)}, 403},
+		{"a viewer fetches", "127.0.0.1:2378", "/git/main.git/git-upload-pack", []func(*http.Request){basic("", looking)}, 403},
+		{"a viewer pushes", "127.0.0.1:2378", "/git/main.git/git-receive-pack", []func(*http.Request){basic("", looking)}, 403},
+		{"a viewer asks for what is not known", "127.0.0.1:2378", "/swarmgit.api/Exec", []func(*http.Request){bearer(looking)}, 403},
+		{"a viewer by another path", "127.0.0.1:2378", "/swarmgit.api/Plan/../UpdateNode", []func(*http.Request){bearer(looking)}, 403},
+		{"an admin pushes", "127.0.0.1:2378", "/git/main.git/git-receive-pack", []func(*http.Request){basic("", secret)}, 200},
 		{"health", "127.0.0.1:2378", "/healthz", nil, 200},
 		{"health of a rebound name", "evil.example", "/healthz", nil, 421},
 		{"health for a foreign page", "127.0.0.1:2378", "/healthz", []func(*http.Request){header("Origin", "http://evil.example")}, 403},
@@ -87,7 +102,9 @@ func TestGuard(t *testing.T) {
 func TestJSONOverHTTP(t *testing.T) {
 	mux := http.NewServeMux()
 	prod(t).server().Register(mux)
-	people := httptest.NewServer(Guard(mux, []string{"127.0.0.1"}, func(token string) bool { return token == "good" }))
+	people := httptest.NewServer(Guard(mux, []string{"127.0.0.1"}, func(token string) specs.AccessRole {
+		return map[string]specs.AccessRole{"good": specs.Admin, "looking": specs.Viewer}[token]
+	}))
 	defer people.Close()
 	post := func(path, token, body string) (int, string) {
 		t.Helper()
@@ -125,6 +142,10 @@ func TestJSONOverHTTP(t *testing.T) {
 	}
 	if code, body := post(string(GetStatus), "good", `{`); code != http.StatusBadRequest {
 		t.Errorf("half a message: status %d: %s", code, body)
+	}
+	if code, body := post(string(RemoveNode), "looking", `{}`); code != http.StatusForbidden ||
+		body != `{"code":"permission_denied","message":"a token of the role viewer may look and plan, not this: see \"swarmgit token create --role admin\""}` {
+		t.Errorf("a viewer removes a node: status %d: %s", code, body)
 	}
 	// Tokens are minted for the daemon's owner only, whoever else has a token.
 	if code, body := post(string(GitURL), "good", `{}`); code != http.StatusForbidden {

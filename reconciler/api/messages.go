@@ -29,7 +29,7 @@ const (
 	ListImages     = wire.Unary[Empty, ImagesReply]("/swarmgit.api/ListImages")
 
 	// GitURL answers over the daemon's own socket only.
-	GitURL = wire.Unary[GitURLRequest, GitURLReply]("/swarmgit.api/GitURL")
+	GitURL = wire.Unary[Empty, GitURLReply]("/swarmgit.api/GitURL")
 )
 
 // Empty is the request or the answer that says nothing more.
@@ -47,12 +47,14 @@ type StatusReply struct {
 	Version   string        `json:"version"`
 	Nodes     NodeCounts    `json:"nodes"`
 	Managers  ManagerCounts `json:"managers"`
-	Leader    string        `json:"leader,omitempty"` // hostname; "" while nobody leads
+	Leader    string        `json:"leader,omitempty"`   // hostname; "" while nobody leads
+	WayBack   string        `json:"way_back,omitempty"` // what to do if nobody will ever lead, once nobody has for long
 	Revision  *Revision     `json:"revision,omitempty"`
 	Degraded  bool          `json:"degraded,omitempty"` // the revision is healthy and has lost tasks since
+	Sources   []Source      `json:"sources,omitempty"`  // outside ones; Revision is of the cluster's own remote
 	Stacks    []StackCount  `json:"stacks"`
 	Troubles  []TaskTrouble `json:"troubles,omitempty"` // worst first
-	Disk      string        `json:"disk,omitempty"`     // why writes are refused, when they are
+	Disk      string        `json:"disk,omitempty"`     // why writes are refused, when they are: whose disk is full
 	Held      string        `json:"held,omitempty"`     // why lost tasks are not replaced yet, when they are not
 	Timestamp time.Time     `json:"timestamp"`
 }
@@ -63,6 +65,9 @@ type NodeCounts struct {
 	Ready int      `json:"ready"`
 	Total int      `json:"total"`
 	Down  []string `json:"down,omitempty"` // hostnames
+	// Troubled is what other nodes than the one that answers say that the operator
+	// should know of them, each behind its hostname.
+	Troubled []string `json:"troubled,omitempty"`
 }
 
 // ManagerCounts counts the managers that vote.
@@ -270,13 +275,8 @@ type ImagesReply struct {
 	Images []Image `json:"images"`
 }
 
-// GitURLRequest asks for a remote.
-type GitURLRequest struct {
-	WithToken bool `json:"with_token,omitempty"` // make a lasting token and put it in the URL
-}
-
 // GitURLReply is the cluster's remote and a token for it.
 type GitURLReply struct {
-	URL   string `json:"url"`   // with the token in it if it was asked for
+	URL   string `json:"url"`
 	Token string `json:"token"` // for a credential helper: good for ten minutes
 }

@@ -16,7 +16,7 @@ func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
 	reply := StatusReply{
 		Cluster: snap.Cluster().Name, Version: s.Version, Timestamp: s.Now(),
 		Nodes: s.nodeCounts(snap), Managers: s.managerCounts(snap),
-		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.Cluster.DiskTrouble(), Held: s.Nodes.Held(),
+		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.diskTrouble(snap), Held: s.Nodes.Held(),
 	}
 	if leader := s.Cluster.Leader(); leader != "" {
 		node, known := snap.Node(leader)
@@ -25,24 +25,46 @@ func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
 		}
 		reply.Leader = nodeName(node)
 	}
-	if rev, ok := currentRevision(snap); ok {
-		reply.Revision = &rev
-		reply.Degraded = rev.Progress.State == specs.RevisionHealthy && short(reply.Stacks)
+	if s.Cluster.Leaderless() >= LongLeaderless {
+		reply.WayBack = WayBack
 	}
+	if rev, ok := currentRevision(snap, specs.MainSource); ok {
+		reply.Revision = &rev
+		reply.Degraded = degraded(snap, rev)
+	}
+	reply.Sources = s.sourceViews(snap)
 	return reply, nil
 }
 
-// short reports that a stack runs less than it should.
-func short(stacks []StackCount) bool {
-	return slices.ContainsFunc(stacks, func(c StackCount) bool { return c.Running < c.Wanted })
+// diskTrouble is why this manager writes nothing, and which one it is.
+func (s *Server) diskTrouble(snap store.Snapshot) string {
+	trouble := s.Cluster.DiskTrouble()
+	if node, known := snap.Node(s.Self); known && trouble != "" {
+		return nodeName(node) + ": " + trouble
+	}
+	return trouble
 }
 
-// currentRevision is the revision of the commit that the cluster is at.
-func currentRevision(snap store.Snapshot) (Revision, bool) {
+// degraded reports that the revision was healthy and a stack of its source runs
+// less than it should.
+func degraded(snap store.Snapshot, rev Revision) bool {
+	if rev.Progress.State != specs.RevisionHealthy {
+		return false
+	}
+	for stack := range snap.Stacks() {
+		if c := stackCount(snap, stack.Name); stack.Source == rev.Source && c.Running < c.Wanted {
+			return true
+		}
+	}
+	return false
+}
+
+// currentRevision is the revision of the commit that the cluster is at of a source.
+func currentRevision(snap store.Snapshot, source string) (Revision, bool) {
 	var current Revision
 	found := false
 	for rev := range snap.Revisions() {
-		if isCurrent(snap, rev) {
+		if rev.Source == source && isCurrent(snap, rev) {
 			current, found = Revision{Revision: rev, Current: true}, true
 		}
 	}
@@ -51,10 +73,10 @@ func currentRevision(snap store.Snapshot) (Revision, bool) {
 
 func isCurrent(snap store.Snapshot, rev specs.Revision) bool {
 	source, ok := snap.Source(rev.Source)
-	if !ok || rev.Progress.State == specs.RevisionRefused {
+	if !ok || rev.Progress.State == specs.RevisionRefused || rev.Progress.State == specs.RevisionAwaiting {
 		return false
 	}
-	ref, ok := snap.Ref("refs/heads/" + source.Branch)
+	ref, ok := snap.Ref(source.Ref())
 	return ok && ref.Commit == rev.Commit
 }
 

@@ -39,9 +39,15 @@ func TestStatusCountsWhatIsKnown(t *testing.T) {
 	if s.Revision.Commit != commit(2) {
 		t.Errorf("the cluster is at %s, not at the refused commit after it", s.Revision.Commit)
 	}
-	w.leader, w.disk, w.silent = "", "60M free of 100G", nil
-	if s := w.status(); s.Leader != "" || s.Disk != "60M free of 100G" || s.Nodes.Ready != 3 {
-		t.Errorf("leader %q, disk %q, %d ready", s.Leader, s.Disk, s.Nodes.Ready)
+	w.leader, w.disk, w.silent, w.trouble = "", "60M free of 100G", nil, map[string]string{id("n1"): "told above", id("n2"): "full"}
+	if s := w.status(); s.Leader != "" || s.Disk != "n1: 60M free of 100G" || s.Nodes.Ready != 3 || !slices.Equal(s.Nodes.Troubled, []string{"n2: full"}) {
+		t.Errorf("leader %q, disk %q, %+v", s.Leader, s.Disk, s.Nodes)
+	}
+	for d, want := range map[time.Duration]string{0: "", LongLeaderless - 1: "", LongLeaderless: WayBack} {
+		w.leaderless = d
+		if got := w.status().WayBack; got != want || strings.HasSuffix(noLeaderFor(d), WayBack) != (want != "") {
+			t.Errorf("nobody has led for %s: %q and %q", d, got, noLeaderFor(d))
+		}
 	}
 }
 

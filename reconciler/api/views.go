@@ -81,8 +81,12 @@ func (s *Server) nodeCounts(snap store.Snapshot) NodeCounts {
 		case specs.NodeDown:
 			c.Down = append(c.Down, nodeName(node))
 		}
+		if trouble := s.Nodes.Trouble(node.ID); trouble != "" && node.ID != s.Self {
+			c.Troubled = append(c.Troubled, nodeName(node)+": "+trouble)
+		}
 	}
 	slices.Sort(c.Down)
+	slices.Sort(c.Troubled)
 	return c
 }
 

@@ -17,14 +17,16 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // world is a cluster at one moment: a store that is filled by hand, and what a
 // manager says of itself.
 type world struct {
-	t      testing.TB
-	store  *store.Store
-	index  uint64
-	leader string
-	silent map[string]bool // nodes that the leader has not heard
-	disk   string
-	held   string
-	lines  []string // of Wait
+	t          testing.TB
+	store      *store.Store
+	index      uint64
+	leader     string
+	leaderless time.Duration
+	silent     map[string]bool // nodes that the leader has not heard
+	disk       string
+	held       string
+	trouble    map[string]string // of nodes
+	lines      []string          // of Wait
 
 	managers map[string]bool // that vote, and whether they are reached; nil is all that should
 	before   func()          // what somebody else does before the next proposal
@@ -163,10 +165,12 @@ func (w *world) server() *Server {
 func (w *world) Snapshot() store.Snapshot    { return w.store.Snapshot() }
 func (w *world) Ready(context.Context) error { return nil }
 func (w *world) Leader() string              { return w.leader }
+func (w *world) Leaderless() time.Duration   { return w.leaderless }
 func (w *world) Heard(node string) bool      { return !w.silent[node] }
 func (w *world) DiskTrouble() string         { return w.disk }
 
-func (w *world) Held() string { return w.held }
+func (w *world) Held() string               { return w.held }
+func (w *world) Trouble(node string) string { return w.trouble[node] }
 
 func (w *world) Managers() map[string]bool {
 	if w.managers != nil {
@@ -214,10 +218,10 @@ func (w *world) Wait(_ context.Context, rev string, line func(string) error) (sp
 			return specs.Revision{}, err
 		}
 	}
-	found, _ := currentRevision(w.Snapshot())
+	found, _ := currentRevision(w.Snapshot(), specs.MainSource)
 	return found.Revision, nil
 }
 
-func (w *world) GitURL(_ context.Context, withToken bool) (GitURLReply, error) {
+func (w *world) GitURL(context.Context) (GitURLReply, error) {
 	return GitURLReply{URL: "http://127.0.0.1:2378/git/main.git", Token: "swarmgit-ABC"}, nil
 }

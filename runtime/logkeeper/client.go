@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 const (
@@ -111,7 +113,7 @@ func (c *Client) Stop(ctx context.Context) error {
 	if err := p.ask(ctx, verbQuit, ""); err != nil {
 		return fmt.Errorf("stop the log keeper: %w", err)
 	}
-	return awaitEnd(ctx, c.Dir, func(process) error { return nil })
+	return awaitEnd(ctx, c.Dir, func(procfs.Process) error { return nil })
 }
 
 // ask lets the keeper do something, if need be a second one when the first dies

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -144,11 +145,11 @@ func pid(t testing.TB, c *Client) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p process
-	if _, err := fmt.Sscan(string(b), &p.pid, &p.start); err != nil {
+	var p procfs.Process
+	if _, err := fmt.Sscan(string(b), &p.PID, &p.Start); err != nil {
 		t.Fatal(err)
 	}
-	return p.pid
+	return p.PID
 }
 
 // kill9 kills the keeper and waits until the kernel has let go of all it held.

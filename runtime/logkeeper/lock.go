@@ -1,7 +1,6 @@
 package logkeeper
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // lockName is the file that a keeper locks for as long as it lives, and into
@@ -27,12 +28,12 @@ func takeLock(dir string) (*os.File, error) {
 	if err := flock(file); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	me, err := self()
+	me, err := procfs.Self()
 	if err == nil {
 		err = file.Truncate(0)
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(file, "%d %d\n", me.pid, me.start)
+		_, err = fmt.Fprintf(file, "%d %d\n", me.PID, me.Start)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("write %s: %w", file.Name(), err), file.Close())
@@ -48,59 +49,24 @@ func flock(file *os.File) error {
 	return err
 }
 
-// process is a process that its number alone would not name for ever.
-type process struct {
-	pid   int
-	start uint64 // ticks since boot
-}
-
-func self() (process, error) { return lookUp(os.Getpid()) }
-
-// lookUp finds the process that has the number now.
-func lookUp(pid int) (process, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return process{}, err
-	}
-	// The name in parentheses may hold anything. The fields after it are
-	// numbered from 3, the state; the 20th is the number of threads, the 22nd
-	// the start time. A process whose first thread has ended holds its files
-	// until the others have.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	p := process{pid: pid}
-	if len(fields) < 20 {
-		return p, fmt.Errorf("read /proc/%d/stat: too short", pid)
-	}
-	if string(fields[0]) == "Z" && string(fields[17]) == "1" {
-		return p, fmt.Errorf("process %d has ended", pid)
-	}
-	_, err = fmt.Sscan(string(fields[19]), &p.start)
-	return p, err
-}
-
-func (p process) lives() bool {
-	now, err := lookUp(p.pid)
-	return err == nil && now == p
-}
-
-// holder is the process that last wrote the lock file, the zero process if none
+// holder is the process that last wrote the lock file, the zero Process if none
 // did.
-func holder(file *os.File) (p process) {
+func holder(file *os.File) (p procfs.Process) {
 	text := make([]byte, 64)
 	n, _ := file.ReadAt(text, 0)
-	_, _ = fmt.Sscan(string(text[:n]), &p.pid, &p.start)
+	_, _ = fmt.Sscan(string(text[:n]), &p.PID, &p.Start)
 	return p
 }
 
 // evict kills a keeper that holds the directory but does not answer. It does
 // nothing when no keeper lives; see awaitEnd.
 func evict(ctx context.Context, dir string) error {
-	return awaitEnd(ctx, dir, func(p process) error { return unix.Kill(p.pid, unix.SIGKILL) })
+	return awaitEnd(ctx, dir, func(p procfs.Process) error { return unix.Kill(p.PID, unix.SIGKILL) })
 }
 
 // awaitEnd waits until the keeper of the directory is gone with all that it
 // held. It calls end once while the keeper lives.
-func awaitEnd(ctx context.Context, dir string, end func(process) error) error {
+func awaitEnd(ctx context.Context, dir string, end func(procfs.Process) error) error {
 	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -111,13 +77,13 @@ func awaitEnd(ctx context.Context, dir string, end func(process) error) error {
 		err := flock(file)
 		if err == nil { // closing is not enough: a child that is being started has a copy
 			err = unix.Flock(int(file.Fd()), unix.LOCK_UN)
-			if err != nil || !p.lives() {
+			if err != nil || !p.Lives() {
 				return err
 			}
 		} else if !errors.Is(err, errLocked) {
 			return err
 		}
-		if !told && p.lives() {
+		if !told && p.Lives() {
 			told = end(p) == nil
 		}
 		select {

@@ -11,6 +11,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -25,7 +26,22 @@ type Task struct {
 	Stack       string
 	Slot        uint64
 	NodeID      string
-	Spec        specs.TaskSpec
+	Spec        specs.TaskSpec // its templates are expanded
+
+	// Files are the task's secrets and configs. They lie in memory on this node
+	// from before Prepare until after Remove; after a restart of the machine they
+	// are written anew before Prepare is called again.
+	Files []File
+}
+
+// File is a secret or a config that the task sees, read-only, at Target. The
+// file at Source already has the owner and the mode, as far as the daemon may
+// give them; only the daemon's user reaches it there by its path.
+type File struct {
+	Source   string // absolute path on the node
+	Target   string // absolute, clean path in the task
+	UID, GID uint32
+	Mode     uint32 // permission bits
 }
 
 // Phase is how far a task's process has got, as the executor finds it.
@@ -49,6 +65,34 @@ type Found struct {
 	Phase Phase
 	PID   int        // while it runs
 	Exit  specs.Exit // once it exited
+}
+
+// Command is what Exec runs.
+type Command struct {
+	Args       []string
+	Env        []string // K=V, over the task's own
+	User       string   // empty is the task's
+	WorkingDir string   // empty is the task's
+
+	// TTY gives the command a terminal: its whole output goes to Stdout. Size is
+	// the terminal's at first, the zero Size whatever it is; it is set again
+	// whenever Resize yields, which nil never does.
+	TTY    bool
+	Size   Size
+	Resize <-chan Size
+
+	// Stdin is read until it ends or the command does; a Read that is under way
+	// then is not waited for. Nil is an input without content. The command
+	// waits for slow writers, and is killed when one fails; nil drops. One
+	// writer that is both gets all in the order in which it was written.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Size is a terminal's, in characters.
+type Size struct {
+	Width  uint16 `json:"width"`
+	Height uint16 `json:"height"`
 }
 
 // Errors that callers branch on.
@@ -95,4 +139,16 @@ type Executor interface {
 
 	// List returns every task of ours that exists, in any phase.
 	List(ctx context.Context) ([]Found, error)
+
+	// Healthcheck returns the health check that the image of a prepared task
+	// brings; nil if it brings none.
+	Healthcheck(ctx context.Context, id string) (*specs.Healthcheck, error)
+
+	// Exec runs a command inside a running task and returns its exit code once
+	// it has ended and what it wrote has been passed on; 128+n if signal n ended
+	// it. When ctx ends, the command is killed with what it has started, and the
+	// error is ctx.Err(). ErrNotFound is a task that does not run here,
+	// ErrTemporary an engine that is away; any other error says why the command
+	// could not be run. It may be called many times at once for one task.
+	Exec(ctx context.Context, id string, c Command) (code int, err error)
 }

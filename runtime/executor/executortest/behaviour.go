@@ -1,8 +1,10 @@
 package executortest
 
 import (
+	"context"
 	"time"
 
+	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -20,6 +22,12 @@ type Behaviour struct {
 
 	IgnoresStop bool          // only SIGKILL ends it
 	StopTakes   time.Duration // from the stop signal to the end
+
+	Healthcheck *specs.Healthcheck // that the image brings
+
+	// Exec is what a command does in the task; its ctx ends with the task too.
+	// Nil succeeds at once.
+	Exec func(ctx context.Context, task executor.Task, c executor.Command) (code int, err error)
 }
 
 // NoSuchImage is the behaviour of an image that is nowhere.
@@ -44,6 +52,8 @@ const (
 	OpStop     Op = "stop"
 	OpRemove   Op = "remove"
 	OpList     Op = "list"
+	OpHealth   Op = "healthcheck"
+	OpExec     Op = "exec"
 )
 
 // Fault is a way in which a call fails. Each tells the caller ErrTemporary.

@@ -3,7 +3,9 @@ package executortest
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -166,6 +168,24 @@ func (m *Memory) Running() []executor.Task {
 	}
 	slices.SortFunc(running, func(a, b executor.Task) int { return strings.Compare(a.ID, b.ID) })
 	return running
+}
+
+// ReadFile reads a secret or a config of a running task at its path in the task,
+// and says its permission bits.
+func (m *Memory) ReadFile(id, path string) ([]byte, fs.FileMode, error) {
+	for _, task := range m.Running() {
+		i := slices.IndexFunc(task.Files, func(f executor.File) bool { return f.Target == path })
+		if task.ID != id || i < 0 {
+			continue
+		}
+		info, err := os.Stat(task.Files[i].Source)
+		if err != nil {
+			return nil, 0, err
+		}
+		content, err := os.ReadFile(task.Files[i].Source)
+		return content, info.Mode().Perm(), err
+	}
+	return nil, 0, fmt.Errorf("task %s does not run or has no file %s", id, path)
 }
 
 func newMemoryTask(task executor.Task, b Behaviour) *memoryTask {

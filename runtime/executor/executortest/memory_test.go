@@ -3,6 +3,10 @@ package executortest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,29 +16,86 @@ import (
 )
 
 func TestMemoryConforms(t *testing.T) {
-	Run(t, func(t *testing.T) Harness {
-		m := NewMemory(t.Errorf)
-		m.SetImage("deaf", Behaviour{IgnoresStop: true})
-		m.SetImage("seven", Exits(time.Millisecond, 7))
-		m.SetImage("nowhere", NoSuchImage("nowhere"))
-		m.SetImage("nocmd", Behaviour{StartErr: `exec: "nosuch": executable file not found in the image`})
-		images := map[Program]string{
-			Sleeper: "sleeper", Deaf: "deaf", ExitsWith7: "seven",
-			ExitsWhenTold: "told", MissingImage: "nowhere", MissingCommand: "nocmd",
+	Run(t, func(t *testing.T) Harness { return memoryHarness(NewMemory(t.Errorf)) })
+}
+
+func memoryHarness(m *Memory) Harness {
+	m.SetImage("sleeper", Behaviour{Exec: program})
+	m.SetImage("deaf", Behaviour{IgnoresStop: true})
+	m.SetImage("seven", Exits(time.Millisecond, 7))
+	m.SetImage("brief", Exits(time.Millisecond, 0))
+	m.SetImage("nowhere", NoSuchImage("nowhere"))
+	m.SetImage("nocmd", Behaviour{StartErr: `exec: "nosuch": executable file not found in the image`})
+	images := map[Program]string{
+		Sleeper: "sleeper", Deaf: "deaf", ExitsWith7: "seven",
+		ExitsWhenTold: "told", LeavesOthers: "brief", MissingImage: "nowhere", MissingCommand: "nocmd",
+	}
+	return Harness{
+		Executor: m,
+		Restart:  func() executor.Executor { return m },
+		Spec:     func(p Program) specs.TaskSpec { return specs.TaskSpec{Image: images[p]} },
+		Read:     m.ReadFile,
+		Command:  func(verbs ...string) []string { return verbs },
+		End:      func(id string) { m.Kill(id, specs.Exit{Code: 3}) },
+		Leftovers: func() (ids []string) {
+			for id := range m.tasks {
+				ids = append(ids, id)
+			}
+			return ids
+		},
+	}
+}
+
+// program does what the verbs of a Harness's Command say.
+func program(ctx context.Context, _ executor.Task, c executor.Command) (int, error) {
+	vars := map[string]string{}
+	for _, entry := range c.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		vars[name] = value
+	}
+	put := func(w io.Writer, text string) error {
+		if w == nil {
+			return nil
 		}
-		return Harness{
-			Executor: m,
-			Restart:  func() executor.Executor { return m },
-			Spec:     func(p Program) specs.TaskSpec { return specs.TaskSpec{Image: images[p]} },
-			End:      func(id string) { m.Kill(id, specs.Exit{Code: 3}) },
-			Leftovers: func() (ids []string) {
-				for id := range m.tasks {
-					ids = append(ids, id)
+		_, err := io.WriteString(w, text+"\n")
+		return err
+	}
+	for _, arg := range c.Args {
+		var err error
+		switch verb, value, _ := strings.Cut(arg, "="); verb {
+		case "print":
+			err = put(c.Stdout, value)
+		case "complain":
+			err = put(c.Stderr, value)
+		case "var":
+			err = put(c.Stdout, vars[value])
+		case "pwd":
+			err = put(c.Stdout, c.WorkingDir)
+		case "copy":
+			if c.Stdin != nil {
+				_, err = io.Copy(c.Stdout, c.Stdin)
+			}
+		case "sizes":
+			for size := c.Size; ; size = <-c.Resize {
+				text := fmt.Sprintf("%dx%d", size.Width, size.Height)
+				if err = put(c.Stdout, text); err != nil || text == value {
+					break
 				}
-				return ids
-			},
+			}
+		case "deaf":
+			if err = put(c.Stdout, "ready"); err == nil {
+				<-ctx.Done()
+			}
+		case "exit":
+			return strconv.Atoi(value)
+		default:
+			err = fmt.Errorf("exec: %q: executable file not found in $PATH", arg)
 		}
-	})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
 }
 
 // complaints collects what a Memory complains about.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,6 +34,11 @@ func (m *Memory) Prepare(ctx context.Context, task executor.Task, progress func(
 	}
 	if task.ID == "" {
 		m.complain("executor: prepare of a task without an ID")
+	}
+	for _, f := range task.Files {
+		if _, err := os.Stat(f.Source); err != nil {
+			m.complain("executor: task %s is prepared before its file: %v", task.ID, err)
+		}
 	}
 	b, done := m.beginPrepare(task)
 	if done {
@@ -249,4 +255,68 @@ func (m *Memory) List(ctx context.Context) ([]executor.Found, error) {
 	}
 	slices.SortFunc(found, func(a, b executor.Found) int { return strings.Compare(a.ID, b.ID) })
 	return found, nil
+}
+
+// Healthcheck returns the check of the task's behaviour.
+func (m *Memory) Healthcheck(ctx context.Context, id string) (*specs.Healthcheck, error) {
+	after, err := m.admit(ctx, OpHealth, id)
+	if err != nil || after != nil {
+		return nil, errors.Join(err, after)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tasks[id]
+	if t == nil || t.phase == executor.Preparing {
+		return nil, fmt.Errorf("health check of task %s: %w", id, executor.ErrNotFound)
+	}
+	return t.behaviour.Healthcheck, nil
+}
+
+// Exec does what the task's behaviour says of commands. A command ends with the
+// task, killed.
+func (m *Memory) Exec(ctx context.Context, id string, c executor.Command) (int, error) {
+	after, err := m.admit(ctx, OpExec, id)
+	if err != nil {
+		return 0, err
+	}
+	t := m.runs(id)
+	if t == nil {
+		return 0, fmt.Errorf("run %q in task %s: %w", c.Args, id, executor.ErrNotFound)
+	}
+	if t.behaviour.Exec == nil {
+		return 0, after
+	}
+	life, end := context.WithCancel(ctx)
+	defer end()
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		select {
+		case <-t.ended:
+		case <-t.gone:
+		case <-life.Done():
+		}
+		end()
+	}()
+	code, err := t.behaviour.Exec(life, t.task, c)
+	killed := life.Err() != nil
+	end()
+	<-watching
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case killed:
+		return exitKilled, after
+	}
+	return code, errors.Join(err, after)
+}
+
+// runs returns the task if it has a process now.
+func (m *Memory) runs(id string) *memoryTask {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t := m.tasks[id]; t != nil && t.phase == executor.Running {
+		return t
+	}
+	return nil
 }

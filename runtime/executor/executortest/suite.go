@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"testing"
 	"time"
@@ -21,7 +22,8 @@ const (
 	Deaf                              // runs, ignores its stop signal
 	ExitsWith7                        // ends at once with code 7
 	ExitsWhenTold                     // ends with code 3 when Harness.End is called
-	MissingImage                      // its image is nowhere
+	LeavesOthers                      // ends with code 0, and leaves processes that ignore its stop signal
+	MissingImage                      // its image is nowhere; not asked of an engine without images
 	MissingCommand                    // its command is not in the image
 )
 
@@ -40,6 +42,16 @@ type Harness struct {
 	Ready func(id string)
 	// End makes a running ExitsWhenTold end.
 	End func(id string)
+	// Read reads a file as a running task sees it, and says its permission bits;
+	// nil for an executor that refuses tasks with files.
+	Read func(id, path string) (content []byte, mode fs.FileMode, err error)
+	// Command is a command for Exec that does what the verbs say, one after the
+	// other, and then succeeds: print=TEXT and complain=TEXT write a line,
+	// var=NAME one with a variable, pwd one with the working directory; copy
+	// writes its input; exit=N ends; sizes=WxH writes the size of its terminal,
+	// again whenever it changes, until it is that one; deaf writes "ready" and
+	// runs on, whatever it is told.
+	Command func(verbs ...string) []string
 	// Leftovers names everything of ours that the engine still has.
 	Leftovers func() []string
 }
@@ -50,21 +62,30 @@ const limit = 30 * time.Second
 // Run checks an executor against the contract. Each test gets a new harness.
 func Run(t *testing.T, new func(t *testing.T) Harness) {
 	for name, test := range map[string]func(s *suite){
-		"life of a task":              (*suite).life,
-		"exit code":                   (*suite).exitCode,
-		"steps are idempotent":        (*suite).idempotent,
-		"never runs twice":            (*suite).neverTwice,
-		"kill after grace":            (*suite).killAfterGrace,
-		"stop before start":           (*suite).stopBeforeStart,
-		"missing image":               (*suite).missingImage,
-		"missing command":             (*suite).missingCommand,
-		"unknown task":                (*suite).unknownTask,
-		"wait ends with its context":  (*suite).waitContext,
-		"remove kills":                (*suite).removeKills,
-		"restart takes over":          (*suite).takeover,
-		"many at once leave nothing":  (*suite).many,
-		"describe":                    (*suite).describe,
-		"several waiters see one end": (*suite).severalWaiters,
+		"life of a task":               (*suite).life,
+		"exit code":                    (*suite).exitCode,
+		"steps are idempotent":         (*suite).idempotent,
+		"never runs twice":             (*suite).neverTwice,
+		"kill after grace":             (*suite).killAfterGrace,
+		"stop before start":            (*suite).stopBeforeStart,
+		"nothing outlives its task":    (*suite).leavesOthers,
+		"ends while nobody looks":      (*suite).endsUnseen,
+		"missing image":                (*suite).missingImage,
+		"missing command":              (*suite).missingCommand,
+		"unknown task":                 (*suite).unknownTask,
+		"wait ends with its context":   (*suite).waitContext,
+		"remove kills":                 (*suite).removeKills,
+		"restart takes over":           (*suite).takeover,
+		"many at once leave nothing":   (*suite).many,
+		"describe":                     (*suite).describe,
+		"several waiters see one end":  (*suite).severalWaiters,
+		"secrets and configs are seen": (*suite).files,
+		"a command runs":               (*suite).execRuns,
+		"a command's output is whole":  (*suite).execIsWhole,
+		"a command has a terminal":     (*suite).execTerminal,
+		"a command is killed":          (*suite).execIsKilled,
+		"a command is refused":         (*suite).execIsRefused,
+		"a command ends with its task": (*suite).execEndsWithTask,
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)

@@ -3,6 +3,9 @@ package executortest
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -100,8 +103,34 @@ func (s *suite) stopBeforeStart() {
 	s.wantNothingLeft()
 }
 
+func (s *suite) leavesOthers() {
+	task := s.task(1, LeavesOthers)
+	s.start(task)
+	if exit := s.wait(task.ID); exit != (specs.Exit{}) {
+		s.Errorf("exit %+v, want code 0", exit)
+	}
+	s.remove(task.ID)
+	s.wantNothingLeft()
+}
+
+func (s *suite) endsUnseen() {
+	task := s.task(1, ExitsWhenTold)
+	s.start(task)
+	next := s.Restart()
+	s.End(task.ID)
+	s.Executor = next
+	if exit := s.wait(task.ID); exit.Code != 3 {
+		s.Errorf("exit %+v of a task that ended between two daemons, want code 3", exit)
+	}
+	s.remove(task.ID)
+	s.wantNothingLeft()
+}
+
 func (s *suite) missingImage() {
 	task := s.task(1, MissingImage)
+	if task.Spec.Runtime == specs.RuntimeProcess {
+		s.Skip("a process has no image")
+	}
 	err := s.Executor.Prepare(s.ctx, task, func(string) {})
 	s.wantErr(err, nil, "prepare with a missing image")
 	// Whether its registry has it, a registry that nobody reaches does not tell.
@@ -239,4 +268,47 @@ func (s *suite) severalWaiters() {
 		}
 	}
 	s.remove(task.ID)
+}
+
+// files gives a task a secret and a config, over a directory of its image and
+// into directories that no image has.
+func (s *suite) files() {
+	task := s.task(1, Sleeper)
+	dir := s.TempDir()
+	for target, f := range map[string]executor.File{
+		"/run/secrets/deep/key": {Mode: 0o440},
+		"/settings.conf":        {Mode: 0o444},
+	} {
+		f.Target, f.Source = target, filepath.Join(dir, filepath.Base(target))
+		s.must(os.WriteFile(f.Source, []byte("what "+target+" holds"), fs.FileMode(f.Mode)))
+		task.Files = append(task.Files, f)
+	}
+	if s.Read == nil {
+		s.wantErr(s.Executor.Prepare(s.ctx, task, nil), nil, "a task with files")
+		s.wantNothingLeft()
+		return
+	}
+	s.start(task)
+	s.wantFiles(task)
+	s.Executor = s.Restart()
+	s.wantFiles(task)
+	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
+	s.remove(task.ID)
+	for _, f := range task.Files {
+		if _, err := os.Stat(f.Source); err != nil {
+			s.Errorf("the executor has taken what is not its own: %v", err)
+		}
+	}
+	s.wantNothingLeft()
+}
+
+func (s *suite) wantFiles(task executor.Task) {
+	s.Helper()
+	for _, f := range task.Files {
+		content, mode, err := s.Read(task.ID, f.Target)
+		s.must(err)
+		if want := "what " + f.Target + " holds"; string(content) != want || mode != fs.FileMode(f.Mode) {
+			s.Errorf("the task sees %q, mode %o, at %s; want %q, mode %o", content, mode, f.Target, want, f.Mode)
+		}
+	}
 }

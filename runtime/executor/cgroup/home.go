@@ -1,0 +1,64 @@
+package cgroup
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// leaf is the cgroup of a daemon whose own cgroup was delegated to it: one that
+// has processes may not give its controllers to others below it.
+const leaf = "daemon"
+
+// Home is the cgroup below which this process makes those of its tasks: the
+// given one for root, and for others what was delegated to them, which with
+// version 2 alone is safe. With neither it is the given one too, and whoever
+// makes a cgroup there is told why not.
+func (f FS) Home(given string) string {
+	if os.Geteuid() == 0 || !f.Unified {
+		return given
+	}
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return given
+	}
+	own := ""
+	for line := range bytes.Lines(text) {
+		if dir, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "0::"); ok {
+			own = dir
+		}
+	}
+	if path.Base(own) == leaf {
+		own = path.Dir(own)
+	}
+	if own == "" || f.settle(own) != nil {
+		return given
+	}
+	return path.Join(own, path.Base(given))
+}
+
+// settle moves what lives in a delegated cgroup to a leaf of it.
+func (f FS) settle(own string) error {
+	dir := filepath.Join(f.Root, own)
+	if err := unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, leaf), 0o755); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	for _, pid := range strings.Fields(string(text)) {
+		if err := write(filepath.Join(dir, leaf, "cgroup.procs"), pid); err != nil {
+			return fmt.Errorf("move process %s: %w", pid, err)
+		}
+	}
+	return nil
+}

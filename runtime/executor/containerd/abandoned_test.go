@@ -7,13 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -55,7 +52,7 @@ func TestStrayInTheCgroup(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- stray.Wait() }()
 	joined := 0
-	for _, parent := range b.host.cgroups.dirs(b.config.CgroupParent) {
+	for _, parent := range b.host.cgroups.Dirs(b.config.CgroupParent) {
 		dir := filepath.Join(parent, task.ID)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -74,34 +71,6 @@ func TestStrayInTheCgroup(t *testing.T) {
 	if err := <-ended; !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Errorf("the stray process ended with %v", err)
 	}
-}
-
-// TestBusyCgroupIsNotFinal cannot remove a cgroup, whose place here takes a
-// mount point: nothing is wrong with the task.
-func TestBusyCgroupIsNotFinal(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
-	root := t.TempDir()
-	dir := filepath.Join(root, "swarmgit", "task")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("none", dir, "tmpfs", 0, ""); err != nil {
-		t.Skipf("mount: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	}()
-	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
-		err := cgroups{root: root, unified: true}.clear(t.Context(), "/swarmgit/task")
-		if !errors.Is(err, executor.ErrTemporary) || strings.Contains(err.Error(), "\n") || time.Since(begun) != undoTime {
-			t.Errorf("after %s: %v", time.Since(begun), err)
-		}
-	})
 }
 
 // TestBundleInTheWay has the directory of a task that containerd knows no more.

@@ -24,6 +24,10 @@
 // the cause is read from the task's cgroup, which lives as long. Wait returns
 // when the log keeper has all that the task wrote.
 //
+// Exec runs a command in a container through pipes of its own, which lie in
+// Config.Dir/exec under the names of task and command: the next Open ends what a
+// killed daemon left running there.
+//
 // Remove kills, and takes away process, shim, snapshot, cgroup, files and
 // record. The log stays: it is the agent's to remove. A cgroup that does not
 // become empty, and an engine that is away, are temporary errors: they never

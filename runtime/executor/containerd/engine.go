@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -31,27 +30,15 @@ const reconnectDelay = time.Second
 
 // Config says which containerd runs the tasks and where things lie.
 type Config struct {
-	Socket string // of containerd
-	Dir    string // for our own small files: hosts files, stdin pipes, scratch mounts
-	Logs   Logs   // nil throws away what tasks write
+	Socket string        // of containerd
+	Dir    string        // for our own small files: hosts files, stdin pipes, scratch mounts
+	Logs   executor.Logs // nil throws away what tasks write
 
 	Namespace    string // DefaultNamespace
 	Snapshotter  string // overlayfs where the machine can, else native
 	RuncRoot     string // runc's state directory; empty is runc's own default
 	CgroupParent string // DefaultCgroupParent; every task has a cgroup below it
 	Log          *slog.Logger
-}
-
-// Logs takes what tasks write. Its pipes live in another process than the
-// daemon: they outlive it. What was written stays when a task is removed here,
-// for people to read; the agent removes it when the task is forgotten.
-type Logs interface {
-	// Open returns the FIFOs that a task's process gets as stdout and stderr,
-	// once a reader holds them. It may be called again for the same task.
-	Open(ctx context.Context, taskID string) (stdoutPath, stderrPath string, err error)
-	// Finish returns once everything that the ended task wrote is kept. It may
-	// be called again, and for a task that was never opened.
-	Finish(ctx context.Context, taskID string) error
 }
 
 // Engine is an executor over one containerd.
@@ -125,12 +112,11 @@ func (e *Engine) learn(ctx context.Context) error {
 		}
 		e.config.Snapshotter = name
 	}
-	host, err := readHost(e.log)
-	if err != nil {
+	e.host = readHost(e.log)
+	if err := e.clearScratch(); err != nil {
 		return err
 	}
-	e.host = host
-	return e.clearScratch()
+	return e.clearExecutions(ctx)
 }
 
 // answers returns nil once containerd serves.
@@ -179,16 +165,9 @@ func (e *Engine) Describe(ctx context.Context) (specs.NodeDescription, error) {
 	if err != nil {
 		return specs.NodeDescription{}, failure(ctx, "ask containerd for its version", err)
 	}
-	name, err := os.Hostname()
-	if err != nil {
-		return specs.NodeDescription{}, fmt.Errorf("read the host name: %w", err)
-	}
-	return specs.NodeDescription{
-		Hostname: name, OS: runtime.GOOS, Arch: runtime.GOARCH,
-		Engine:    "containerd " + version.Version,
-		Runtimes:  []string{""},
-		Resources: e.host.resources,
-	}, nil
+	d, err := executor.Machine()
+	d.Engine, d.Runtimes = "containerd "+version.Version, []string{specs.RuntimeContainer}
+	return d, err
 }
 
 // dir is where the files of one task lie.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,6 +30,7 @@ func TestEngineConforms(t *testing.T) {
 			executortest.Deaf:          {"deaf"},
 			executortest.ExitsWith7:    {"exit=7"},
 			executortest.ExitsWhenTold: {"sleep"},
+			executortest.LeavesOthers:  {"leave", "exit=0"},
 		}
 		return executortest.Harness{
 			Executor: engine,
@@ -47,7 +48,8 @@ func TestEngineConforms(t *testing.T) {
 				return specs.TaskSpec{Image: image, Command: commands[p]}
 			},
 			Ready: func(id string) {
-				if spec := specOf(t, engine, id); !slices.Contains(spec.Process.Args, "exit=7") {
+				last := specOf(t, engine, id).Process.Args
+				if !strings.HasPrefix(last[len(last)-1], "exit=") {
 					pipes.await(t, id, "ready")
 				}
 			},
@@ -56,9 +58,27 @@ func TestEngineConforms(t *testing.T) {
 					t.Error(err)
 				}
 			},
+			Read:      func(id, path string) ([]byte, fs.FileMode, error) { return readAsTask(t, engine, id, path) },
+			Command:   func(verbs ...string) []string { return append([]string{"program"}, verbs...) },
 			Leftovers: func() []string { return leftovers(t, engine) },
 		}
 	})
+}
+
+// readAsTask reads a file as the process of a running task sees it.
+func readAsTask(t testing.TB, e *Engine, id, path string) ([]byte, fs.FileMode, error) {
+	t.Helper()
+	pid, err := e.Start(t.Context(), id)
+	if err != nil {
+		return nil, 0, err
+	}
+	path = filepath.Join("/proc", fmt.Sprint(pid), "root", path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	content, err := os.ReadFile(path)
+	return content, info.Mode().Perm(), err
 }
 
 // leftovers names everything that tasks leave somewhere.
@@ -109,6 +129,7 @@ func leftovers(t testing.TB, e *Engine) (left []string) {
 	for kind, pattern := range map[string]string{
 		"directory":  filepath.Join(e.config.Dir, "tasks", "*"),
 		"scratch":    filepath.Join(e.config.Dir, "mnt", "*"),
+		"command":    filepath.Join(e.config.Dir, "exec", "*"),
 		"runc state": filepath.Join(e.config.RuncRoot, e.config.Namespace, "*"),
 		"bundle":     filepath.Join(shared.managed.state(), "io.containerd.runtime.v2.task", e.config.Namespace, "*"),
 	} {
@@ -116,7 +137,7 @@ func leftovers(t testing.TB, e *Engine) (left []string) {
 		must(err)
 		note(kind, found...)
 	}
-	for _, parent := range e.host.cgroups.dirs(e.config.CgroupParent) {
+	for _, parent := range e.host.cgroups.Dirs(e.config.CgroupParent) {
 		entries, err := os.ReadDir(parent)
 		must(err)
 		for _, entry := range entries {

@@ -1,18 +1,15 @@
 package containerd
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 
 	"github.com/containerd/containerd/v2/contrib/apparmor"
 	hostapparmor "github.com/containerd/containerd/v2/pkg/apparmor"
 	"github.com/containerd/containerd/v2/pkg/seccomp"
-	"golang.org/x/sys/unix"
 
-	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
 )
 
 // apparmorProfile is the name under which containerd's default profile is
@@ -21,27 +18,18 @@ const apparmorProfile = "swarmgit-default"
 
 // host is what this machine can do, read once.
 type host struct {
-	resources specs.Resources
-	cgroups   cgroups
-	seccomp   bool
-	apparmor  string // profile of every task, empty if the machine has no AppArmor
-	initPath  string // program for tasks with init: true, empty if none is installed
+	cgroups  cgroup.FS
+	seccomp  bool
+	apparmor string // profile of every task, empty if the machine has no AppArmor
+	initPath string // program for tasks with init: true, empty if none is installed
 }
 
 // initNames are the init programs that we know how to call: NAME -- COMMAND.
 var initNames = []string{"docker-init", "tini", "tini-static", "catatonit"}
 
-func readHost(log *slog.Logger) (host, error) {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return host{}, fmt.Errorf("read this machine's memory size: %w", err)
-	}
+func readHost(log *slog.Logger) host {
 	h := host{
-		resources: specs.Resources{
-			CPUs:   specs.NanoCPUs(runtime.NumCPU()) * 1e9,
-			Memory: specs.Bytes(uint64(info.Totalram) * uint64(info.Unit)),
-		},
-		cgroups: findCgroups("/sys/fs/cgroup"),
+		cgroups: cgroup.Find(cgroup.Root),
 		seccomp: seccomp.IsEnabled(),
 	}
 	for _, name := range initNames {
@@ -57,7 +45,7 @@ func readHost(log *slog.Logger) (host, error) {
 			h.apparmor = apparmorProfile
 		}
 	}
-	return h, nil
+	return h
 }
 
 // pathExists reports whether a path exists on this machine.

@@ -15,6 +15,8 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // image is what starting a task needs to know of an image that is here and
@@ -22,8 +24,9 @@ import (
 type image struct {
 	name   string
 	config ocispec.ImageConfig
-	chain  string // the snapshot of all its layers
-	passwd []byte // its /etc/passwd and /etc/group, empty if it has none
+	check  *specs.Healthcheck // nil if it brings none
+	chain  string             // the snapshot of all its layers
+	passwd []byte             // its /etc/passwd and /etc/group, empty if it has none
 	group  []byte
 }
 
@@ -80,6 +83,18 @@ func (e *Engine) fetched(ctx context.Context, ref, name string, progress func(st
 	return img, nil
 }
 
+// present is an image that must be here: nothing is pulled.
+func (e *Engine) present(ctx context.Context, name string) (*image, error) {
+	found, err := e.lookup(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if known := e.known(found); known != nil {
+		return known, nil
+	}
+	return e.inspect(ctx, found)
+}
+
 // lookup finds a local image by name, or, when the name has a digest, any that
 // has this digest: an image that was loaded is not named by it.
 func (e *Engine) lookup(ctx context.Context, name string) (images.Image, error) {
@@ -133,7 +148,15 @@ func (e *Engine) inspect(ctx context.Context, found images.Image) (*image, error
 	if err != nil {
 		return nil, err
 	}
-	img := &image{name: found.Name, config: spec.Config, chain: identity.ChainID(spec.RootFS.DiffIDs).String()}
+	config, err := local.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	check, err := readHealthcheck(ctx, local.ContentStore(), config)
+	if err != nil {
+		return nil, err
+	}
+	img := &image{name: found.Name, config: spec.Config, check: check, chain: identity.ChainID(spec.RootFS.DiffIDs).String()}
 	if err := e.readUsers(ctx, img); err != nil {
 		return nil, fmt.Errorf("read the users of image %s: %w", found.Name, err)
 	}

@@ -71,7 +71,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 func (e *Engine) exit(id string, code uint32) specs.Exit {
 	exit := specs.Exit{Code: int(code)}
 	if code != 0 {
-		kills, err := e.host.cgroups.oomKills(e.cgroup(id))
+		kills, err := e.host.cgroups.OOMKills(e.cgroup(id))
 		if err != nil {
 			e.log.Warn("cannot tell whether a task ran out of memory", "task", id, "err", err)
 		}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
 )
 
 // The tests share one private containerd; each has its own tasks.
@@ -78,7 +80,7 @@ func privateContainerd(t testing.TB) *Managed {
 func testLog() *slog.Logger { return slog.New(slog.NewTextHandler(os.Stderr, nil)) }
 
 // openEngine opens a new engine over the tests' containerd.
-func openEngine(t testing.TB, logs Logs) *Engine {
+func openEngine(t testing.TB, logs executor.Logs) *Engine {
 	t.Helper()
 	config := privateContainerd(t).EngineConfig()
 	config.Logs = logs

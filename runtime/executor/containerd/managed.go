@@ -68,6 +68,12 @@ func NewManaged(config ManagedConfig) (*Managed, error) {
 	return m, err
 }
 
+// Installed says what a private containerd lacks on this machine, nil if nothing.
+func Installed() error {
+	_, err := findBinaries()
+	return err
+}
+
 // findBinaries returns the path of containerd.
 func findBinaries() (string, error) {
 	var missing []string

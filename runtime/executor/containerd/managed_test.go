@@ -229,7 +229,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	if err := m.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range append(b.host.cgroups.dirs(config.CgroupParent), m.config.RunDir) {
+	for _, path := range append(b.host.cgroups.Dirs(config.CgroupParent), m.config.RunDir) {
 		if pathExists(path) {
 			t.Errorf("%s is left", path)
 		}

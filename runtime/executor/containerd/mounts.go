@@ -12,6 +12,7 @@ import (
 
 	ocispec "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -23,9 +24,12 @@ const defaultShmSize = 64 << 20
 
 // mounts are the usual ones, our files, and the task's own over them, parents
 // before children. propagation is what the task's mounts need of its root.
-func (h host) mounts(task specs.TaskSpec, files hostFiles) (all []ocispec.Mount, propagation string, err error) {
-	own := make([]ocispec.Mount, 0, len(task.Mounts))
-	for _, m := range task.Mounts {
+func (h host) mounts(task executor.Task, files hostFiles) (all []ocispec.Mount, propagation string, err error) {
+	own := make([]ocispec.Mount, 0, len(task.Spec.Mounts)+len(task.Files))
+	for _, f := range task.Files {
+		own = append(own, bind(f.Source, f.Target, "ro", "rprivate", "nosuid", "nodev", "noexec"))
+	}
+	for _, m := range task.Spec.Mounts {
 		mount, err := taskMount(m)
 		if err != nil {
 			return nil, "", err
@@ -36,7 +40,7 @@ func (h host) mounts(task specs.TaskSpec, files hostFiles) (all []ocispec.Mount,
 	slices.SortStableFunc(own, func(a, b ocispec.Mount) int {
 		return cmp.Compare(strings.Count(a.Destination, "/"), strings.Count(b.Destination, "/"))
 	})
-	for _, m := range slices.Concat(usualMounts(task.ShmSize), files.mounts(), h.initMount(task)) {
+	for _, m := range slices.Concat(usualMounts(task.Spec.ShmSize), files.mounts(), h.initMount(task.Spec)) {
 		if !slices.ContainsFunc(own, func(o ocispec.Mount) bool { return o.Destination == m.Destination }) {
 			all = append(all, m)
 		}

@@ -125,6 +125,9 @@ func (e *Engine) record(ctx context.Context, task executor.Task, img *image) err
 	if err := files.write(task, "/etc"); err != nil {
 		return err
 	}
+	if err := e.keepHealthcheck(task.ID, img.check); err != nil {
+		return err
+	}
 	spec, err := e.host.runtimeSpec(task, img, e.cgroup(task.ID), files)
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/remotes"
-	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/containerd/log"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sirupsen/logrus"
@@ -28,7 +27,7 @@ func (e *Engine) pull(ctx context.Context, ref, name string, progress func(strin
 	defer stop()
 	pulled, err := e.client.Pull(quiet(ctx), name,
 		client.WithPullUnpack, client.WithPullSnapshotter(e.config.Snapshotter),
-		client.WithResolver(resolver()), client.WithImageHandler(images.HandlerFunc(seen.note)))
+		client.WithResolver(resolver(ctx)), client.WithImageHandler(images.HandlerFunc(seen.note)))
 	if err != nil {
 		return images.Image{}, pullFailure(ctx, ref, err)
 	}
@@ -41,15 +40,6 @@ func quiet(ctx context.Context) context.Context {
 	logger := logrus.New()
 	logger.SetOutput(io.Discard)
 	return log.WithLogger(ctx, logrus.NewEntry(logger))
-}
-
-// resolver finds registries as Docker does: HTTPS, but plain HTTP on loopback.
-func resolver() remotes.Resolver {
-	return docker.NewResolver(docker.ResolverOptions{
-		Hosts: docker.ConfigureDefaultRegistries(
-			docker.WithPlainHTTP(docker.MatchLocalhost),
-			docker.WithAuthorizer(docker.NewDockerAuthorizer())),
-	})
 }
 
 // layers are the blobs of an image that is being pulled.

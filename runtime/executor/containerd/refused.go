@@ -16,25 +16,40 @@ import (
 
 // pullFailure says why an image that is not here cannot be had, and what to do.
 func pullFailure(ctx context.Context, ref string, err error) error {
+	if ctx.Err() != nil || away(err) {
+		return failure(ctx, "pull image "+ref, err)
+	}
+	if gone(err) {
+		return fmt.Errorf("image %s: no such image, neither on this node nor in its registry", ref)
+	}
+	words, away := refusal(ref, err)
+	switch {
+	case words == "":
+		return failure(ctx, fmt.Sprintf("image %s: not on this node, and it cannot be pulled", ref), err)
+	case away:
+		words += `: load it with "swarmgit image load", or correct the name`
+	}
+	return fmt.Errorf("image %s: not on this node, and %s", ref, words)
+}
+
+// refusal says why a registry gives no image, "" if it is not the registry, and
+// whether it is away.
+func refusal(ref string, err error) (words string, away bool) {
 	var request *url.Error
 	var connection net.Error
+	registry := "the registry " + registryOf(ref)
 	switch {
-	case ctx.Err() != nil || away(err):
-		return failure(ctx, "pull image "+ref, err)
 	case unauthorized(err):
-		return fmt.Errorf("image %s: not on this node, and the registry %s refuses without credentials, or has no such image", ref, registryOf(ref))
-	case gone(err):
-		return fmt.Errorf("image %s: no such image, neither on this node nor in its registry", ref)
+		return registry + " refuses without credentials, or has no such image", false
 	case errors.As(err, &request) && strings.Contains(err.Error(), "gave HTTP response to HTTPS client"):
-		return fmt.Errorf("image %s: not on this node, and the registry %s speaks no HTTPS", ref, registryOf(ref))
+		return registry + " speaks no HTTPS", false
 	case request != nil && strings.Contains(err.Error(), "x509: "):
 		_, why, _ := strings.Cut(err.Error(), "x509: ")
-		return fmt.Errorf("image %s: not on this node, and the registry %s cannot be trusted: %s", ref, registryOf(ref), why)
+		return registry + " cannot be trusted: " + why, false
 	case request != nil, errors.As(err, &connection):
-		return fmt.Errorf("image %s: not on this node, and the registry %s cannot be reached: "+
-			"load it with \"swarmgit image load\", or correct the name", ref, registryOf(ref))
+		return registry + " cannot be reached", true
 	}
-	return failure(ctx, fmt.Sprintf("image %s: not on this node, and it cannot be pulled", ref), err)
+	return "", false
 }
 
 // unauthorized reports that a registry wants to know who asks.

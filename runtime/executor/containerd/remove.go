@@ -43,7 +43,7 @@ func (e *Engine) discard(ctx context.Context, id string) error {
 	}
 	// A daemon that is killed while runc makes a process leaves one that
 	// containerd does not know.
-	if err := e.host.cgroups.clear(ctx, e.cgroup(id)); err != nil {
+	if err := e.host.cgroups.Clear(ctx, e.cgroup(id)); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(e.dir(id)); err != nil {

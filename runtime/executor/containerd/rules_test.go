@@ -2,40 +2,18 @@ package containerd
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-func TestUnifiedCgroups(t *testing.T) {
-	root := t.TempDir()
-	groups := cgroups{root: root, unified: true}
-	dir := filepath.Join(root, "swarmgit", "a", "task")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := groups.file("memory", "/swarmgit/a/task", "memory.max"), filepath.Join(dir, "memory.max"); got != want {
-		t.Errorf("file %s, want %s", got, want)
-	}
-	events := "low 0\nhigh 0\nmax 9\noom 2\noom_kill 3\noom_group_kill 0\n"
-	if err := os.WriteFile(filepath.Join(dir, "memory.events"), []byte(events), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if kills, err := groups.oomKills("/swarmgit/a/task"); err != nil || kills != 3 {
-		t.Errorf("%d kills, %v, want 3", kills, err)
-	}
-	if kills, err := groups.oomKills("/swarmgit/gone"); err != nil || kills != 0 {
-		t.Errorf("%d kills in a cgroup that is gone, %v", kills, err)
-	}
-	if diff := cmp.Diff([]string{filepath.Join(root, "swarmgit/a")}, groups.dirs("/swarmgit/a")); diff != "" {
-		t.Error(diff)
-	}
-	if namespaces := (host{cgroups: groups}).namespaces(); namespaces[len(namespaces)-1].Type != "cgroup" {
+func TestUnifiedCgroupsHaveANamespace(t *testing.T) {
+	namespaces := host{cgroups: cgroup.FS{Unified: true}}.namespaces()
+	if namespaces[len(namespaces)-1].Type != "cgroup" {
 		t.Errorf("no cgroup namespace in %+v", namespaces)
 	}
 }

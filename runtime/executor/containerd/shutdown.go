@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +17,8 @@ import (
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/moby/sys/mountinfo"
+
+	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
 )
 
 // stopTimeout is how long containerd may take to end by itself.
@@ -39,23 +39,8 @@ func (m *Managed) Shutdown(ctx context.Context) error {
 	for _, dir := range []string{m.config.RunDir, m.config.DataDir} {
 		errs = append(errs, unmountBelow(dir))
 	}
-	errs = append(errs, removeOwnCgroups(m.EngineConfig().CgroupParent), removeRunDir(m.config.RunDir))
+	errs = append(errs, cgroup.Find(cgroup.Root).RemoveOwn(m.EngineConfig().CgroupParent), removeRunDir(m.config.RunDir))
 	return errors.Join(errs...)
-}
-
-// removeOwnCgroups removes a node's cgroup and, if no other node of this
-// machine has one, that of all nodes.
-func removeOwnCgroups(cgroup string) error {
-	groups := findCgroups("/sys/fs/cgroup")
-	if err := groups.remove(cgroup); err != nil {
-		return err
-	}
-	for _, dir := range groups.dirs(path.Dir(cgroup)) {
-		if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, syscall.EBUSY) && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove cgroup %s: %w", dir, err)
-		}
-	}
-	return nil
 }
 
 // removeRunDir removes the directory and, if it is empty then, the one of all
@@ -167,55 +152,7 @@ func (m *Managed) isShim(args []string) bool {
 // endStrays kills what is still alive in our cgroups: processes whose shim has
 // died before them.
 func (m *Managed) endStrays(ctx context.Context) error {
-	return findCgroups("/sys/fs/cgroup").kill(ctx, m.EngineConfig().CgroupParent)
-}
-
-// kill returns once no process is left in a cgroup and in those below it.
-func (c cgroups) kill(ctx context.Context, cgroup string) error {
-	for {
-		pids, err := c.processes(cgroup)
-		if err != nil || len(pids) == 0 {
-			return err
-		}
-		for _, pid := range pids {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return err
-			}
-		}
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
-			return err
-		}
-	}
-}
-
-// processes lists those of a cgroup and of all below it. One of another PID
-// namespace reads as 0, which kill would take for our own process group.
-func (c cgroups) processes(cgroup string) (pids []int, err error) {
-	for _, root := range c.dirs(cgroup) {
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.Name() != "cgroup.procs" {
-				return ignoreMissing(err)
-			}
-			text, err := os.ReadFile(path)
-			for _, field := range strings.Fields(string(text)) {
-				if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
-					pids = append(pids, pid)
-				}
-			}
-			return ignoreMissing(err)
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return pids, nil
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
-		return nil
-	}
-	return err
+	return cgroup.Find(cgroup.Root).Kill(ctx, m.EngineConfig().CgroupParent)
 }
 
 // unmountBelow unmounts everything that is mounted below dir, children first. dir

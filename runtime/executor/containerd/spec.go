@@ -35,7 +35,7 @@ func (h host) runtimeSpec(task executor.Task, img *image, cgroup string, files h
 	if err != nil {
 		return nil, err
 	}
-	mounts, propagation, err := h.mounts(task.Spec, files)
+	mounts, propagation, err := h.mounts(task, files)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (h host) runtimeSpec(task executor.Task, img *image, cgroup string, files h
 		Mounts:   mounts,
 		Linux: &ocispec.Linux{
 			CgroupsPath:       cgroup,
-			Resources:         h.cgroups.resources(task.Spec.Limits),
+			Resources:         h.resources(task.Spec.Limits),
 			Namespaces:        h.namespaces(),
 			Sysctl:            task.Spec.Sysctls,
 			MaskedPaths:       maskedPaths,
@@ -67,7 +67,7 @@ func (h host) namespaces() []ocispec.LinuxNamespace {
 	kinds := []ocispec.LinuxNamespaceType{
 		ocispec.PIDNamespace, ocispec.IPCNamespace, ocispec.UTSNamespace, ocispec.MountNamespace,
 	}
-	if h.cgroups.unified {
+	if h.cgroups.Unified {
 		kinds = append(kinds, ocispec.CgroupNamespace)
 	}
 	var all []ocispec.LinuxNamespace
@@ -141,7 +141,12 @@ func environment(task executor.Task, img *image, home string) []string {
 	if task.Spec.TTY {
 		env = append(env, "TERM=xterm")
 	}
-	for _, entry := range slices.Concat(img.config.Env, task.Spec.Env) {
+	return override(env, slices.Concat(img.config.Env, task.Spec.Env)...)
+}
+
+// override sets variables in an environment.
+func override(env []string, entries ...string) []string {
+	for _, entry := range entries {
 		name, _, _ := strings.Cut(entry, "=")
 		i := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 		if i < 0 {

@@ -4,12 +4,16 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -27,6 +31,15 @@ func do(verb, value string) {
 		fmt.Fprintln(os.Stderr, value)
 	case "env":
 		fmt.Println(strings.Join(os.Environ(), "\n"))
+	case "var":
+		fmt.Println(os.Getenv(value))
+	case "copy":
+		_, err := io.Copy(os.Stdout, os.Stdin)
+		check(err)
+	case "sizes":
+		sizes(value)
+	case "fork": // something that runs on
+		check(exec.Command(os.Args[0], "deaf").Start())
 	case "id":
 		groups, err := os.Getgroups()
 		check(err)
@@ -49,6 +62,10 @@ func do(verb, value string) {
 		eat(value)
 	case "exit":
 		os.Exit(number(value))
+	case "leave": // a child in a session of its own
+		child := exec.Command(os.Args[0], "deaf")
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		check(child.Start())
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("ready")
@@ -69,6 +86,22 @@ func await() {
 		os.Exit(3)
 	}
 	os.Exit(128 + int(sig))
+}
+
+// sizes prints the terminal's size, and again when it changes, until it is last.
+func sizes(last string) {
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, syscall.SIGWINCH)
+	for {
+		size, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ)
+		check(err)
+		text := fmt.Sprintf("%dx%d", size.Col, size.Row)
+		fmt.Println(text)
+		if text == last {
+			return
+		}
+		<-changed
+	}
 }
 
 // eat touches so many MiB of memory.

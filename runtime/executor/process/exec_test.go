@@ -1,0 +1,51 @@
+package process
+
+import (
+	"context"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+)
+
+// What a command has started ends with it, also in a session of its own.
+func TestCommandsLeaveNothing(t *testing.T) {
+	b := newBench(t)
+	b.start("a", spec("sleep"))
+	b.ready("a", 1)
+	before := len(b.alive())
+	ctx, cancel := context.WithCancel(t.Context())
+	var out readyWriter = make(chan struct{}, 16)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.Exec(ctx, "a", executor.Command{Args: []string{os.Args[0], "program", "escape=unmarked", "deaf"}, Stdout: out})
+		ended <- err
+	}()
+	for range 3 { // the child, its child, and the command
+		<-out
+	}
+	cancel()
+	if err := <-ended; err != context.Canceled {
+		t.Error(err)
+	}
+	if left := len(b.alive()) - before; left > 0 {
+		t.Errorf("%d processes are left of a command that was killed", left)
+	}
+	for _, pid := range b.alive()[before:] {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if err := b.Remove(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+}
+
+type readyWriter chan struct{}
+
+func (w readyWriter) Write(p []byte) (int, error) {
+	for range strings.Count(string(p), "ready") {
+		w <- struct{}{}
+	}
+	return len(p), nil
+}

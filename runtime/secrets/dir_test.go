@@ -1,0 +1,194 @@
+package secrets
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// needRoot skips a test that cannot run here; in CI that is a failure.
+func needRoot(t *testing.T) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") == "true":
+		t.Fatal("mounting needs root")
+	default:
+		t.Skip("mounting needs root")
+	}
+}
+
+func files() []File {
+	return []File{{Content: []byte("one"), Mode: 0o444}, {Content: []byte("two"), UID: 33, GID: 34, Mode: 0o400}}
+}
+
+func wantGone(t *testing.T, place string) {
+	t.Helper()
+	if _, err := os.Stat(place); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is left: %v", place, err)
+	}
+}
+
+func TestFilesLieInMemoryWhileATaskNeedsThem(t *testing.T) {
+	needRoot(t)
+	place := filepath.Join(t.TempDir(), "run", "secrets")
+	d := New(place)
+	t.Cleanup(func() { _ = d.Clear() })
+	if _, ok := d.Find("t1"); ok {
+		t.Error("files are found before there are any")
+	}
+	paths, err := d.Write("t1", files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := inMemory(place); err != nil || !mounted(place) {
+		t.Errorf("the place is on a disk: %v", err)
+	}
+	for i, want := range files() {
+		content, err := os.ReadFile(paths[i])
+		info, statErr := os.Stat(paths[i])
+		if err := errors.Join(err, statErr); err != nil {
+			t.Fatal(err)
+		}
+		owner := info.Sys().(*syscall.Stat_t)
+		if string(content) != string(want.Content) || info.Mode().Perm() != os.FileMode(want.Mode) || owner.Uid != want.UID || owner.Gid != want.GID {
+			t.Errorf("%s: %q %s %d:%d, want %+v", paths[i], content, info.Mode(), owner.Uid, owner.Gid, want)
+		}
+	}
+	if info, err := os.Stat(filepath.Dir(paths[0])); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("others reach the files: %v, %v", info.Mode(), err)
+	}
+
+	// A restarted daemon finds them, and what it would write does not count.
+	again := New(place)
+	found, err := again.Write("t1", []File{{Content: []byte("other"), Mode: 0o444}})
+	if err != nil || fmt.Sprint(found) != fmt.Sprint(paths) {
+		t.Errorf("found %v, %v; want %v", found, err, paths)
+	}
+	if _, err := again.Write("t2", files()); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Remove("t1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := again.Find("t1"); ok {
+		t.Error("removed files are found")
+	}
+	if _, ok := again.Find("t2"); !ok || !mounted(place) {
+		t.Error("another task's files are gone too")
+	}
+	if err := errors.Join(again.Remove("t2"), again.Remove("t2")); err != nil {
+		t.Error(err)
+	}
+	wantGone(t, place)
+}
+
+// TestAKilledDaemonLeavesNoHalf writes over what a kill left, and gives up what
+// no task has.
+func TestAKilledDaemonLeavesNoHalf(t *testing.T) {
+	needRoot(t)
+	place := filepath.Join(t.TempDir(), "secrets")
+	d := New(place)
+	t.Cleanup(func() { _ = d.Clear() })
+	for _, id := range []string{"gone", "kept"} {
+		if _, err := d.Write(id, files()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"t1", "gone2"} {
+		if err := errors.Join(os.Mkdir(filepath.Join(place, id+partSuffix), 0o700),
+			os.WriteFile(filepath.Join(place, id+partSuffix, "0"), []byte("ha"), 0o400)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := d.Find("t1"); ok {
+		t.Error("half of the files are found")
+	}
+	paths, err := d.Write("t1", files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content, err := os.ReadFile(paths[0]); err != nil || string(content) != "one" {
+		t.Errorf("%q, %v", content, err)
+	}
+	if err := d.Keep(func(id string) bool { return id == "kept" || id == "t1" }); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(place)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("%v, %v are left; want kept and t1", entries, err)
+	}
+	if err := d.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	wantGone(t, place)
+}
+
+func TestAFullMemoryIsSaidAndLeavesNothing(t *testing.T) {
+	needRoot(t)
+	place := filepath.Join(t.TempDir(), "secrets")
+	if err := os.Mkdir(place, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("small", place, "tmpfs", 0, "mode=0700,size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	d := New(place)
+	t.Cleanup(func() { _ = d.Clear() })
+	_, err := d.Write("t1", []File{{Content: make([]byte, 1<<20), Mode: 0o444}})
+	if err == nil || !strings.Contains(err.Error(), "into this node's memory") || !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("got %v", err)
+	}
+	if entries, err := os.ReadDir(place); err != nil || len(entries) > 0 {
+		t.Errorf("%v is left, %v", entries, err)
+	}
+	if _, err := d.Write("t1", files()); err != nil {
+		t.Errorf("what fits is refused: %v", err)
+	}
+}
+
+// TestPlacesOfAUser are taken as they come, and never on a disk or where another
+// user has been before.
+func TestPlacesOfAUser(t *testing.T) {
+	disk, shm := t.TempDir(), "/dev/shm/swarmgit-test-"+fmt.Sprint(os.Getpid())
+	if inMemory(disk) == nil {
+		t.Skip("the temporary directory is in memory")
+	}
+	if err := inMemory("/dev/shm"); err != nil {
+		t.Skip(err)
+	}
+	open := filepath.Join(shm, "open")
+	if err := os.MkdirAll(open, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(shm) })
+	if err := enter(open); err == nil || !strings.Contains(err.Error(), "not a directory of this user alone") {
+		t.Errorf("a place that others reach: %v", err)
+	}
+	if err := os.Symlink(disk, filepath.Join(shm, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := enter(filepath.Join(shm, "link")); err == nil {
+		t.Error("a place that is a link is taken")
+	}
+	if os.Geteuid() == 0 {
+		return // root has a tmpfs of its own anywhere
+	}
+	d := New(filepath.Join(disk, "a"), filepath.Join(shm, "mine"))
+	paths, err := d.Write("t1", files())
+	if err != nil || !strings.HasPrefix(paths[0], shm) {
+		t.Errorf("%v, %v", paths, err)
+	}
+	if err := d.Remove("t1"); err != nil {
+		t.Error(err)
+	}
+	if _, err := New(filepath.Join(disk, "b")).Write("t1", files()); err == nil || !strings.Contains(err.Error(), "is on a disk") {
+		t.Errorf("a disk is taken: %v", err)
+	}
+}

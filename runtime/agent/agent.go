@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/secrets"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -20,12 +22,12 @@ type Config struct {
 	NodeID   string
 	Dir      string // for the agent's own memory
 	Executor executor.Executor
-	Logs     Logs // nil: this node keeps no logs
+	Files    *secrets.Dir // nil: tasks with secrets or configs are rejected here
+	Logs     Logs         // nil: this node keeps no logs
 	Log      *slog.Logger
 
-	// Dial returns a client of the manager at addr, with a connection of its own
-	// that it may open later. The agent closes it.
-	Dial func(ctx context.Context, addr string) (*wire.Client, error)
+	// Dial connects to the manager at addr, for calls. The agent closes it.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 
 	// Managers are the addresses to begin with. Where managers are later is told
 	// by them, and remembered.
@@ -39,6 +41,10 @@ type Config struct {
 	// session opens and whenever it says something else. It does not block. Nil
 	// is not told.
 	Told func(wire.SessionMessage)
+
+	// Trouble is what the operator should know of this node, "" when there is
+	// nothing. It is asked for each heartbeat; nil never has any.
+	Trouble func() string
 
 	// Renewed is readable when the node has another certificate; a session of
 	// the new one then replaces the session of the old one. Nil never is.
@@ -85,6 +91,12 @@ type Agent struct {
 func New(c Config) *Agent {
 	if c.Told == nil {
 		c.Told = func(wire.SessionMessage) {}
+	}
+	if c.Trouble == nil {
+		c.Trouble = func() string { return "" }
+	}
+	if c.Files == nil {
+		c.Files = secrets.New()
 	}
 	return &Agent{Config: c, leave: newLeave()}
 }

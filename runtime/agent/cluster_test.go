@@ -41,6 +41,7 @@ type cluster struct {
 	entries int                             // proposals that were applied
 	fail    func([]specs.Transaction) fault // how a proposal fails; nil is not
 	created int
+	asked   int // how often the content of a secret or config was asked for
 }
 
 type fault int
@@ -152,10 +153,7 @@ func (c *cluster) machine(id string) *node {
 func (n *node) start() {
 	config := agent.Config{
 		NodeID: n.id, Dir: n.dir, Executor: n.engine, Logs: n.logs, Log: n.log.With("node", n.id), Managers: n.seeds,
-		Dial: func(_ context.Context, addr string) (*wire.Client, error) {
-			return wire.NewClient(func(ctx context.Context) (net.Conn, error) { return n.dial(ctx, addr) }), nil
-		},
-		Describe: n.engine.Describe,
+		Dial: n.dial, Describe: n.engine.Describe,
 	}
 	n.adapt(&config)
 	n.daemon = run(n.T, "agent "+n.id, agent.New(config).Run)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/secrets"
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
@@ -26,13 +27,16 @@ const (
 type crew struct {
 	nodeID   string
 	executor executor.Executor
+	describe func(context.Context) (specs.NodeDescription, error)
+	files    *secrets.Dir
+	desk     *desk
 	logs     Logs
 	log      *slog.Logger
 	memory   *memory
 	outbox   *outbox
 	drivers  sync.WaitGroup
 
-	preparing, starting chan struct{} // each holds a token for each task that is at it
+	preparing, starting, checking chan struct{} // each holds a token for each task that is at it
 
 	mu     sync.Mutex
 	tasks  map[string]*driver        // every task that the cluster has not forgotten
@@ -41,8 +45,8 @@ type crew struct {
 
 func newCrew(c Config, m *memory, o *outbox) *crew {
 	return &crew{
-		nodeID: c.NodeID, executor: c.Executor, logs: c.Logs, log: c.Log, memory: m, outbox: o,
-		preparing: make(chan struct{}, maxPreparing), starting: make(chan struct{}, maxStarting),
+		nodeID: c.NodeID, executor: c.Executor, describe: c.Describe, files: c.Files, desk: newDesk(), logs: c.Logs, log: c.Log, memory: m, outbox: o,
+		preparing: make(chan struct{}, maxPreparing), starting: make(chan struct{}, maxStarting), checking: make(chan struct{}, maxChecking),
 		tasks: map[string]*driver{}, strays: map[string]executor.Found{},
 	}
 }
@@ -53,11 +57,19 @@ func (c *crew) restore(ctx context.Context, rows map[string]row, found []executo
 	for _, f := range found {
 		c.strays[f.ID] = f
 	}
+	err := c.files.Keep(func(id string) bool {
+		_, remembered := rows[id]
+		_, exists := c.strays[id]
+		return remembered || exists
+	})
+	if err != nil {
+		c.log.WarnContext(ctx, "secrets of tasks that are gone cannot be removed from memory", "error", err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, r := range rows {
 		r.Life.Lost = !r.Life.Seen.State.Final()
-		c.begin(ctx, c.taskOf(id, r), r.Life, r.Forgotten)
+		c.begin(ctx, id, r)
 	}
 }
 
@@ -79,18 +91,18 @@ func taskName(service string, slot uint64, nodeID string) string {
 
 // begin makes a driver and lets it run; the caller holds the mutex. What List
 // found of the task is the first thing that the driver hears.
-func (c *crew) begin(ctx context.Context, t executor.Task, life task.Life, forgotten bool) {
-	d := newDriver(c, t, life, forgotten)
-	stray, isThere := c.strays[t.ID]
-	delete(c.strays, t.ID)
+func (c *crew) begin(ctx context.Context, id string, r row) {
+	d := newDriver(c, c.taskOf(id, r), r)
+	stray, isThere := c.strays[id]
+	delete(c.strays, id)
 	switch {
 	case isThere:
-		d.life.Lost = !life.Seen.State.Final()
-		d.first = foundEvent(stray)
+		d.life.Lost = !d.life.Seen.State.Final()
+		d.stray = &stray
 	case d.life.Lost:
-		d.first = task.Found{Phase: task.Absent}
+		d.lost = true
 	}
-	c.tasks[t.ID] = d
+	c.tasks[id] = d
 	c.drivers.Go(func() { d.run(ctx) })
 }
 
@@ -141,10 +153,10 @@ func (c *crew) want(ctx context.Context, a wire.Assignment, carried *wire.Carrie
 	if !ok {
 		return fmt.Errorf("the manager named task spec %s of task %s and did not send it", a.Spec.Short(), a.TaskID)
 	}
-	t := c.taskOf(a.TaskID, row{
-		ServiceID: a.ServiceID, ServiceName: a.ServiceName, Stack: a.Stack, Slot: a.Slot, Spec: spec,
+	c.begin(ctx, a.TaskID, row{
+		ServiceID: a.ServiceID, ServiceName: a.ServiceName, Stack: a.Stack, Slot: a.Slot, Labels: a.Labels, Spec: spec,
+		Life: task.Accept(a.Desired, a.State, spec.Limits.Memory, time.Now()),
 	})
-	c.begin(ctx, t, task.Accept(a.Desired, a.State, spec.Limits.Memory, time.Now()), false)
 	return nil
 }
 
@@ -159,7 +171,7 @@ func (c *crew) unnamed(ctx context.Context, named map[string]bool) []string {
 	}
 	for id := range c.strays {
 		c.log.InfoContext(ctx, "removing what no manager knows", "task", id)
-		c.begin(ctx, executor.Task{ID: id, NodeID: c.nodeID}, task.Discard(time.Now()), true)
+		c.begin(ctx, id, row{Life: task.Discard(time.Now()), Forgotten: true})
 	}
 	return ids
 }

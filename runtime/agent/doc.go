@@ -9,12 +9,16 @@
 // # Flows
 //
 //	manager --Assigned--> session --> crew: one driver for each live task
+//	manager --Content--> driver --> runtime/secrets: before Prepare, unless they are there
 //	driver: task.Step -> action -> executor -> event -> task.Step
 //	driver --> memory (disk, written behind)
 //	driver --> outbox (latest state of each task) --> session --Report--> manager
 //
-// A session is a heartbeat, the assignment stream, the reports and the log
-// requests, all with one manager; when one of them ends, the session ends and
+// While a task's process is waited for, its driver checks its health whenever
+// task.Step says so, in turn with the node's other tasks.
+//
+// A session is a heartbeat, the assignment stream, the reports, the log requests
+// and the commands that people run in tasks, all with one manager; when one of them ends, the session ends and
 // the next one begins, after a pause that doubles from 100 ms to 8 s and is
 // drawn at random. A new session gets the whole set of tasks and reports the
 // state of every task again: the manager drops what it knows.
@@ -52,6 +56,9 @@
 // it acts (task.Life.Lost). Writes are therefore made behind, in batches, and
 // only one step waits for them: a task's remains are removed once its end is on
 // disk, or its exit code could be lost with them.
+//
+// What a secret or config holds is never on disk: the row has its version only.
+// It is asked for when a task is prepared, and taken away after the task's remains.
 //
 // # After a restart
 //

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
@@ -19,14 +20,19 @@ type doing struct {
 
 // do begins the action.
 func (d *driver) do(ctx context.Context, action task.Action) *doing {
+	return d.begin(ctx, action.Do, action.Delay, func(ctx context.Context) task.Event { return d.act(ctx, action.Do) })
+}
+
+// begin begins what act does, after delay.
+func (d *driver) begin(ctx context.Context, do task.Do, delay time.Duration, act func(context.Context) task.Event) *doing {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &doing{do: action.Do, cancel: cancel, result: make(chan task.Event, 1)}
+	w := &doing{do: do, cancel: cancel, result: make(chan task.Event, 1)}
 	d.crew.drivers.Go(func() {
 		defer cancel()
-		if action.Delay > 0 {
-			sleep(ctx, action.Delay)
+		if delay > 0 {
+			sleep(ctx, delay)
 		}
-		w.result <- d.act(ctx, action.Do)
+		w.result <- act(ctx)
 	})
 	return w
 }
@@ -52,18 +58,24 @@ func (d *driver) act(ctx context.Context, do task.Do) task.Event {
 	case task.Look:
 		return d.look(ctx)
 	case task.Prepare:
-		err := d.inTurn(ctx, d.crew.preparing, func() error {
-			d.hear(task.Began{})
-			return x.Prepare(ctx, d.task, d.progress())
-		})
+		t, err := d.ready(ctx)
+		if err == nil {
+			err = d.inTurn(ctx, d.crew.preparing, func() error {
+				d.hear(task.Began{})
+				return x.Prepare(ctx, t, d.progress())
+			})
+		}
 		return task.Prepared{Failure: failure(ctx, err)}
 	case task.Start:
-		var pid int
+		var e task.Started
 		err := d.inTurn(ctx, d.crew.starting, func() (err error) {
-			pid, err = x.Start(ctx, id)
+			if e.PID, err = x.Start(ctx, id); err == nil {
+				e.Check, err = d.learnCheck(ctx)
+			}
 			return err
 		})
-		return task.Started{PID: pid, Failure: failure(ctx, err)}
+		e.Failure = failure(ctx, err)
+		return e
 	case task.Wait:
 		exit, err := x.Wait(ctx, id)
 		return task.Ended{Exit: exit, Failure: failure(ctx, err)}
@@ -91,7 +103,13 @@ func (d *driver) remove(ctx context.Context) error {
 	if err := d.crew.memory.flush(ctx); err != nil {
 		return err
 	}
-	return d.crew.executor.Remove(ctx, d.task.ID)
+	if err := d.crew.executor.Remove(ctx, d.task.ID); err != nil {
+		return err
+	}
+	if err := d.crew.files.Remove(d.task.ID); err != nil {
+		return fmt.Errorf("%w: %w", executor.ErrTemporary, err)
+	}
+	return nil
 }
 
 func (d *driver) look(ctx context.Context) task.Event {
@@ -101,18 +119,26 @@ func (d *driver) look(ctx context.Context) task.Event {
 	}
 	for _, f := range all {
 		if f.ID == d.task.ID {
-			return foundEvent(f)
+			return d.found(ctx, f)
 		}
 	}
 	return task.Found{Phase: task.Absent}
 }
 
-func foundEvent(f executor.Found) task.Found {
+// found is what the executor has of the task, as the task's life wants to know
+// it.
+func (d *driver) found(ctx context.Context, f executor.Found) task.Found {
 	phases := map[executor.Phase]task.Phase{
 		executor.Preparing: task.HalfMade, executor.Prepared: task.Made,
 		executor.Running: task.Running, executor.Exited: task.Exited,
 	}
-	return task.Found{Phase: phases[f.Phase], PID: f.PID, Exit: f.Exit}
+	e := task.Found{Phase: phases[f.Phase], PID: f.PID, Exit: f.Exit}
+	if f.Phase == executor.Running {
+		var err error
+		e.Check, err = d.learnCheck(ctx)
+		e.Failure = failure(ctx, err)
+	}
+	return e
 }
 
 // failure says what err means for the task. Whatever an interrupted action

@@ -20,12 +20,19 @@ const progressPause = time.Second
 // the task.
 type driver struct {
 	crew    *crew
-	task    executor.Task
-	first   task.Event      // what is heard before anything else; may be nil
-	heard   chan task.Event // what happens during an action
-	changed chan struct{}   // the managers want something else
+	task    executor.Task     // as the managers know it
+	labels  map[string]string // its service's, if templates need them
+	lost    bool              // nothing of it was there at the start, and something should have been
+	heard   chan task.Event   // what happens during an action
+	changed chan struct{}     // the managers want something else
 
-	life task.Life // of the goroutine of run
+	life  task.Life       // of the goroutine of run
+	stray *executor.Found // of the goroutine of run: what was there at the start; nil once its health was checked
+
+	// How the health is checked: of the action that learns it, and of run's
+	// goroutine when that has ended.
+	test     []string // the command; nil is not
+	patience time.Duration
 
 	mu        sync.Mutex
 	desired   specs.State
@@ -34,9 +41,9 @@ type driver struct {
 	seen      specs.TaskSeen // life's, for those outside of run
 }
 
-func newDriver(c *crew, t executor.Task, life task.Life, forgotten bool) *driver {
+func newDriver(c *crew, t executor.Task, r row) *driver {
 	return &driver{
-		crew: c, task: t, life: life, forgotten: forgotten, desired: life.Desired, seen: life.Seen,
+		crew: c, task: t, labels: r.Labels, life: r.Life, forgotten: r.Forgotten, desired: r.Life.Desired, seen: r.Life.Seen,
 		heard: make(chan task.Event, 2), changed: make(chan struct{}, 1),
 	}
 }
@@ -62,9 +69,16 @@ func (d *driver) forget() (over bool) {
 // run leads the task until nothing is left to do in the executor, or ctx ends:
 // then the task is left as it is.
 func (d *driver) run(ctx context.Context) {
-	var current *doing
-	action := d.step(d.begin())
+	var current, check *doing
+	action := d.step(d.first(ctx))
 	for !d.finished(ctx) {
+		switch {
+		case check == nil && action.Check > 0:
+			check = d.check(ctx, action.Check)
+		case check != nil && action.Check == 0:
+			check.cancel() // what it found does not matter any more
+			check = nil
+		}
 		switch {
 		case current != nil && current.do != action.Do:
 			e := current.interrupt()
@@ -76,6 +90,8 @@ func (d *driver) run(ctx context.Context) {
 		select {
 		case e := <-current.done():
 			current, action = nil, d.step(e)
+		case e := <-check.done():
+			check, action = nil, d.step(e)
 		case e := <-d.heard:
 			action = d.step(e)
 		case <-d.changed:
@@ -83,6 +99,9 @@ func (d *driver) run(ctx context.Context) {
 		case <-ctx.Done():
 			if current != nil {
 				current.interrupt()
+			}
+			if check != nil {
+				check.cancel()
 			}
 			return
 		}
@@ -107,7 +126,7 @@ func (d *driver) record() {
 	d.mu.Unlock()
 	d.crew.memory.put(d.task.ID, &row{
 		ServiceID: d.task.ServiceID, ServiceName: d.task.ServiceName, Stack: d.task.Stack,
-		Slot: d.task.Slot, Spec: d.task.Spec, Life: d.life, Forgotten: forgotten,
+		Slot: d.task.Slot, Labels: d.labels, Spec: d.task.Spec, Life: d.life, Forgotten: forgotten,
 	})
 	if news && !forgotten {
 		d.crew.outbox.put(d.task.ID, d.life.Seen, awaited(d.life))
@@ -121,10 +140,13 @@ func awaited(l task.Life) bool {
 		l.Seen.State == specs.StateReady && l.Desired == specs.StateReady
 }
 
-// begin is the first event: what was found, or else what is wanted anyhow.
-func (d *driver) begin() task.Event {
-	if d.first != nil {
-		return d.first
+// first is the first event: what was found, or else what is wanted anyhow.
+func (d *driver) first(ctx context.Context) task.Event {
+	switch {
+	case d.stray != nil:
+		return d.found(ctx, *d.stray)
+	case d.lost:
+		return task.Found{Phase: task.Absent}
 	}
 	return d.wish()
 }

@@ -223,7 +223,7 @@ func TestItsOwnManagerIsAskedWhoLeads(t *testing.T) {
 			}
 		}
 		n.start()
-		synctest.Wait()
+		after(time.Second)
 		if n.status() != specs.NodeReady || n.dialed() != 1 {
 			t.Errorf("%s after %d connections", n.status(), n.dialed())
 		}
@@ -342,5 +342,22 @@ func TestANodeThatWasCutOffStopsWhatWasReplaced(t *testing.T) {
 		if diff := cmp.Diff(idsOf(c, "n1"), n.rememberedAfterStop()); diff != "" {
 			t.Errorf("remembered: %s", diff)
 		}
+	})
+}
+
+// TestManagersThatAreCutOff has three of seven not answer, the leader among them.
+func TestManagersThatAreCutOff(t *testing.T) {
+	bubbleOf(t, 7, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		synctest.Wait()
+		for _, m := range c.managers[:3] {
+			m.become(cutOff)
+		}
+		n.daemon.stop()
+		c.leading.stop()
+		c.managers[6].lead()
+		n.start()
+		after(3 * wire.HeadStart)
+		c.managers[6].wantHeard([]*node{n})
 	})
 }

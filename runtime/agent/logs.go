@@ -45,8 +45,10 @@ func (s *session) answerLogs(ctx context.Context) error {
 // not read on fills the connection, and heartbeats must not wait behind that.
 func (s *session) publish(ctx context.Context, req wire.LogRequest) {
 	began := false
-	client, err := s.Dial(ctx, s.addr)
+	conn, err := s.Dial(ctx, s.addr)
 	if err == nil {
+		defer conn.Close()
+		client := wire.ClientOver(conn)
 		defer client.Close()
 		err = s.answer(ctx, client, req.ID, func(send func(wire.LogBatch) error) error {
 			began = true

@@ -173,9 +173,9 @@ func TestWhoAsksForLogsIsAnswered(t *testing.T) {
 		n.logs = newLogs()
 		n.adapt = func(config *agent.Config) {
 			dial, dials := config.Dial, 0
-			config.Dial = func(ctx context.Context, addr string) (*wire.Client, error) {
+			config.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 				if dials++; dials > 1 {
-					return wire.NewClient(func(context.Context) (net.Conn, error) { return nil, errors.New("no ports are left") }), nil
+					return nil, errors.New("no ports are left")
 				}
 				return dial(ctx, addr)
 			}

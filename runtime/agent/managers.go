@@ -2,14 +2,17 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// managers is which managers the node knows and which of them is asked next. It
+// managers is which managers the node knows and in which order they are asked. It
 // is used by one goroutine at a time.
 type managers struct {
 	known   []wire.Manager       // as one of them told last
@@ -56,20 +59,22 @@ func (m *managers) inVain(addr string, now time.Time) {
 	}
 }
 
-// next is the address to ask now: the leader's, unless that was of no use just
-// now, or since it was named: one that does not answer costs time, and the others
-// know who leads instead. Else it is one of those that were asked in vain the
-// longest ago, at random. It is empty when no manager is known.
-func (m *managers) next(now time.Time) string {
-	if leader := m.leader(); leader != "" && !m.doubted && now.Sub(m.vain[leader]) >= lastPause {
-		return leader
-	}
+// order is whom to ask now, the likeliest first: the leader, unless that was of
+// no use just now, or since it was named, for the others know who leads instead.
+// Then those that were asked in vain the longest ago, at random.
+func (m *managers) order(now time.Time) []string {
 	addrs := m.addrs()
-	if len(addrs) == 0 {
-		return ""
-	}
 	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
-	return slices.MinFunc(addrs, func(a, b string) int { return m.vain[a].Compare(m.vain[b]) })
+	slices.SortStableFunc(addrs, func(a, b string) int { return m.vain[a].Compare(m.vain[b]) })
+	if leader := m.leader(); leader != "" && !m.doubted && now.Sub(m.vain[leader]) >= lastPause {
+		return first(leader, addrs)
+	}
+	return addrs
+}
+
+// first has one address before the others.
+func first(addr string, others []string) []string {
+	return append([]string{addr}, slices.DeleteFunc(others, func(other string) bool { return other == addr })...)
 }
 
 // addrs is every address once.
@@ -83,13 +88,10 @@ func (m *managers) addrs() []string {
 }
 
 // learn takes over what a manager told of the managers, on disk too.
-func (a *Agent) learn(ctx context.Context, told []wire.Manager) {
-	if !a.managers.learn(told) {
-		return
-	}
-	a.publish()
-	if err := a.memory.keepManagers(a.managers.known); err != nil {
-		a.Log.WarnContext(ctx, "the addresses of the managers cannot be written; a restarted daemon asks those it knew before", "error", err)
+func (a *Agent) learn(told []wire.Manager) {
+	if a.managers.learn(told) {
+		a.publish()
+		a.memory.keepManagers(a.managers.known)
 	}
 }
 
@@ -113,15 +115,35 @@ func (a *Agent) publish() {
 	a.known.Store(&known)
 }
 
-// nextManager is who to ask now. The manager in this process knows best who
-// leads.
-func (a *Agent) nextManager(ctx context.Context) (string, error) {
+// whom is whom to ask now. The manager in this process knows best who leads.
+func (a *Agent) whom() ([]string, error) {
 	if a.Local != nil {
-		a.learn(ctx, a.Local())
+		a.learn(a.Local())
 	}
-	addr := a.managers.next(time.Now())
-	if addr == "" {
-		return "", errNoManager
+	addrs := a.managers.order(time.Now())
+	if len(addrs) == 0 {
+		return nil, errNoManager
 	}
-	return addr, nil
+	return addrs, nil
+}
+
+// reach connects to the first of the managers that answers.
+func (a *Agent) reach(ctx context.Context, addrs []string) (addr string, conn net.Conn, err error) {
+	for _, asked := range wire.Race(ctx, addrs, a.Dial, func(late net.Conn) { _ = late.Close() }) {
+		if asked.Err == nil {
+			return asked.Addr, asked.Answer, nil
+		}
+		a.noUse(ctx, asked.Addr, asked.Err)
+		err = asked.Err
+	}
+	return "", nil, err
+}
+
+// noUse notes that a manager gave no session, or ended one. One that was slower
+// than another is no trouble.
+func (a *Agent) noUse(ctx context.Context, addr string, err error) {
+	a.managers.inVain(addr, time.Now())
+	if !errors.Is(err, context.Canceled) {
+		a.complain(ctx, addr, fmt.Errorf("manager %s: %w", addr, err))
+	}
 }

@@ -22,7 +22,7 @@ const (
 
 	// writePause is how long a change may wait for others before it is written.
 	// It keeps the disk out of the way of a starting task.
-	writePause = 100 * time.Millisecond
+	writePause = 250 * time.Millisecond
 
 	// writeRetry is the pause after a write that did not succeed.
 	writeRetry = time.Second
@@ -39,13 +39,14 @@ var (
 
 // row is what the disk holds of one task.
 type row struct {
-	ServiceID   string         `json:"service_id"`
-	ServiceName string         `json:"service_name"`
-	Stack       string         `json:"stack"`
-	Slot        uint64         `json:"slot,omitempty"`
-	Spec        specs.TaskSpec `json:"spec"`
-	Life        task.Life      `json:"life"`
-	Forgotten   bool           `json:"forgotten,omitempty"` // by the cluster: to be removed
+	ServiceID   string            `json:"service_id"`
+	ServiceName string            `json:"service_name"`
+	Stack       string            `json:"stack"`
+	Slot        uint64            `json:"slot,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"` // the service's, if templates need them
+	Spec        specs.TaskSpec    `json:"spec"`
+	Life        task.Life         `json:"life"`
+	Forgotten   bool              `json:"forgotten,omitempty"` // by the cluster: to be removed
 }
 
 // memory is the node's tasks on disk, written behind. It is safe for concurrent
@@ -61,14 +62,17 @@ type memory struct {
 	urgent chan struct{} // somebody waits for next
 }
 
-// batch is a set of rows that come to disk together; nil removes.
+// batch is what comes to disk together.
 type batch struct {
-	rows    map[string]*row
-	written chan struct{} // closed once they are there
-	failed  *batch        // an earlier one that is written with this one
+	rows     map[string]*row // nil removes
+	managers []wire.Manager  // where they are; nil if that is no news
+	written  chan struct{}   // closed once all that is there
+	failed   *batch          // an earlier one that is written with this one
 }
 
 func newBatch() *batch { return &batch{rows: map[string]*row{}, written: make(chan struct{})} }
+
+func (b *batch) empty() bool { return len(b.rows) == 0 && b.managers == nil }
 
 // done tells those who wait for the batch.
 func (b *batch) done() {
@@ -77,8 +81,11 @@ func (b *batch) done() {
 	}
 }
 
-// take adds the rows of a batch that could not be written, where b has no newer.
+// take adds what could not be written of a batch, where b has no newer.
 func (b *batch) take(failed *batch) {
+	if b.managers == nil {
+		b.managers = failed.managers
+	}
 	for id, r := range failed.rows {
 		if _, newer := b.rows[id]; !newer {
 			b.rows[id] = r
@@ -135,19 +142,13 @@ func (m *memory) managers() (known []wire.Manager, err error) {
 	return known, err
 }
 
-// keepManagers writes where the managers are, and returns once it is on disk.
-func (m *memory) keepManagers(known []wire.Manager) error {
-	data, err := encoding.Marshal(known)
-	if err != nil {
-		return err
-	}
-	return m.bolt.Update(func(tx *bbolt.Tx) error {
-		bucket, err := tx.CreateBucketIfNotExists(nodeBucket)
-		if err != nil {
-			return err
-		}
-		return bucket.Put(managersKey, data)
-	})
+// keepManagers writes soon where the managers are: a node whose disk hangs goes on
+// looking for them.
+func (m *memory) keepManagers(known []wire.Manager) {
+	m.mu.Lock()
+	m.next.managers = known
+	m.mu.Unlock()
+	signal(m.wake)
 }
 
 // put writes the row soon; nil removes it.
@@ -162,7 +163,7 @@ func (m *memory) put(id string, r *row) {
 func (m *memory) flush(ctx context.Context) error {
 	m.mu.Lock()
 	written := m.next.written
-	if len(m.next.rows) == 0 {
+	if m.next.empty() {
 		if m.behind == nil {
 			m.mu.Unlock()
 			return nil
@@ -206,7 +207,7 @@ func (m *memory) write() error {
 	m.mu.Unlock()
 
 	var err error
-	if len(b.rows) > 0 { // an empty commit costs as much as any other
+	if !b.empty() { // an empty commit costs as much as any other
 		err = m.bolt.Update(b.commit)
 	}
 
@@ -222,6 +223,9 @@ func (m *memory) write() error {
 }
 
 func (b *batch) commit(tx *bbolt.Tx) error {
+	if err := b.commitManagers(tx); err != nil {
+		return err
+	}
 	bucket, err := tx.CreateBucketIfNotExists(tasksBucket)
 	if err != nil {
 		return err
@@ -232,6 +236,21 @@ func (b *batch) commit(tx *bbolt.Tx) error {
 		}
 	}
 	return nil
+}
+
+func (b *batch) commitManagers(tx *bbolt.Tx) error {
+	if b.managers == nil {
+		return nil
+	}
+	bucket, err := tx.CreateBucketIfNotExists(nodeBucket)
+	if err != nil {
+		return err
+	}
+	data, err := encoding.Marshal(b.managers)
+	if err != nil {
+		return err
+	}
+	return bucket.Put(managersKey, data)
 }
 
 func (b *batch) commitRow(bucket *bbolt.Bucket, id string, r *row) error {

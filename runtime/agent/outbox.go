@@ -16,6 +16,11 @@ const (
 	// next. Each report is an entry in the managers' log, and most of these
 	// states are over before it is written.
 	reportPause = 100 * time.Millisecond
+
+	// shortReportPause is the least time between the second report and the third
+	// of those that follow each other closely. After that it grows up to
+	// reportPause.
+	shortReportPause = 10 * time.Millisecond
 )
 
 // outbox holds what the manager has to be told: the latest state of each task

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"reflect"
 	"slices"
 	"time"
@@ -23,7 +24,7 @@ const (
 	// describePeriod is how often a node looks at itself, as Swarm does.
 	describePeriod = 20 * time.Second
 
-	// openPatience is how long a manager may take to open a session.
+	// openPatience is how long a manager that answers may take to open a session.
 	openPatience = 10 * time.Second
 
 	// maxHops is how many managers are asked without a pause, each named as the
@@ -75,32 +76,38 @@ func (a *Agent) sessions(life, ctx context.Context) {
 	}
 }
 
-// ask keeps a session with the manager that is the likeliest leader, or with the
-// one that this one names as the leader. opened says whether a manager took it;
-// the error says why it ended.
+// ask keeps a session with the likeliest leader among the managers that answer, or
+// with the one that this one names as the leader. opened says whether a manager
+// took it; the error says why it ended.
 func (a *Agent) ask(life, ctx context.Context) (opened bool, err error) {
 	description, err := a.Describe(ctx)
 	if err != nil {
 		a.complain(ctx, "", fmt.Errorf("describe this node: %w", err))
 		return false, err
 	}
-	addr, err := a.nextManager(ctx)
+	addrs, err := a.whom()
 	if err != nil {
 		if time.Since(a.begun) > lonelyPatience {
 			a.complain(ctx, "", err)
 		}
 		return false, err
 	}
-	for asked := []string{addr}; ; asked = append(asked, addr) {
-		opened, err = a.session(life, ctx, addr, description)
-		if !errors.Is(err, errIntroduce) {
-			a.managers.inVain(addr, time.Now())
-			a.complain(ctx, addr, fmt.Errorf("manager %s: %w", addr, err))
+	var asked []string
+	for {
+		addr, conn, err := a.reach(ctx, addrs)
+		if err != nil {
+			return false, err
 		}
-		addr = a.managers.leader()
-		if opened || wire.KindOf(err) != wire.NotLeader || addr == "" || slices.Contains(asked, addr) || len(asked) == maxHops {
+		opened, err = a.session(life, ctx, addr, conn, description)
+		if !errors.Is(err, errIntroduce) {
+			a.noUse(ctx, addr, err)
+		}
+		asked = append(asked, addr)
+		leader := a.managers.leader()
+		if opened || wire.KindOf(err) != wire.NotLeader || leader == "" || slices.Contains(asked, leader) || len(asked) == maxHops {
 			return opened, err
 		}
+		addrs = slices.DeleteFunc(first(leader, a.managers.order(time.Now())), func(addr string) bool { return slices.Contains(asked, addr) })
 	}
 }
 
@@ -128,16 +135,14 @@ func (a *Agent) complain(ctx context.Context, addr string, err error) {
 }
 
 // session opens a session with one manager and keeps it until any of its flows
-// ends.
-func (a *Agent) session(life, ctx context.Context, addr string, description specs.NodeDescription) (opened bool, err error) {
+// ends. It closes the connection.
+func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, description specs.NodeDescription) (opened bool, err error) {
+	defer conn.Close()
 	select {
 	case <-a.Renewed: // this session is of the newest certificate
 	default:
 	}
-	client, err := a.Dial(ctx, addr)
-	if err != nil {
-		return false, err
-	}
+	client := wire.ClientOver(conn)
 	defer client.Close()
 
 	patient, giveUp := context.WithCancelCause(ctx)
@@ -147,11 +152,11 @@ func (a *Agent) session(life, ctx context.Context, addr string, description spec
 	flows, open := errgroup.WithContext(patient)
 	s := &session{Agent: a, addr: addr, client: client, description: description}
 	flows.Go(func() error {
-		for msg, err := range wire.Session.Call(open, client, wire.SessionRequest{Description: description}) {
+		for msg, err := range wire.Session.Call(open, client, wire.SessionRequest{Description: description, Trouble: a.Trouble()}) {
 			if err != nil {
 				return err
 			}
-			a.learn(ctx, msg.Managers)
+			a.learn(msg.Managers)
 			if msg.SessionID == "" {
 				continue // it does not lead
 			}
@@ -164,6 +169,7 @@ func (a *Agent) session(life, ctx context.Context, addr string, description spec
 		return errors.New("the manager ended the session")
 	})
 	err = flows.Wait()
+	a.crew.desk.set(nil)
 	if context.Cause(patient) == errNoAnswer {
 		err = errNoAnswer
 	}
@@ -175,12 +181,14 @@ func (a *Agent) session(life, ctx context.Context, addr string, description spec
 func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 	clear(s.said)
 	s.Log.InfoContext(ctx, "session opened", "manager", s.addr, "session", s.SessionID)
+	s.crew.desk.set(s)
 	s.crew.reportAll()
 	flows.Go(func() error { return s.beat(ctx) })
 	flows.Go(func() error { return s.follow(life, ctx) })
 	flows.Go(func() error { return s.report(ctx) })
 	flows.Go(func() error { return s.watchSelf(ctx) })
 	flows.Go(func() error { return s.answerLogs(ctx) })
+	flows.Go(func() error { return s.answerExecs(ctx) })
 }
 
 // beat says again and again that the node lives. It gives up a manager that does
@@ -192,7 +200,7 @@ func (s *session) beat(ctx context.Context) error {
 		period := time.Duration(s.Heartbeat)
 		for sleep(ctx, jittered(period)) {
 			patience := time.AfterFunc(period, func() { giveUp(errSilent) })
-			reply, err := ask(wire.HeartbeatRequest{SessionID: s.SessionID})
+			reply, err := ask(wire.HeartbeatRequest{SessionID: s.SessionID, Trouble: s.Trouble()})
 			patience.Stop()
 			if err != nil {
 				return err
@@ -227,8 +235,11 @@ func (s *session) follow(life, ctx context.Context) error {
 	return errors.New("the manager ended the assignments")
 }
 
-// report tells the manager what changes, and goes on telling until it knows.
+// report tells the manager what changes, and goes on telling until it knows. What
+// comes soon after a report waits for what comes with it, longer each time.
 func (s *session) report(ctx context.Context) error {
+	var pause time.Duration
+	var last time.Time
 	for {
 		select {
 		case <-s.outbox.wake:
@@ -236,11 +247,18 @@ func (s *session) report(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if time.Since(last) < reportPause {
+			sleep(ctx, time.Until(last.Add(pause)))
+			pause = min(max(4*pause, shortReportPause), reportPause)
+		} else {
+			pause = 0
+		}
 		for reports := s.outbox.take(); len(reports) > 0; reports = s.outbox.take() {
 			if err := s.send(ctx, reports); err != nil {
 				return fmt.Errorf("report: %w", err)
 			}
 		}
+		last = time.Now()
 	}
 }
 

@@ -114,6 +114,7 @@ func TestKilledBehindOurBack(t *testing.T) {
 		c.sees(lost, specs.StateRunning)
 		n.engine.Kill(killed, specs.Exit{Code: 137})
 		n.engine.Lose(lost)
+		after(time.Second) // reports that follow others wait for more
 		if task := c.sees(killed, specs.StateFailed); task.Seen.Exit.Code != 137 {
 			t.Errorf("seen %+v", task.Seen)
 		}
@@ -214,6 +215,31 @@ func TestNewLeader(t *testing.T) {
 		}
 		if got := c.entries - entries; got != 1 {
 			t.Errorf("%d entries, want the one end", got)
+		}
+	})
+}
+
+func TestNewsThatKeepComingGoTogether(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		c.service("shop_web", web)
+		synctest.Wait()
+		var ids []string
+		for range 200 {
+			ids = append(ids, c.assign("shop_web", "n1", specs.StateRunning))
+		}
+		after(10 * time.Second)
+		entries := c.entries
+		for _, id := range ids {
+			n.engine.Kill(id, specs.Exit{Code: 1})
+			after(5 * time.Millisecond)
+		}
+		after(time.Second)
+		for _, id := range ids {
+			c.sees(id, specs.StateFailed)
+		}
+		if got := c.entries - entries; got > 15 {
+			t.Errorf("%d entries tell of %d ends within a second", got, len(ids))
 		}
 	})
 }

@@ -14,6 +14,9 @@
 //
 //   - The state only moves forward, and every task ends: from each state each
 //     event leads towards an end or leaves the life as it was.
+//   - A task that is checked stays STARTING until a check succeeds, and is
+//     stopped and FAILED once too many have failed in a row; [Checked] counts as
+//     Docker does.
 //   - Before STARTING no process exists. An error is REJECTED before STARTING
 //     and FAILED from STARTING on; an end that was asked for is SHUTDOWN.
 //   - A task never runs twice. After anything that leaves open whether the

@@ -20,6 +20,7 @@ type (
 	Found struct {
 		Phase Phase
 		PID   int
+		Check Check // while it runs
 		Exit  specs.Exit
 		Failure
 	}
@@ -27,7 +28,8 @@ type (
 	Prepared struct{ Failure }
 	// Started is the result of Start.
 	Started struct {
-		PID int
+		PID   int
+		Check Check
 		Failure
 	}
 	// Ended is the result of Wait.

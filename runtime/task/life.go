@@ -17,6 +17,8 @@ type Life struct {
 	Stopped  bool `json:"stopped,omitempty"`  // it was stopped on request; only its exit is missing
 	Cleared  bool `json:"cleared,omitempty"`  // nothing of it is left in the executor
 
+	Health Health `json:"health,omitzero"`
+
 	Tries  int         `json:"tries,omitempty"`  // failures of this step in a row that say nothing about the task
 	Memory specs.Bytes `json:"memory,omitempty"` // its limit, for the words about its end
 }
@@ -46,6 +48,9 @@ func (l Life) Over() bool { return l.Seen.State.Final() && l.Cleared }
 // state COMPLETE wants it to run to its own end.
 func (l Life) stopAsked() bool { return l.Desired >= specs.StateShutdown }
 
+// stopDue reports that the process is to be stopped, whoever wants it.
+func (l Life) stopDue() bool { return l.stopAsked() || l.Health.Sick != "" }
+
 // Do names what can be done for a task.
 type Do int
 
@@ -68,6 +73,10 @@ func (d Do) String() string { return doNames[d] }
 type Action struct {
 	Do    Do
 	Delay time.Duration
+
+	// Check, during a Wait, is after how long the task's health is checked next,
+	// unless a check is on its way; 0 is never.
+	Check time.Duration
 }
 
 const (

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -27,34 +28,39 @@ func Step(l Life, e Event, now time.Time) (Life, Action) {
 		l.started(e, now)
 	case Ended:
 		l.ended(e, now)
+	case Checked:
+		l.checked(e, now)
 	case Stopped:
 		l.stopped(e)
 	case Removed:
 		l.removed(e)
 	}
 	l.settle(now)
-	return l, l.next()
+	return l, l.next(now)
 }
 
 // next is the one thing to do for a task in this state.
-func (l *Life) next() Action {
-	do := Nothing
+func (l *Life) next(now time.Time) Action {
+	do, check := Nothing, time.Duration(0)
 	switch state := l.Seen.State; {
 	case l.Over():
 	case state.Final():
 		do = Remove
 	case l.Lost:
 		do = Look
-	case l.stopAsked() && !l.Stopped:
+	case l.stopDue() && !l.Stopped:
 		do = Stop
 	case state < specs.StateReady || !l.Prepared:
 		do = Prepare
+	case l.running():
+		do = Wait
+		if !l.Stopped {
+			check = l.nextCheck(now)
+		}
 	case state == specs.StateStarting:
 		do = Start
-	case state == specs.StateRunning:
-		do = Wait
 	}
-	return Action{do, l.delay()}
+	return Action{do, l.delay(), check}
 }
 
 // settle makes the moves that need nothing but a decision.
@@ -100,12 +106,12 @@ func (l *Life) started(e Started, now time.Time) {
 	case e.Kind != Succeeded:
 		l.fail(specs.StateFailed, e.Words, now)
 	default:
-		l.runs(e.PID, now)
+		l.runs(e.PID, e.Check, now)
 	}
 }
 
 func (l *Life) ended(e Ended, now time.Time) {
-	if l.Seen.State != specs.StateRunning {
+	if !l.running() {
 		return
 	}
 	switch {
@@ -151,8 +157,8 @@ func (l *Life) found(e Found, now time.Time) {
 		l.exited(e.Exit, now)
 	case e.Phase == Running:
 		l.Stopped = false
-		l.runs(e.PID, now)
-	case e.Phase == Made && l.Seen.State == specs.StateRunning, e.Phase == HalfMade && asked:
+		l.runs(e.PID, e.Check, now)
+	case e.Phase == Made && l.running(), e.Phase == HalfMade && asked:
 		l.gone("task: its process is gone and left no exit code (was the machine restarted?)", now)
 	case e.Phase == Made:
 		l.raise(specs.StateReady, now)
@@ -186,19 +192,13 @@ func (l *Life) retry(f Failure) {
 	l.Seen.Message = f.Words
 }
 
-func (l *Life) runs(pid int, now time.Time) {
-	l.Seen.PID = pid
-	if l.Seen.State < specs.StateRunning {
-		l.raise(specs.StateRunning, now)
-		l.Seen.Running = now
-	}
-}
-
 func (l *Life) exited(exit specs.Exit, now time.Time) {
 	l.Seen.Exit = &exit
 	switch {
 	case l.stopAsked():
 		l.raise(specs.StateShutdown, now)
+	case l.Health.Sick != "":
+		l.fail(specs.StateFailed, l.Health.Sick, now)
 	case exit.Code == 0 && !exit.OOM:
 		l.raise(specs.StateComplete, now)
 	default:
@@ -228,7 +228,7 @@ func (l *Life) gone(words string, now time.Time) {
 		l.raise(specs.StateShutdown, now)
 		return
 	}
-	l.fail(specs.StateFailed, words, now)
+	l.fail(specs.StateFailed, cmp.Or(l.Health.Sick, words), now)
 }
 
 func (l *Life) fail(state specs.State, words string, now time.Time) {

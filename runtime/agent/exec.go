@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// answerExecs runs the commands that people ask for through the manager, each
+// over a connection of its own. A command ends with the session.
+func (s *session) answerExecs(ctx context.Context) error {
+	commands, ctx := errgroup.WithContext(ctx)
+	commands.Go(func() error {
+		for req, err := range wire.ExecRequests.Call(ctx, s.client, wire.ExecRequestsRequest{SessionID: s.SessionID}) {
+			if err != nil {
+				return fmt.Errorf("command requests: %w", err)
+			}
+			commands.Go(func() error {
+				if err := s.runCommand(ctx, req); err != nil && ctx.Err() == nil {
+					s.Log.DebugContext(ctx, "a command ended early", "task", req.TaskID, "error", err)
+				}
+				return nil
+			})
+		}
+		return errors.New("the manager ended the command requests")
+	})
+	return commands.Wait()
+}
+
+// runCommand runs one command, and kills it when who asked for it is gone.
+func (s *session) runCommand(ctx context.Context, req wire.ExecRequest) error {
+	conn, err := s.Dial(ctx, s.addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	client := wire.ClientOver(conn)
+	defer client.Close()
+	return wire.Exec.Call(ctx, client, func(ends wire.Ends[wire.ExecOutput, wire.ExecInput]) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		send := serial(ends.Send)
+		if err := send(wire.ExecOutput{SessionID: s.SessionID, RequestID: req.ID}); err != nil {
+			return err
+		}
+		r := &remote{sizes: make(chan executor.Size)}
+		if req.Command.Stdin {
+			r.stdin, r.feed = io.Pipe()
+		}
+		go func() { // ends with the call
+			defer cancel()
+			r.listen(ctx, ends.Receive)
+		}()
+		code, err := s.Executor.Exec(ctx, req.TaskID, r.command(req.Command, send))
+		if r.stdin != nil {
+			r.stdin.Close()
+		}
+		last := wire.ExecOutput{Code: &code}
+		if err != nil {
+			last = wire.ExecOutput{Err: err.Error()}
+		}
+		err = send(last)
+		if err == nil {
+			<-ctx.Done() // an end from here could overtake the last word
+		}
+		return err
+	})
+}
+
+// serial lets several goroutines send.
+func serial(send func(wire.ExecOutput) error) func(wire.ExecOutput) error {
+	var sending sync.Mutex
+	return func(o wire.ExecOutput) error {
+		sending.Lock()
+		defer sending.Unlock()
+		return send(o)
+	}
+}
+
+// remote is the person at the other end of a command.
+type remote struct {
+	stdin *io.PipeReader // nil: no input comes
+	feed  *io.PipeWriter
+	sizes chan executor.Size
+}
+
+func (r *remote) command(c wire.ExecCommand, send func(wire.ExecOutput) error) executor.Command {
+	command := executor.Command{
+		Args: c.Args, Env: c.Env, User: c.User, WorkingDir: c.WorkingDir,
+		TTY: c.TTY, Size: executor.Size(c.Size), Resize: r.sizes,
+		Stdout: &stdout{send}, Stderr: &stderr{send},
+	}
+	if r.stdin != nil {
+		command.Stdin = r.stdin
+	}
+	return command
+}
+
+// listen takes what comes until nothing more does: the person is gone.
+func (r *remote) listen(ctx context.Context, receive func() (wire.ExecInput, error)) {
+	for {
+		in, err := receive()
+		if err != nil {
+			return
+		}
+		if in.Resize != nil {
+			select {
+			case r.sizes <- executor.Size(*in.Resize):
+			case <-ctx.Done():
+				return
+			}
+		}
+		if r.feed == nil {
+			continue
+		}
+		if len(in.Stdin) > 0 {
+			_, _ = r.feed.Write(in.Stdin) // a command that reads no more may run on
+		}
+		if in.EOF {
+			r.feed.Close()
+		}
+	}
+}
+
+type stdout struct{ send func(wire.ExecOutput) error }
+
+func (w *stdout) Write(p []byte) (int, error) { return len(p), w.send(wire.ExecOutput{Stdout: p}) }
+
+type stderr struct{ send func(wire.ExecOutput) error }
+
+func (w *stderr) Write(p []byte) (int, error) { return len(p), w.send(wire.ExecOutput{Stderr: p}) }

@@ -1,0 +1,91 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// upper writes its input in capitals and the user to standard error, or is deaf.
+func upper(ctx context.Context, _ executor.Task, c executor.Command) (int, error) {
+	if c.Args[0] == "deaf" {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	text, err := io.ReadAll(c.Stdin)
+	if err == nil {
+		_, err = c.Stdout.Write(bytes.ToUpper(text))
+	}
+	if err == nil {
+		_, err = c.Stderr.Write([]byte(c.User))
+	}
+	return 7, err
+}
+
+func TestExec(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		n.engine.SetImage("web:1", executortest.Behaviour{Exec: upper})
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		after(time.Second)
+
+		in := make(chan wire.ExecInput, 2)
+		in <- wire.ExecInput{Stdin: []byte("hello")}
+		in <- wire.ExecInput{EOF: true}
+		next := func() (wire.ExecInput, error) {
+			select {
+			case i := <-in:
+				return i, nil
+			case <-t.Context().Done():
+				return wire.ExecInput{}, io.EOF
+			}
+		}
+		var stdout, stderr strings.Builder
+		var code *int
+		out := func(o wire.ExecOutput) error {
+			stdout.Write(o.Stdout)
+			stderr.Write(o.Stderr)
+			code = o.Code
+			return nil
+		}
+		request := func(task string, args ...string) wire.ExecRequest {
+			return wire.ExecRequest{TaskID: task, Command: wire.ExecCommand{Args: args, User: "app", Stdin: true}}
+		}
+		if err := c.dispatcher.Exec(t.Context(), "n1", request(id, "upper"), next, out); err != nil {
+			t.Fatal(err)
+		}
+		if stdout.String() != "HELLO" || stderr.String() != "app" || code == nil || *code != 7 {
+			t.Errorf("%q, %q, code %v", &stdout, &stderr, code)
+		}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := c.dispatcher.Exec(ctx, "n1", request(id, "deaf"), next, out); err != context.DeadlineExceeded {
+			t.Errorf("a person who goes away: %v", err)
+		}
+		var last wire.ExecOutput
+		err := c.dispatcher.Exec(t.Context(), "n1", request("nosuch", "x"), next, func(o wire.ExecOutput) error { last = o; return nil })
+		if err != nil || !strings.Contains(last.Err, executor.ErrNotFound.Error()) {
+			t.Errorf("a task that is not there: %v, %+v", err, last)
+		}
+		if err := c.dispatcher.Exec(t.Context(), "n2", request(id, "x"), next, out); wire.KindOf(err) != wire.Unavailable {
+			t.Errorf("a node that is not there: %v", err)
+		}
+		go func() {
+			after(time.Second)
+			n.disconnect()
+		}()
+		if err := c.dispatcher.Exec(t.Context(), "n1", request(id, "deaf"), next, out); wire.KindOf(err) != wire.Unavailable {
+			t.Errorf("a node that goes away: %v", err)
+		}
+	})
+}

@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/secrets"
+	"github.com/swarmgit/swarmgit/runtime/task"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/template"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// ready is the task as its executor gets it: its templates expanded, its secrets
+// and configs in this node's memory. It waits for a manager that has them.
+func (d *driver) ready(ctx context.Context) (executor.Task, error) {
+	t := d.task
+	refs := refsOf(t.Spec)
+	if len(refs) == 0 && !template.Templated(t.Spec) {
+		return t, nil
+	}
+	where, err := d.crew.where(ctx, t, d.labels)
+	if err != nil {
+		return t, err
+	}
+	if t.Spec, err = template.ExpandSpec(t.Spec, where); err != nil || len(refs) == 0 {
+		return t, err
+	}
+	paths, there := d.crew.files.Find(t.ID)
+	if !there {
+		d.hear(task.Began{})
+		d.hear(task.Progress{Words: "waiting for its secrets and configs from a manager"})
+		contents, err := d.crew.contents(ctx, t, refs, where)
+		if err != nil {
+			return t, err
+		}
+		if paths, err = d.crew.files.Write(t.ID, contents); err != nil {
+			return t, err
+		}
+	}
+	for i, ref := range refs {
+		t.Files = append(t.Files, executor.File{
+			Source: paths[i], Target: ref.Target, UID: ref.UID, GID: ref.GID, Mode: ref.Permissions(),
+		})
+	}
+	return t, nil
+}
+
+// reference is a secret or config of a task.
+type reference struct {
+	kind specs.FileKind
+	specs.FileRef
+}
+
+func refsOf(spec specs.TaskSpec) (refs []reference) {
+	for kind, ref := range spec.FileRefs {
+		refs = append(refs, reference{kind, ref})
+	}
+	return refs
+}
+
+// where is what templates can say of the task.
+func (c *crew) where(ctx context.Context, t executor.Task, labels map[string]string) (w template.Context, err error) {
+	node, err := c.describe(ctx)
+	if err != nil {
+		return w, fmt.Errorf("describe this node: %w", err)
+	}
+	w.Service.ID, w.Service.Name, w.Service.Labels = t.ServiceID, t.ServiceName, template.Labels(t.Stack, labels)
+	w.Node.ID, w.Node.Hostname = c.nodeID, node.Hostname
+	w.Node.Platform.OS, w.Node.Platform.Architecture = node.OS, node.Arch
+	w.Task.ID, w.Task.Name, w.Task.Slot = t.ID, t.Name, c.nodeID
+	if t.Slot != 0 {
+		w.Task.Slot = fmt.Sprint(t.Slot)
+	}
+	return w, nil
+}
+
+// contents are the files of a task, from a manager, with their templates expanded.
+func (c *crew) contents(ctx context.Context, t executor.Task, refs []reference, where template.Context) ([]secrets.File, error) {
+	raw := make([][]byte, len(refs))
+	files := make([]secrets.File, len(refs))
+	for i, ref := range refs {
+		content, err := c.desk.content(ctx, t.ID, ref.Version)
+		if err != nil {
+			return nil, fmt.Errorf("get %s %s: %w", ref.kind, ref.Name, err)
+		}
+		raw[i] = content
+		files[i] = secrets.File{Content: content, UID: ref.UID, GID: ref.GID, Mode: ref.Permissions()}
+	}
+	for i, ref := range refs {
+		if ref.Template == "" {
+			continue
+		}
+		text, err := template.ExpandPayload(string(raw[i]), where, named(t.Spec, refs, raw))
+		if err != nil {
+			return nil, fmt.Errorf("expand the template of %s %s: %w", ref.kind, ref.Name, err)
+		}
+		files[i].Content = []byte(text)
+	}
+	return files, nil
+}
+
+// named are what a payload's functions give: what the task itself has.
+func named(spec specs.TaskSpec, refs []reference, raw [][]byte) template.Files {
+	file := func(kind specs.FileKind) func(string) (string, error) {
+		return func(name string) (string, error) {
+			for i, ref := range refs {
+				if ref.kind == kind && ref.Target == kind.Target(name) {
+					return string(raw[i]), nil
+				}
+			}
+			return "", fmt.Errorf("the service has no %s at %s", kind, kind.Target(name))
+		}
+	}
+	return template.Files{
+		Secret: file(specs.Secret), Config: file(specs.Config),
+		Env: func(name string) (string, error) {
+			for _, entry := range spec.Env {
+				if value, ok := strings.CutPrefix(entry, name+"="); ok {
+					return value, nil
+				}
+			}
+			return "", fmt.Errorf("the service has no variable %s", name)
+		},
+	}
+}
+
+// desk asks the manager of the open session, if there is one, for what is in no
+// assignment.
+type desk struct {
+	mu      sync.Mutex
+	session *session      // nil between two sessions
+	changed chan struct{} // closed and replaced when session changes
+}
+
+func newDesk() *desk { return &desk{changed: make(chan struct{})} }
+
+func (k *desk) set(s *session) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.session = s
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+// now is the open session; it waits for one.
+func (k *desk) now(ctx context.Context) (*session, error) {
+	for {
+		k.mu.Lock()
+		s, changed := k.session, k.changed
+		k.mu.Unlock()
+		if s != nil {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// content is one version of a secret or config of the task. What a manager
+// refuses or cannot answer says nothing about the task: it is asked again.
+func (k *desk) content(ctx context.Context, taskID string, version specs.Hash) ([]byte, error) {
+	s, err := k.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := wire.Content.Call(ctx, s.client, wire.ContentRequest{SessionID: s.SessionID, TaskID: taskID, Version: version})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", cmp.Or(ctx.Err(), executor.ErrTemporary), err)
+	}
+	return reply.Content, nil
+}

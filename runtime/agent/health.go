@@ -1,0 +1,101 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/task"
+)
+
+const (
+	// maxChecking is how many health checks of a node are begun at a time, and
+	// checkBusy how long one counts as begun: starting a command is processor
+	// time, waiting for a mute service is none and holds up nobody.
+	maxChecking = 8
+	checkBusy   = 2 * time.Second
+
+	// checkJitter is the part of its period by which a check comes earlier, so
+	// that tasks that were started together are not checked together.
+	checkJitter = 10
+
+	// maxCheckOutput is how much of a check's output is kept, in bytes: its end.
+	maxCheckOutput = 300
+)
+
+// learnCheck finds out how the task is checked.
+func (d *driver) learnCheck(ctx context.Context) (task.Check, error) {
+	image, err := d.crew.executor.Healthcheck(ctx, d.task.ID)
+	if err != nil {
+		return task.Check{}, err
+	}
+	h := d.task.Spec.Healthcheck.Over(image)
+	if d.test = h.Command(); d.test == nil {
+		return task.Check{}, nil
+	}
+	d.patience = time.Duration(h.Timeout)
+	return task.Check{
+		Interval: time.Duration(h.Interval), Timeout: time.Duration(h.Timeout), Retries: h.Retries,
+		StartPeriod: time.Duration(h.StartPeriod), StartInterval: time.Duration(h.StartInterval),
+	}, nil
+}
+
+// check checks the task once, after about so long. The first check of a task
+// that was there before the daemon comes at any time until then: there are many.
+func (d *driver) check(ctx context.Context, after time.Duration) *doing {
+	early := rand.N(after/checkJitter + 1)
+	if d.stray != nil {
+		early = rand.N(after)
+		d.stray = nil
+	}
+	test, patience := d.test, d.patience // a look may learn others meanwhile
+	return d.begin(ctx, task.Wait, after-early, func(ctx context.Context) task.Event { return d.checkNow(ctx, test, patience) })
+}
+
+// checkNow runs the check, when its turn has come, and kills it when its time is
+// over.
+func (d *driver) checkNow(ctx context.Context, test []string, patience time.Duration) task.Event {
+	var e task.Checked
+	var output tail
+	err := d.inTurnToCheck(ctx, func() (err error) {
+		e.Began = time.Now()
+		limited, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		e.Code, err = d.crew.executor.Exec(limited, d.task.ID, executor.Command{Args: test, Stdout: &output, Stderr: &output})
+		if e.Late = errors.Is(err, context.DeadlineExceeded); e.Late {
+			err = nil
+		}
+		return err
+	})
+	e.Output, e.Failure = output.String(), failure(ctx, err)
+	return e
+}
+
+// inTurnToCheck is inTurn for health checks.
+func (d *driver) inTurnToCheck(ctx context.Context, f func() error) error {
+	select {
+	case d.crew.checking <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	release := sync.OnceFunc(func() { <-d.crew.checking })
+	defer release()
+	defer time.AfterFunc(checkBusy, release).Stop()
+	return f()
+}
+
+// tail keeps the end of what is written to it.
+type tail []byte
+
+func (t *tail) Write(p []byte) (int, error) {
+	n := len(p)
+	p = p[max(0, n-maxCheckOutput):]
+	*t = append((*t)[max(0, len(*t)+len(p)-maxCheckOutput):], p...)
+	return n, nil
+}
+
+func (t *tail) String() string { return strings.TrimSpace(strings.ToValidUTF8(string(*t), "")) }

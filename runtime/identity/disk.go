@@ -30,11 +30,26 @@ const (
 // files is one set.
 type files struct{ key, cert, roots []byte }
 
-// read returns the current set; fs.ErrNotExist says that there is none.
+// read returns the current set; fs.ErrNotExist says that there is none. Another
+// process may write a new one meanwhile.
 func read(dir string) (files, error) {
+	link := filepath.Join(dir, currentLink)
+	set, err := os.Readlink(link)
+	for err == nil {
+		f, readErr := readSet(filepath.Join(dir, set))
+		var now string
+		if now, err = os.Readlink(link); err == nil && now == set {
+			return f, readErr
+		}
+		set = now
+	}
+	return files{}, err
+}
+
+func readSet(set string) (files, error) {
 	var f files
 	for _, part := range f.parts() {
-		data, err := os.ReadFile(filepath.Join(dir, currentLink, part.name))
+		data, err := os.ReadFile(filepath.Join(set, part.name))
 		if err != nil {
 			return f, err
 		}

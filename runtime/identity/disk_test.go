@@ -192,3 +192,36 @@ func TestWhenToRenew(t *testing.T) {
 		}
 	}
 }
+
+// Who reads while another process writes gets one set, whole.
+func TestReadWhileWritten(t *testing.T) {
+	dir := t.TempDir()
+	same := func(text string) files { return files{key: []byte(text), cert: []byte(text), roots: []byte(text)} }
+	if err := same("0").write(dir); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		for i := range 200 {
+			if err := same(fmt.Sprint(i)).write(dir); err != nil {
+				written <- err
+				return
+			}
+		}
+		written <- nil
+	}()
+	for {
+		f, err := read(dir)
+		if err != nil || string(f.key) != string(f.cert) || string(f.key) != string(f.roots) {
+			t.Fatalf("read %s, %s and %s: %v", f.key, f.cert, f.roots, err)
+		}
+		select {
+		case err := <-written:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}

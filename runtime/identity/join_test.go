@@ -178,7 +178,7 @@ func TestRemovedNode(t *testing.T) {
 	c.mustGreet(id)
 	snap := c.store.Snapshot()
 	node, _ := snap.Node(id.Credentials().Self().NodeID)
-	c.write(ca.Removal(snap.Authority(), node, c.now())...)
+	c.write(ca.Removal(snap.Authority(), c.now(), node)...)
 	if _, err := c.greet(id); err == nil || !strings.Contains(err.Error(), "the node was removed") {
 		t.Errorf("a removed node is let in: %v", err)
 	}

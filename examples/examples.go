@@ -9,3 +9,8 @@ import "embed"
 //
 //go:embed demo/stacks
 var Demo embed.FS
+
+// Process is what it pushes where only processes can run.
+//
+//go:embed process/stacks
+var Process embed.FS

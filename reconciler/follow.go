@@ -15,15 +15,16 @@ import (
 )
 
 // Wait tells the progress of a revision, named by its commit or the beginning
-// of it, or of the newest one, until it has ended. A revision that another
-// followed before it was healthy hands over to that one: what runs is its.
+// of it, or of the newest one, until it has ended or awaits approval. A revision
+// that another of its source followed before it was healthy hands over to that
+// one: what runs is its.
 func (m *Manager) Wait(ctx context.Context, rev string, line func(string) error) (specs.Revision, error) {
 	found, err := findRevision(m.store.Snapshot(), rev)
 	if err != nil {
 		return specs.Revision{}, err
 	}
 	for followed := false; ; followed = true { // a followed one has said that it was overtaken
-		if newest, err := findRevision(m.store.Snapshot(), ""); err == nil && overtaken(found, newest) {
+		if newest, ok := newestOf(m.store.Snapshot(), found.Source); ok && overtaken(found, newest) {
 			if !followed {
 				if err := line(fmt.Sprintf("superseded: %s came after %s", git.Short(newest.Commit), git.Short(found.Commit))); err != nil {
 					return found, err
@@ -50,12 +51,15 @@ func overtaken(rev, newest specs.Revision) bool {
 }
 
 // findRevision is the newest revision of a commit whose hash begins with rev;
-// without one, the newest that was not refused.
+// without one, the newest of the cluster's own remote that was not refused, or of
+// all sources if nothing was pushed.
 func findRevision(snap store.Snapshot, rev string) (specs.Revision, error) {
+	if found, ok := newestOf(snap, specs.MainSource); ok && rev == "" {
+		return found, nil
+	}
 	var found specs.Revision
 	for r := range snap.Revisions() {
-		refused := r.Progress.State == specs.RevisionRefused
-		if rev == "" && !refused || rev != "" && strings.HasPrefix(r.Commit, rev) {
+		if rev == "" && r.Progress.State != specs.RevisionRefused || rev != "" && strings.HasPrefix(r.Commit, rev) {
 			found = r
 		}
 	}
@@ -68,6 +72,17 @@ func findRevision(snap store.Snapshot, rev string) (specs.Revision, error) {
 	return found, wire.Errorf(wire.NotFound, "the cluster has seen no commit %s: see \"swarmgit revisions\"", rev)
 }
 
+// newestOf is the newest revision of a source that was not refused.
+func newestOf(snap store.Snapshot, source string) (specs.Revision, bool) {
+	var newest specs.Revision
+	for r := range snap.Revisions() {
+		if r.Source == source && r.Progress.State != specs.RevisionRefused {
+			newest = r
+		}
+	}
+	return newest, newest.ID != ""
+}
+
 // follow tells how a revision's services get on, line by line as that changes,
 // until the revision has ended.
 func (m *Manager) follow(ctx context.Context, id string, line func(string) error) (specs.Revision, error) {
@@ -78,7 +93,7 @@ func (m *Manager) follow(ctx context.Context, id string, line func(string) error
 		if !ok {
 			return rev, wire.Errorf(wire.NotFound, "the revision was forgotten: more than %d came after it", keptRevisions)
 		}
-		now, ended := m.raft.Now(), rev.Progress.State.Ended()
+		now, ended := m.raft.Now(), rev.Progress.State.Ended() || rev.Progress.State == specs.RevisionAwaiting
 		if first && ended { // what runs now says nothing of it
 			return rev, each(verdict(snap, rev, false), line)
 		}
@@ -164,11 +179,15 @@ func serviceProgress(snap store.Snapshot, svc specs.Service, now time.Time) prog
 	return p
 }
 
-// doing is ".2 preparing on n1, pull 41%".
+// doing is ".2 preparing on n1, pull 41%", and of a global service "preparing on
+// n1".
 func doing(snap store.Snapshot, task specs.Task) string {
-	text := fmt.Sprintf(".%s %s", task.SlotID(), task.State())
-	if node, ok := snap.Node(task.Want.Node); ok {
-		text += " on " + node.Seen.Description.Hostname
+	text := task.State().String()
+	if task.SlotNode == "" {
+		text = fmt.Sprintf(".%d %s", task.Slot, text)
+	}
+	if node := cmp.Or(task.Want.Node, task.SlotNode); node != "" {
+		text += " on " + hostname(snap, node)
 	}
 	for _, more := range []string{task.Want.Reason, task.Seen.Message} {
 		if more != "" {
@@ -245,7 +264,9 @@ func verdict(snap store.Snapshot, rev specs.Revision, causeTold bool) []string {
 			"(git says ok because the commit is in; `swarmgit wait` exits 3)",
 		)
 	case specs.RevisionSuperseded:
-		return []string{fmt.Sprintf("superseded: another push came after %s", short)}
+		return []string{fmt.Sprintf("superseded: another commit came after %s", short)}
+	case specs.RevisionAwaiting:
+		return []string{fmt.Sprintf("awaiting approval: %s: %s %s", short, rev.Progress.Reason, short)}
 	}
 	return []string{strings.TrimSpace(fmt.Sprintf("%s: %s %s", rev.Progress.State, short, rev.Progress.Reason))}
 }

@@ -46,7 +46,7 @@ func TestVerdict(t *testing.T) {
 		{specs.RevisionHealthy, "", "healthy: 0000001 after 8.4s"},
 		{specs.RevisionPaused, "shop_web.2 rejected", "  shop_web.2 rejected\npaused: 0000001. Still running: 0 new, 0 old tasks.\nFix it with another push.\n" +
 			"(git says ok because the commit is in; `swarmgit wait` exits 3)"},
-		{specs.RevisionSuperseded, "", "superseded: another push came after 0000001"},
+		{specs.RevisionSuperseded, "", "superseded: another commit came after 0000001"},
 		{specs.RevisionFailed, "shop_web ends again and again", "failed: 0000001 shop_web ends again and again"},
 		{specs.RevisionRefused, "stack.yml:1:2: wrong", "refused: 0000001 stack.yml:1:2: wrong"},
 	} {

@@ -22,33 +22,54 @@ func (m *Manager) loop(ctx context.Context) error {
 	placer := scheduler.New(before)
 	agenda := make(converge.Agenda)
 	var dirty converge.Dirty // kept until it has been looked at and written
+	var rest time.Duration
 	for {
+		if rest > 0 && !sleep(ctx, rest) {
+			return ctx.Err()
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-feed.Wait():
 		case <-m.alarm(agenda.Next()):
 		}
+		began := time.Now()
 		after, touched := feed.Take()
 		dirty.Add(converge.Touches(before, after, touched))
 		dirty.Add(agenda.Due(m.raft.Now()))
 		placer = follow(placer, before, after, touched)
-		before = after
+		before, rest = after, 0
 		if dirty.Empty() {
 			continue
 		}
 		result := converge.Pass(converge.Input{
 			Snapshot: after, Scheduler: placer, Dirty: dirty, Now: m.raft.Now(), NewID: newID,
 		})
+		took := time.Since(began)
+		m.metrics.Pass(took)
+		rest = restAfter(took)
 		for service, err := range result.Refused {
 			m.log.ErrorContext(ctx, "a decision would be refused: this is a bug", "service", service, "err", err)
 		}
-		if err := m.decide(ctx, result.Transactions); err != nil {
+		if err := m.decide(ctx, after, result.Transactions); err != nil {
 			return err
 		}
 		agenda.Note(result)
 		dirty = converge.Dirty{}
 	}
+}
+
+// longestRest is how long the loop lets more come at most.
+const longestRest = 100 * time.Millisecond
+
+// restAfter is how long the loop rests after it has thought for a time, so that it
+// uses a fifth of a processor at most: a pass over thousands of tasks would else
+// follow on each report of one of them. After a short one it goes on at once.
+func restAfter(thought time.Duration) time.Duration {
+	if thought < time.Millisecond {
+		return 0
+	}
+	return min(4*thought, longestRest)
 }
 
 // alarm fires at the time at, and never for the zero time.
@@ -94,11 +115,11 @@ func row[T any](value T, ok bool) *T {
 	return &value
 }
 
-// decide proposes what a pass decided and waits for all of it. A conflict needs
+// decide proposes what a pass over snap decided and waits for all of it. A conflict needs
 // nothing more: whoever came first touched the row, so the next pass looks at
 // it. A full disk is waited out here: what runs goes on, and nothing that was
 // decided is worth more than that.
-func (m *Manager) decide(ctx context.Context, txs []specs.Transaction) error {
+func (m *Manager) decide(ctx context.Context, snap store.Snapshot, txs []specs.Transaction) error {
 	for len(txs) > 0 {
 		errs, err := m.raft.Propose(ctx, txs)
 		switch {
@@ -111,6 +132,11 @@ func (m *Manager) decide(ctx context.Context, txs []specs.Transaction) error {
 			}
 		case err != nil:
 			return err
+		}
+		for i, tx := range txs {
+			if errs[i] == nil {
+				m.metrics.Decided(snap, tx)
+			}
 		}
 		return firstRefusal(errs)
 	}

@@ -81,7 +81,9 @@ func TestADecisionWaitsForTheDisk(t *testing.T) {
 
 		decided := make(chan error, 1)
 		node := specs.Node{ID: "n1"}
-		go func() { decided <- m.decide(ctx, []specs.Transaction{{{Node: specs.Insert("n1", node)}}}) }()
+		go func() {
+			decided <- m.decide(ctx, m.store.Snapshot(), []specs.Transaction{{{Node: specs.Insert("n1", node)}}})
+		}()
 		later(10 * time.Minute)
 		select {
 		case err := <-decided:
@@ -103,7 +105,7 @@ func TestADecisionWaitsForTheDisk(t *testing.T) {
 		later(2 * time.Second)
 		brief, end := context.WithTimeout(ctx, time.Minute)
 		defer end()
-		if err := m.decide(brief, []specs.Transaction{{{Node: specs.Insert("n2", specs.Node{ID: "n2"})}}}); !errors.Is(err, context.DeadlineExceeded) {
+		if err := m.decide(brief, m.store.Snapshot(), []specs.Transaction{{{Node: specs.Insert("n2", specs.Node{ID: "n2"})}}}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the end of the term: %v", err)
 		}
 	})
@@ -115,7 +117,7 @@ func TestAConflictEndsNoTerm(t *testing.T) {
 	bubble(t, false, func(t *testing.T, m *Manager) {
 		stale := specs.Transaction{{Service: specs.Remove[specs.Service]("nothing", 7)}}
 		fresh := specs.Transaction{{Node: specs.Insert("n9", specs.Node{ID: "n9"})}}
-		if err := m.decide(t.Context(), []specs.Transaction{stale, fresh}); err != nil {
+		if err := m.decide(t.Context(), m.store.Snapshot(), []specs.Transaction{stale, fresh}); err != nil {
 			t.Error(err)
 		}
 		if _, written := m.store.Snapshot().Node("n9"); !written {

@@ -20,7 +20,9 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/dispatcher"
 	"github.com/swarmgit/swarmgit/reconciler/git"
+	"github.com/swarmgit/swarmgit/reconciler/images"
 	"github.com/swarmgit/swarmgit/reconciler/logs"
+	"github.com/swarmgit/swarmgit/reconciler/metrics"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/schema"
 	"github.com/swarmgit/swarmgit/specs"
@@ -33,6 +35,7 @@ type Config struct {
 	NodeID  string // of the node on which it runs
 	HTTP    string // address that people reach, "127.0.0.1:2378"
 	Images  api.Images
+	Lookup  images.Lookup // asks registries for digests; nil leaves tags alone
 	Version string
 	Log     *slog.Logger
 
@@ -45,6 +48,9 @@ type Config struct {
 	// Memory is where Raft writes instead of the disk, for tests. Such a manager
 	// has no repository either: pushes reach it by Check, and it serves no Git.
 	Memory *consensus.Memory
+
+	// Wall is the wall clock, for tests; nil is time.Now.
+	Wall func() time.Time
 }
 
 // Dial opens a connection to another manager, for calls in the name of this node.
@@ -62,25 +68,40 @@ type Manager struct {
 	repository *git.Repository // nil with Config.Memory
 	loader     *schema.Loader
 	joiner     *logs.Joiner
+	metrics    *metrics.Metrics
 	tokens     *tokens
+	followers  followers                  // of the outside sources, while this manager leads
+	reading    func(specs.Source) reading // opens one
 	calls      *calls
 	others     func() []git.Peer // the other managers as the repository calls them
 	leading    atomic.Bool
-	format     atomic.Int64  // of entries: the newest that every manager reads; 0 is the oldest
+	format     atomic.Int64 // of entries: the newest that every manager reads; 0 is the oldest
+	opened     time.Time
 	ready      chan struct{} // closed when this manager leads for the first time
 	started    sync.Once
 }
 
 // New opens the manager's data; Close gives it back. Nothing is decided until
-// Run runs.
+// Run runs. ErrRemoved says that it is no part of the cluster any more, here or
+// by Run.
 func New(ctx context.Context, cfg Config) (*Manager, error) {
-	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens(), renewals: newRenewals(), ready: make(chan struct{})}
+	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens(), renewals: newRenewals(), opened: time.Now(), ready: make(chan struct{})}
+	m.metrics = metrics.New(cfg.Version, gauges{m})
 	var err error
 	m.raft, err = consensus.Open(consensus.Config{
 		Dir: filepath.Join(cfg.Dir, "raft"), NodeID: cfg.NodeID, Store: m.store, Bootstrap: cfg.First != nil,
-		Network: cfg.Network, Memory: cfg.Memory, Log: cfg.Log,
-		Format: func() int { return int(m.format.Load()) },
+		Network: cfg.Network, Memory: cfg.Memory, Log: cfg.Log, Wall: cfg.Wall,
+		Format:   func() int { return int(m.format.Load()) },
+		Proposed: m.proposed, Committed: m.metrics.Commit,
+		Room: func(nodeID string) (has, known bool) {
+			trouble, known := m.dispatcher.Trouble(nodeID)
+			return trouble == "", known
+		},
+		MayBegin: func(others []consensus.Member) error { return m.mayBegin(ctx, others) },
 	})
+	if errors.Is(err, ErrRemoved) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster's state in %s: %w", cfg.Dir, err)
 	}
@@ -90,10 +111,10 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 		}
 	}
 	m.dispatcher = dispatcher.New(dispatcher.Config{
-		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log, Managers: m.whereabouts, Renew: m.renewals.of,
+		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log, Managers: m.whereabouts, Renew: m.renewals.of, Content: m.content,
 	})
 	m.authority = m.newAuthority()
-	m.calls, m.others = newCalls(cfg.Dial), m.peers
+	m.calls, m.others, m.reading = newCalls(cfg.Dial), m.peers, m.readOutside
 	if cfg.Credentials != nil {
 		cfg.Credentials.Refuse(m.authority.Refuse)
 	}
@@ -120,6 +141,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return m.lead(ctx) })
 	g.Go(func() error { return m.takePart(ctx) })
+	g.Go(func() error { return m.keepStanding(ctx) })
 	return g.Wait()
 }
 
@@ -159,6 +181,7 @@ func (m *Manager) term(ctx context.Context) error {
 	g.Go(func() error { return m.dispatcher.Run(ctx) })
 	g.Go(func() error { return m.authority.Run(ctx) })
 	g.Go(func() error { return m.roles(ctx) })
+	g.Go(func() error { return m.followSources(ctx) })
 	return g.Wait()
 }
 
@@ -176,7 +199,7 @@ func (m *Manager) RegisterNodes(mux *http.ServeMux) {
 }
 
 // People answers Git and the control API, or has the leader answer. Over HTTP,
-// who serves it asks for tokens: see api.Guard and Authorized.
+// who serves it asks for tokens: see api.Guard and RoleOf.
 func (m *Manager) People() http.Handler { return api.Forward(m.people(), m.leader) }
 
 // people is what this manager answers itself.
@@ -184,6 +207,8 @@ func (m *Manager) people() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(git.Path+"/", &git.Server{Repository: m.repository, Cluster: m, PackLimit: m.packLimit, Log: m.log})
 	mux.HandleFunc("GET /healthz", m.healthz)
+	mux.Handle("GET "+api.MetricsPath, m.metrics.Handler())
+	mux.HandleFunc("POST "+api.WebhookPath+"{name}", m.webhook)
 	m.api().Register(mux)
 	return mux
 }
@@ -195,7 +220,7 @@ func (m *Manager) leader() (api.Leader, bool) {
 	case id == m.cfg.NodeID:
 		return api.Leader{NodeID: id}, true // before its term has begun too: it is about to
 	case addr == "":
-		return api.Leader{}, len(m.members()) < 2 // alone, it is about to lead
+		return api.Leader{Leaderless: m.raft.Leaderless()}, len(m.members()) < 2 // alone, it is about to lead
 	}
 	return api.Leader{
 		NodeID:    id,
@@ -222,22 +247,37 @@ func (m *Manager) succeeded(ctx context.Context, leader string) {
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Authority: authority{m.authority, m.address()}, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }
 
-// readyPatience is how long a person waits for a manager that is starting.
-const readyPatience = 10 * time.Second
+const (
+	// readyPatience is how long a person waits for a manager that is starting.
+	readyPatience = 10 * time.Second
+	// leaderlessPatience is how long after its start a manager, one of several,
+	// hopes for a leader: an election takes a fraction of it.
+	leaderlessPatience = 3 * time.Second
+)
 
 // Ready waits until the store holds what was committed before this manager
 // started: until its first term. One of several managers that nobody leads
 // answers with what it has.
 func (m *Manager) Ready(ctx context.Context) error {
-	select {
-	case <-m.ready:
-		return nil
-	case <-time.After(readyPatience):
-	case <-ctx.Done():
+	patience := time.NewTimer(readyPatience)
+	defer patience.Stop()
+	for waiting := true; waiting; {
+		changed := m.raft.Changed()
+		select {
+		case <-m.ready:
+			return nil
+		case <-m.leaderless():
+			return nil
+		case <-changed:
+		case <-patience.C:
+			waiting = false
+		case <-ctx.Done():
+			waiting = false
+		}
 	}
 	if len(m.members()) > 1 {
 		return nil
@@ -246,6 +286,14 @@ func (m *Manager) Ready(ctx context.Context) error {
 		return wire.Errorf(wire.Unavailable, "the manager does not lead yet: %s", trouble)
 	}
 	return wire.Errorf(wire.Unavailable, "the manager is still reading its data: ask again in a moment, or see the daemon's log")
+}
+
+// leaderless fires when no more is to be hoped for, unless somebody leads.
+func (m *Manager) leaderless() <-chan time.Time {
+	if id, _ := m.raft.Leader(); id != "" || len(m.members()) < 2 {
+		return nil
+	}
+	return time.After(time.Until(m.opened.Add(leaderlessPatience)))
 }
 
 func (m *Manager) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -257,6 +305,9 @@ func (m *Manager) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (m *Manager) packLimit() specs.Bytes { return m.store.Snapshot().Cluster().Spec.PackLimit }
+
+// Now is the time by which the cluster's rules decide.
+func (m *Manager) Now() time.Time { return m.raft.Now() }
 
 // Snapshot is the newest state.
 func (m *Manager) Snapshot() store.Snapshot { return m.store.Snapshot() }
@@ -271,10 +322,19 @@ func (m *Manager) Leader() string {
 	return id
 }
 
+// Leaderless is how long nobody has been known to lead.
+func (m *Manager) Leaderless() time.Duration { return m.raft.Leaderless() }
+
 // Heard reports whether the leader knows how the node is.
 func (m *Manager) Heard(nodeID string) bool { return m.dispatcher.Heard(nodeID) }
 
-// DiskTrouble says why nothing can be written, "" when it can.
+// Trouble is what a node says that the operator should know of it.
+func (m *Manager) Trouble(nodeID string) string {
+	trouble, _ := m.dispatcher.Trouble(nodeID)
+	return trouble
+}
+
+// DiskTrouble says why nothing can be written here, "" when it can.
 func (m *Manager) DiskTrouble() string {
 	if err := m.raft.DiskTrouble(); err != nil {
 		return err.Error()
@@ -298,12 +358,19 @@ func (m *Manager) Logs(ctx context.Context, pick func(store.Snapshot) []specs.Ta
 	return m.joiner.Join(ctx, pick(m.store.Snapshot()), wanted, deliver)
 }
 
-// newID draws the ID of a new object.
-func newID() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails, by its contract
-	return specs.ID(random)
+// Exec runs a command in a task, on the task's node.
+func (m *Manager) Exec(ctx context.Context, task specs.Task, c wire.ExecCommand, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
+	who := "the daemon's socket"
+	if peer, known := wire.Peer(ctx); known {
+		who = "manager " + peer.NodeID
+	}
+	m.cfg.Log.InfoContext(ctx, "a command is run in a task", "task", task.ID, "name", task.Name(), "node", task.Want.Node,
+		"command", c.Args, "user", c.User, "by", who)
+	return m.dispatcher.Exec(ctx, task.Want.Node, wire.ExecRequest{TaskID: task.ID, Command: c}, in, out)
 }
+
+// newID draws the ID of a new object.
+func newID() string { return specs.NewID(rand.Reader) }
 
 // clusterKey draws the key under which secret values are hashed for display.
 func clusterKey() []byte {

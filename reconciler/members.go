@@ -70,15 +70,17 @@ func (m *Manager) step(ctx context.Context) (reply wire.JoinManagersReply, err e
 		reply.Voter, err = m.raft.Join(ctx, me)
 		return reply, err
 	}
-	var errs []error
-	for _, addr := range m.leaders(at) {
-		reply, err := m.stepAt(ctx, addr, wire.JoinManagersRequest{
+	ask := func(ctx context.Context, addr string) (wire.JoinManagersReply, error) {
+		return m.stepAt(ctx, addr, wire.JoinManagersRequest{
 			Address: me.Address, Applied: me.Applied, Fresh: me.Fresh, Format: me.Format,
 		})
-		if err == nil {
-			return reply, nil
+	}
+	var errs []error
+	for _, asked := range wire.Race(ctx, m.leaders(at), ask, func(wire.JoinManagersReply) {}) {
+		if asked.Err == nil {
+			return asked.Answer, nil
 		}
-		errs = append(errs, fmt.Errorf("ask %s: %w", addr, err))
+		errs = append(errs, fmt.Errorf("ask %s: %w", asked.Addr, asked.Err))
 	}
 	return reply, errors.Join(errs...) // nil while nobody is known: this manager may lead itself
 }
@@ -241,8 +243,10 @@ func (m *Manager) address() string {
 }
 
 // hostname is what people call a node.
-func (m *Manager) hostname(nodeID string) string {
-	node, _ := m.store.Snapshot().Node(nodeID)
+func (m *Manager) hostname(nodeID string) string { return hostname(m.store.Snapshot(), nodeID) }
+
+func hostname(snap store.Snapshot, nodeID string) string {
+	node, _ := snap.Node(nodeID)
 	return cmp.Or(node.Seen.Description.Hostname, nodeID)
 }
 

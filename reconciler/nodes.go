@@ -39,15 +39,23 @@ func (m *Manager) Watch() (store.Snapshot, <-chan struct{}) { return m.store.Wat
 // Propose writes one transaction for a person.
 func (m *Manager) Propose(ctx context.Context, tx specs.Transaction) error {
 	errs, err := m.raft.Propose(ctx, []specs.Transaction{tx})
+	if err == nil {
+		return errs[0]
+	}
+	return inWords(err)
+}
+
+// inWords says what an error of a proposal means to a person.
+func inWords(err error) error {
 	switch {
+	case err == nil || wire.KindOf(err) != wire.Internal:
+		return err
 	case errors.Is(err, consensus.ErrOutcomeUnknown):
-		return wire.Errorf(wire.OutcomeUnknown, "outcome not known: see \"swarmgit node ls\"; asking again is safe: %w", err)
+		return wire.Errorf(wire.OutcomeUnknown, "outcome not known: see \"swarmgit status\"; asking again is safe: %w", err)
 	case errors.Is(err, consensus.ErrNotLeader):
 		return wire.Errorf(wire.NotLeader, "no manager leads right now: nothing was changed: try again in a moment")
-	case err != nil:
-		return wire.Errorf(wire.Unavailable, "nothing was changed: %w", err)
 	}
-	return errs[0]
+	return wire.Errorf(wire.Unavailable, "nothing was changed: %w", err)
 }
 
 // left answers a worker that leaves the cluster: it is forgotten at once.
@@ -79,5 +87,5 @@ func (m *Manager) left(ctx context.Context, _ wire.LeaveRequest) (wire.LeaveRepl
 
 // Forget removes a node as it was at its SpecVersion, and refuses it from now on.
 func (m *Manager) Forget(ctx context.Context, node specs.Node) error {
-	return m.Propose(ctx, ca.Removal(m.store.Snapshot().Authority(), node, m.raft.Now()))
+	return m.Propose(ctx, ca.Removal(m.store.Snapshot().Authority(), m.raft.Now(), node))
 }

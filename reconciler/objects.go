@@ -3,7 +3,6 @@ package reconciler
 import (
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/git"
@@ -59,17 +58,3 @@ func (m *Manager) keepRepository(ctx context.Context) error {
 		}
 	}
 }
-
-// replicate has the push's objects stored by a majority of the managers.
-func (p *push) replicate(ctx context.Context) error {
-	if p.New == "" || p.m.repository == nil {
-		return nil
-	}
-	have := slices.Compact(slices.Sorted(maps.Values(p.m.Refs())))
-	var err error
-	p.copies, err = p.m.repository.Replicate(ctx, p.m.others(), p.New, have)
-	return err
-}
-
-// Copies counts the managers that have the push's objects.
-func (p *push) Copies() git.Copies { return p.copies }

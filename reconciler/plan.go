@@ -6,19 +6,25 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/git"
+	"github.com/swarmgit/swarmgit/reconciler/images"
 	"github.com/swarmgit/swarmgit/reconciler/planner"
+	"github.com/swarmgit/swarmgit/reconciler/secrets"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/schema"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// planRequest is what a plan is made of, whoever asks: a push or a person.
+// planRequest is what a plan is made of, whoever asks: a commit that arrives or a
+// person.
 type planRequest struct {
+	source        specs.Source
 	loaded        schema.Result
 	revision      string // the commit; empty for a working tree
 	title         string
@@ -26,21 +32,36 @@ type planRequest struct {
 	allowRemoval  bool
 }
 
-// propose plans a loaded tree of the cluster's own remote over the present
-// cluster, and returns the changes that the plan is about.
+// propose plans a loaded tree of a source over the present cluster, and returns the changes that the plan is about.
 func (m *Manager) propose(_ context.Context, snap store.Snapshot, req planRequest) (planner.Plan, specs.Transaction) {
+	defer func(began time.Time) { m.metrics.Plan(time.Since(began)) }(time.Now())
 	warnings := req.loaded.Warnings
 	for _, problem := range req.loaded.Problems {
 		if problem.Partial {
 			warnings = append(warnings[:len(warnings):len(warnings)], problem)
 		}
 	}
+	wanted, unknown := secrets.Resolve(snap, req.loaded.Stacks)
 	return planner.Propose(planner.Input{
-		Present: snap, Source: specs.MainSource, Wanted: req.loaded.Stacks, Now: m.raft.Now(),
-		Mistakes: req.loaded.Refusals(true), Warnings: warnings, NewID: newID,
-		Revision: req.revision, Base: commitOf(snap), Title: req.title,
-		AllowRemoval: req.allowRemoval, AcceptPartial: req.acceptPartial,
+		Present: snap, Source: req.source.Name, Wanted: wanted, Now: m.raft.Now(),
+		Mistakes: append(slices.Clone(req.loaded.Refusals(true)), unknown...), Warnings: warnings, NewID: newID,
+		Revision: req.revision, Base: commitOf(snap, req.source), Title: req.title,
+		AllowRemoval: req.allowRemoval, AcceptPartial: req.acceptPartial, Approval: req.source.Outside(),
 	})
+}
+
+// load reads a tree, and has its images' tags resolved as a present cluster has
+// them, or as their registries say.
+func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, opt schema.Options) schema.Result {
+	loaded := m.loader.Load(ctx, tree, opt)
+	if len(loaded.Refusals(true)) > 0 {
+		return loaded
+	}
+	pinned := images.Pin(ctx, present, loaded.Stacks, m.cfg.Lookup)
+	loaded.Stacks = pinned.Stacks
+	loaded.Warnings = slices.Concat(loaded.Warnings, pinned.Warnings)
+	loaded.Problems = slices.Concat(loaded.Problems, pinned.Problems)
+	return loaded
 }
 
 // Plan says what a working tree or a commit would do. Mistakes in the files are
@@ -51,10 +72,11 @@ func (m *Manager) Plan(ctx context.Context, req api.PlanRequest) (planner.Plan, 
 	if err != nil {
 		return planner.Plan{}, err
 	}
-	asked.loaded = m.loader.Load(ctx, tree, schema.Options{})
+	asked.source = mainSource(snap)
+	asked.loaded = m.load(ctx, snap, tree, schema.Options{})
 	asked.acceptPartial, asked.allowRemoval = req.AcceptPartial, req.AllowRemoval
-	plan, _ := m.propose(ctx, snap, asked)
-	if problems := refusals(plan, asked.loaded, req.AcceptPartial); len(problems) > 0 {
+	plan, tx := m.propose(ctx, snap, asked)
+	if problems := refusals(plan, tx, asked.loaded, req.AcceptPartial); len(problems) > 0 {
 		plan.Refusals, plan.Verdict = problems, planner.Refused
 	}
 	return plan, nil
@@ -69,7 +91,7 @@ func (m *Manager) planned(ctx context.Context, snap store.Snapshot, req api.Plan
 	if err != nil {
 		return nil, planRequest{}, wire.Errorf(wire.InvalidArgument, "read the working tree: %w", err)
 	}
-	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, commitOf(snap))}, nil
+	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, commitOf(snap, mainSource(snap)))}, nil
 }
 
 // workingTreeTitle says how far a working tree is from what the cluster is at.
@@ -110,7 +132,7 @@ func (m *Manager) plannedRevision(ctx context.Context, snap store.Snapshot, rev 
 	if err != nil {
 		return nil, planRequest{}, wire.Errorf(wire.NotFound, "plan %s: %w", rev, err)
 	}
-	at := commitOf(snap)
+	at := commitOf(snap, mainSource(snap))
 	if ranged {
 		from, err := m.repository.Resolve(ctx, base)
 		if err != nil {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/git"
@@ -15,11 +17,14 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// Refs is what the store says of the cluster's own remote.
+// Refs is what the store says of the cluster's own remote, and where its outside
+// sources are.
 func (m *Manager) Refs() map[string]string {
 	refs := make(map[string]string)
 	for ref := range m.store.Snapshot().Refs() {
-		refs[ref.Name] = ref.Commit
+		if ref.Commit != "" {
+			refs[ref.Name] = ref.Commit
+		}
 	}
 	return refs
 }
@@ -27,44 +32,50 @@ func (m *Manager) Refs() map[string]string {
 // push is one push between its check and its end.
 type push struct {
 	git.Push
-	m      *Manager
-	loaded schema.Result
-	rev    specs.Revision // that Commit wrote
-	copies git.Copies     // that Commit made of the objects
+	arrival
+	began   time.Time
+	planned planner.Plan // by Check
 }
 
 // Check loads and plans the pushed tree and says so. Nothing is changed, but
 // that a refused commit of the followed branch is remembered as a revision.
 func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Checked, error) {
-	checked := &push{Push: p, m: m}
+	checked := &push{Push: p, arrival: m.arrivalOf(p), began: time.Now()}
 	if p.New == "" || p.Again() {
 		return checked, nil
 	}
 	if m.Leader() != m.cfg.NodeID {
 		return nil, errors.New("no manager leads right now: push again in a moment")
 	}
-	checked.loaded = m.loader.Load(ctx, p.Files, schema.Options{})
-	plan, tx := m.propose(ctx, m.store.Snapshot(), planRequest{
-		loaded: checked.loaded, revision: p.New, title: checked.title(),
-		acceptPartial: p.Has(git.OptionAcceptPartial), allowRemoval: p.Has(git.OptionAllowRemoval),
-	})
-	if problems := refusals(plan, checked.loaded, p.Has(git.OptionAcceptPartial)); len(problems) > 0 {
+	checked.load(ctx, p.Files)
+	plan, tx, problems := checked.plan(ctx, checked.title())
+	if len(problems) > 0 {
+		m.metrics.Push("refused", time.Since(checked.began))
 		checked.remember(ctx, problems)
 		return nil, checked.refuse(out, problems)
 	}
 	fmt.Fprintf(out, "%s, %d changed\n\n", plural(len(checked.loaded.Stacks), "stack"), len(stacksOf(tx)))
+	checked.planned = plan
 	if err := plan.Text(out, planner.TextOptions{Width: git.Width}); err != nil {
 		return nil, err
 	}
 	return checked, nil
 }
 
+// arrivalOf is a push to the cluster's own remote as a commit that arrives.
+func (m *Manager) arrivalOf(p git.Push) arrival {
+	return arrival{
+		m: m, source: mainSource(m.store.Snapshot()), old: p.Old, commit: p.Commit,
+		acceptPartial: p.Has(git.OptionAcceptPartial), allowRemoval: p.Has(git.OptionAllowRemoval),
+	}
+}
+
 // title follows the word Plan.
 func (p *push) title() string {
-	at := commitOf(p.m.store.Snapshot())
+	at := commitOf(p.m.store.Snapshot(), p.source)
 	switch {
 	case !p.Followed && at != "":
-		return fmt.Sprintf("of %s over %s %s", p.Branch(), p.m.followed(), git.Short(at))
+		return fmt.Sprintf("of %s over %s %s", p.Branch(), p.source.Branch, git.Short(at))
 	case !p.Followed:
 		return "of " + p.Branch()
 	case at != "":
@@ -75,11 +86,11 @@ func (p *push) title() string {
 
 // refusals are the reasons why a commit cannot be taken: mistakes in its files,
 // else what the plan refuses. Only mistakes can be listed while there are some.
-func refusals(plan planner.Plan, loaded schema.Result, acceptPartial bool) []specs.Problem {
+func refusals(plan planner.Plan, tx specs.Transaction, loaded schema.Result, acceptPartial bool) []specs.Problem {
 	if problems := loaded.Refusals(acceptPartial); len(problems) > 0 {
 		return problems
 	}
-	return plan.Refusals
+	return slices.Concat(plan.Refusals, tooMuch(tx))
 }
 
 func (p *push) refuse(out io.Writer, problems []specs.Problem) error {
@@ -97,108 +108,72 @@ func (p *push) refuse(out io.Writer, problems []specs.Problem) error {
 	return errors.New(plural(len(problems), "problem"))
 }
 
-// remember writes a refused commit of the followed branch down, so that
-// "swarmgit revisions" shows it. A refusal stands whether or not that works.
+// remember writes a refused commit of the followed branch down. A refusal stands
+// whether or not that works.
 func (p *push) remember(ctx context.Context, problems []specs.Problem) {
 	if !p.Followed {
 		return
 	}
-	snap := p.m.store.Snapshot()
-	rev := p.revision(snap)
-	rev.Problems, rev.Warnings = problems, p.loaded.Warnings
-	rev.Progress = specs.RevisionProgress{State: specs.RevisionRefused, Since: rev.Created, Reason: problems[0].String()}
-	tx := append(specs.Transaction{{Revision: specs.Insert(rev.ID, rev)}}, prune(snap)...)
-	if _, err := p.m.raft.Propose(ctx, []specs.Transaction{tx}); err != nil {
+	if err := p.arrival.remember(ctx, specs.RevisionRefused, problems); err != nil {
 		p.m.log.WarnContext(ctx, "a refused revision was not written down", "commit", p.New, "err", err)
 	}
 }
 
-// revision is the row of the pushed commit, without what became of it.
-func (p *push) revision(snap store.Snapshot) specs.Revision {
-	return specs.Revision{
-		ID: nextRevisionID(snap, p.New), Source: specs.MainSource, Commit: p.New,
-		Author: p.Push.Commit.Author, Subject: p.Push.Commit.Subject, Created: p.m.raft.Now(),
-		Stacks: len(p.loaded.Stacks),
-	}
-}
-
-// commitAttempts is how often Commit looks again after a conflict that was not
-// about the ref: a decision about one of its services came first.
-const commitAttempts = 5
-
 // Commit has the objects stored by a majority of the managers. Then it makes the
 // push true in one transaction: the ref, the revision and the services.
 func (p *push) Commit(ctx context.Context) error {
+	err := p.commit(ctx)
+	result := "committed"
+	if err != nil {
+		result = "failed"
+	}
+	p.m.metrics.Push(result, time.Since(p.began))
+	return err
+}
+
+func (p *push) commit(ctx context.Context) error {
 	if err := p.replicate(ctx); err != nil || p.Again() {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for range commitAttempts {
-		snap := p.m.store.Snapshot()
-		tx, err := p.transaction(snap)
-		if err != nil {
-			return err
-		}
-		errs, err := p.m.raft.Propose(ctx, []specs.Transaction{tx})
-		switch {
-		case errors.Is(err, consensus.ErrOutcomeUnknown):
-			return p.lookUp(ctx)
-		case err != nil:
-			return err
-		case errs[0] == nil:
-			return nil
-		case !errors.Is(errs[0], store.ErrConflict):
-			return errs[0]
-		}
+	err := p.m.change(ctx, p.transaction)
+	if errors.Is(err, consensus.ErrOutcomeUnknown) {
+		return p.lookUp(ctx)
 	}
-	return fmt.Errorf("the cluster changed under the push %d times: push again", commitAttempts)
+	if errors.Is(err, consensus.ErrDiskFull) {
+		return fmt.Errorf("nothing has moved: manager %s: %w", p.m.hostname(p.m.cfg.NodeID), err)
+	}
+	return err
 }
+
+// lookUp asks the store whether a proposal was taken whose outcome is not known.
+func (p *push) lookUp(ctx context.Context) error {
+	if p.m.arrived(ctx, p.Ref, p.New) != nil {
+		return fmt.Errorf("%w: unknown whether %s moved: git fetch", git.ErrOutcomeUnknown, p.Branch())
+	}
+	return nil
+}
+
+// Copies counts the managers that have the push's objects.
+func (p *push) Copies() git.Copies { return p.copies }
 
 // transaction is all that the push changes, as the cluster is in snap.
 func (p *push) transaction(snap store.Snapshot) (specs.Transaction, error) {
 	ref, _ := snap.Ref(p.Ref)
+	ref.Name = p.Ref
 	if ref.Commit != p.Old && ref.Commit == "" {
 		return nil, fmt.Errorf("%w: %s was deleted meanwhile: git fetch, then push again", git.ErrConflict, p.Branch())
 	}
 	if ref.Commit != p.Old {
 		return nil, fmt.Errorf("%w: %s is at %s: git fetch, then push again", git.ErrConflict, p.Branch(), git.Short(ref.Commit))
 	}
-	if p.New == "" {
-		return specs.Transaction{{Ref: specs.Remove[specs.Ref](p.Ref, ref.Version)}}, nil
+	switch {
+	case p.New == "":
+		return append(specs.Transaction{{Ref: specs.Remove[specs.Ref](p.Ref, ref.Version)}}, p.reviewed(snap)...), nil
+	case !p.Followed:
+		tx := specs.Transaction{{Ref: specs.Set(p.Ref, ref.Version, specs.Ref{Name: p.Ref, Commit: p.New})}}
+		return append(tx, p.reviewed(snap)...), nil
 	}
-	tx := specs.Transaction{{Ref: specs.Set(p.Ref, ref.Version, specs.Ref{Name: p.Ref, Commit: p.New})}}
-	if !p.Followed {
-		return tx, nil
-	}
-	changes, refused := planner.Changes(snap, specs.MainSource, p.New, p.loaded.Stacks, newID, p.m.raft.Now())
-	if len(refused) > 0 {
-		return nil, errors.New(refused[0].String())
-	}
-	p.rev = p.revision(snap)
-	p.rev.Changed, p.rev.Warnings = stacksOf(changes), p.loaded.Warnings
-	p.rev.Progress = specs.RevisionProgress{State: specs.RevisionRollingOut, Since: p.rev.Created}
-	tx = append(tx, changes...)
-	tx = append(tx, specs.Change{Revision: specs.Insert(p.rev.ID, p.rev)})
-	return append(tx, prune(snap)...), nil
-}
-
-// lookUp waits for the store to say whether a proposal was taken whose outcome
-// is not known.
-func (p *push) lookUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		snap, changed := p.m.store.Watch()
-		if ref, _ := snap.Ref(p.Ref); ref.Commit == p.New {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("%w: unknown whether %s moved: git fetch", git.ErrOutcomeUnknown, p.Branch())
-		}
-	}
+	return p.settle(snap, ref)
 }
 
 // Follow tells what becomes of the push until that is clear, or the client went
@@ -221,23 +196,24 @@ func (p *push) Follow(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// keptRevisions is how many revisions the cluster remembers.
+// keptRevisions is how many revisions the cluster remembers of each source.
 const keptRevisions = 200
 
-// prune forgets the oldest revisions, but none that is under way and not the one
-// that the cluster is at: any number of refused pushes may have come after it.
+// prune forgets the oldest revisions, but none that is under way and none that a
+// source is at: any number of refused ones may have come after it.
 func prune(snap store.Snapshot) specs.Transaction {
-	count, at := 0, commitOf(snap)
-	for range snap.Revisions() {
-		count++
+	count, at := make(map[string]int), make(map[string]string)
+	for rev := range snap.Revisions() {
+		count[rev.Source]++
+	}
+	for source := range snap.Sources() {
+		at[source.Name] = commitOf(snap, source)
 	}
 	var tx specs.Transaction
 	for rev := range snap.Revisions() {
-		if count-len(tx) < keptRevisions {
-			break
-		}
-		if rev.Progress.State.Ended() && rev.Commit != at {
+		if count[rev.Source] >= keptRevisions && rev.Progress.State.Ended() && rev.Commit != at[rev.Source] {
 			tx = append(tx, specs.Change{Revision: specs.Remove[specs.Revision](rev.ID, rev.ProgressVersion)})
+			count[rev.Source]--
 		}
 	}
 	return tx
@@ -265,15 +241,14 @@ func stacksOf(tx specs.Transaction) []string {
 	return names
 }
 
-// followed is the branch that the cluster follows.
-func (m *Manager) followed() string {
-	source, _ := m.store.Snapshot().Source(specs.MainSource)
-	return source.Branch
+// mainSource is the cluster's own remote.
+func mainSource(snap store.Snapshot) specs.Source {
+	source, _ := snap.Source(specs.MainSource)
+	return source
 }
 
-// commitOf is the commit that the cluster is at, "" before the first push.
-func commitOf(snap store.Snapshot) string {
-	source, _ := snap.Source(specs.MainSource)
-	ref, _ := snap.Ref("refs/heads/" + source.Branch)
+// commitOf is the commit that the cluster is at of a source, "" before the first.
+func commitOf(snap store.Snapshot, source specs.Source) string {
+	ref, _ := snap.Ref(source.Ref())
 	return ref.Commit
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/git"
+	"github.com/swarmgit/swarmgit/reconciler/planner"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -81,9 +83,47 @@ func TestAnotherBranchIsKeptAndChangesNothing(t *testing.T) {
 				t.Errorf("it is a revision: %+v", rev)
 			}
 		}
-		gone := git.Push{Ref: "refs/heads/review", Old: commit(2)}
+		kept, _ := m.store.Snapshot().Review("review")
+		if kept.Commit != commit(2) || kept.Base != commit(1) || kept.Subject != "push 2" || kept.Verdict != string(planner.NeedsAttention) ||
+			!strings.Contains(string(kept.Plan), "shop_web") {
+			t.Errorf("its plan is kept as %+v: %s", kept, kept.Plan)
+		}
+		again := pushOf(2, 3, tree(shop))
+		again.Ref, again.Followed = "refs/heads/review", false
+		if _, err := m.pushed(t, again); err != nil {
+			t.Error(err)
+		}
+		if kept, _ := m.store.Snapshot().Review("review"); kept.Commit != commit(3) || kept.Verdict != string(planner.NoChanges) {
+			t.Errorf("its next plan is kept as %+v", kept)
+		}
+		gone := git.Push{Ref: "refs/heads/review", Old: commit(3)}
 		if _, err := m.pushed(t, gone); err != nil || len(m.Refs()) != 1 {
 			t.Errorf("deletion: %v, refs %v", err, m.Refs())
+		}
+		if kept, there := m.store.Snapshot().Review("review"); there {
+			t.Errorf("the plan of a deleted branch: %+v", kept)
+		}
+	})
+}
+
+func TestReviewsAreNotKeptWithoutEnd(t *testing.T) {
+	bubble(t, false, func(t *testing.T, m *Manager) {
+		for i := range keptReviews + 3 {
+			p := pushOf(0, i+1, tree(shop))
+			p.Ref, p.Followed = fmt.Sprintf("refs/heads/review/%d", i), false
+			if _, err := m.pushed(t, p); err != nil {
+				t.Fatal(err)
+			}
+			later(time.Second)
+		}
+		count := 0
+		for range m.store.Snapshot().Reviews() {
+			count++
+		}
+		_, first := m.store.Snapshot().Review("review/2")
+		_, second := m.store.Snapshot().Review("review/3")
+		if count != keptReviews || first || !second {
+			t.Errorf("%d are kept; the third: %v, the fourth: %v", count, first, second)
 		}
 	})
 }
@@ -134,7 +174,7 @@ func TestARefusedReviewIsNotRemembered(t *testing.T) {
 }
 
 func TestWhatIsNotBuiltYetCanBeAccepted(t *testing.T) {
-	partial := shop + "    healthcheck:\n      test: [CMD, \"true\"]\n"
+	partial := shop + "    dns: 1.1.1.1\n"
 	bubble(t, false, func(t *testing.T, m *Manager) {
 		said, err := m.pushed(t, pushOf(0, 1, tree(partial)))
 		if err == nil || !strings.Contains(said, "git push -o accept-partial") {
@@ -198,7 +238,7 @@ func TestNobodyLeads(t *testing.T) {
 // The lookup after an unknown outcome believes the store, whenever it says so.
 func TestLookUp(t *testing.T) {
 	bubble(t, false, func(t *testing.T, m *Manager) {
-		p := &push{Push: pushOf(0, 1, tree(shop)), m: m}
+		p := &push{Push: pushOf(0, 1, tree(shop)), arrival: arrival{m: m}}
 		ended := make(chan error, 1)
 		go func() { ended <- p.lookUp(t.Context()) }()
 		later(patience / 2)
@@ -206,7 +246,7 @@ func TestLookUp(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("it was taken after all: %v", err)
 		}
-		other := &push{Push: pushOf(1, 2, tree(shop)), m: m}
+		other := &push{Push: pushOf(1, 2, tree(shop)), arrival: arrival{m: m}}
 		began := m.raft.Now()
 		err := other.lookUp(t.Context())
 		if took := m.raft.Now().Sub(began); took != patience || !errors.Is(err, git.ErrOutcomeUnknown) ||
@@ -335,7 +375,7 @@ func TestWaitFollowsTheOneThatOvertook(t *testing.T) {
 		m.progress(t, specs.RevisionSuperseded, "")
 		got := <-ended
 		if got.err != nil || got.rev.ID != "r2" || !strings.Contains(strings.Join(lines, "\n"),
-			"superseded: another push came after 0000001\nhealthy: 0000002 after 0.0s") {
+			"superseded: another commit came after 0000001\nhealthy: 0000002 after 0.0s") {
 			t.Errorf("%s, %v:\n%s", got.rev.ID, got.err, strings.Join(lines, "\n"))
 		}
 	})

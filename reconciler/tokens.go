@@ -3,19 +3,11 @@ package reconciler
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/git"
-	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -43,7 +35,7 @@ func (t *tokens) mint(now time.Time) string {
 			delete(t.until, hash)
 		}
 	}
-	t.until[hashToken(token)] = now.Add(passLifetime)
+	t.until[specs.HashAccess(token)] = now.Add(passLifetime)
 	return token
 }
 
@@ -54,54 +46,25 @@ func (t *tokens) knows(hash specs.Hash, now time.Time) bool {
 	return ok && now.Before(until)
 }
 
-func hashToken(token string) specs.Hash {
-	sum := sha256.Sum256([]byte(token))
-	return specs.Hash(hex.EncodeToString(sum[:]))
-}
-
-// Authorized reports whether the token opens the port that people use. It
-// compares hashes, so that its time tells nothing of the token.
-func (m *Manager) Authorized(token string) bool {
+// RoleOf is what the holder of the token may do at the port that people use, ""
+// for nothing. Every manager knows it from its own copy of the store.
+func (m *Manager) RoleOf(token string) specs.AccessRole {
 	if token == "" {
-		return false
+		return ""
 	}
-	hash := hashToken(token)
-	if m.tokens.knows(hash, m.raft.Now()) {
-		return true
+	hash, now := specs.HashAccess(token), m.raft.Now()
+	if m.tokens.knows(hash, now) {
+		return specs.Admin
 	}
 	for _, lasting := range m.store.Snapshot().Cluster().Spec.Tokens {
-		if subtle.ConstantTimeCompare([]byte(lasting), []byte(hash)) == 1 {
-			return true
+		if lasting.Opens(hash, now) {
+			return lasting.Role
 		}
 	}
-	return false
+	return ""
 }
 
-// GitURL is the address of the cluster's remote, with a new lasting token in it
-// if one is wanted, else with a short-lived one beside it.
-func (m *Manager) GitURL(ctx context.Context, withToken bool) (api.GitURLReply, error) {
-	if !withToken {
-		return api.GitURLReply{URL: "http://" + m.cfg.HTTP + git.Path, Token: m.tokens.mint(m.raft.Now())}, nil
-	}
-	token := "swarmgit-" + strings.ToLower(rand.Text())
-	if err := m.keepToken(ctx, hashToken(token)); err != nil {
-		return api.GitURLReply{}, fmt.Errorf("make a token: %w", err)
-	}
-	return api.GitURLReply{URL: "http://swarmgit:" + token + "@" + m.cfg.HTTP + git.Path, Token: token}, nil
-}
-
-// keepToken writes a lasting token down. It looks again when somebody else
-// changed the cluster's row at the same time.
-func (m *Manager) keepToken(ctx context.Context, hash specs.Hash) error {
-	for {
-		cluster := m.store.Snapshot().Cluster()
-		cluster.Spec.Tokens = append(slices.Clone(cluster.Spec.Tokens), hash)
-		errs, err := m.raft.Propose(ctx, []specs.Transaction{{{Cluster: &cluster}}})
-		if err == nil {
-			err = errs[0]
-		}
-		if !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
+// GitURL is the address of the cluster's remote, and a short-lived token for it.
+func (m *Manager) GitURL(context.Context) (api.GitURLReply, error) {
+	return api.GitURLReply{URL: "http://" + m.cfg.HTTP + git.Path, Token: m.tokens.mint(m.raft.Now())}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,7 @@ type nodeConfig struct {
 	advertise  string // where others reach that port; empty is found out
 	http       string // address for people; its port may be 0
 	socket     string
+	executor   string // "auto", "containerd" or "process"; empty is auto
 	containerd string // "managed" or a socket
 	labels     map[string]string
 	begin      beginning // of a node that is none yet
@@ -52,7 +54,8 @@ type node struct {
 	changed  chan struct{} // readable when the role may have changed
 	renewed  chan struct{} // readable when the certificate has
 	leaving  leaving
-	settled  chan struct{} // closed once the node is what it is to be for the first time
+	settled  chan struct{}          // closed once the node is what it is to be for the first time
+	expelled atomic.Pointer[string] // what a manager that was removed says to people; nil is none
 
 	mu      sync.RWMutex
 	manager *manager // nil while the node is a worker only
@@ -99,8 +102,8 @@ func (n *node) openWorker(ctx context.Context) error {
 		return err
 	}
 	n.agent = agent.New(agent.Config{
-		NodeID: n.id(), Dir: n.path("agent"), Executor: n.engine, Logs: n.logs, Log: n.cfg.log,
-		Dial: n.dial, Managers: n.cfg.begin.join, Local: n.ownManagers, Told: n.told, Renewed: n.renewed, Describe: n.describe,
+		NodeID: n.id(), Dir: n.path("agent"), Executor: n.engine, Files: secretsDir(n.cfg.dataDir), Logs: n.logs, Log: n.cfg.log,
+		Dial: n.dial, Managers: n.cfg.begin.join, Local: n.ownManagers, Told: n.told, Trouble: n.trouble, Renewed: n.renewed, Describe: n.describe,
 	})
 	return nil
 }
@@ -119,14 +122,14 @@ func (n *node) describe(ctx context.Context) (specs.NodeDescription, error) {
 	return d, err
 }
 
-// dial returns a client of the manager at addr.
-func (n *node) dial(_ context.Context, addr string) (*wire.Client, error) {
-	return n.identity.Credentials().Client(addr), nil
+// dial connects to the manager at addr.
+func (n *node) dial(ctx context.Context, addr string) (net.Conn, error) {
+	return n.identity.Credentials().Dial(ctx, addr, wire.Calls)
 }
 
 // connect returns a client of a manager, the leader if it is known. A leader asks
 // itself, within the process: its own certificate may have run out.
-func (n *node) connect(ctx context.Context) (*wire.Client, error) {
+func (n *node) connect(context.Context) (*wire.Client, error) {
 	if m := n.managing(); m != nil && m.Leader() == n.id() {
 		return wire.NewClient(m.pipe.AsNode(n.identity.Shown)), nil
 	}
@@ -138,7 +141,7 @@ func (n *node) connect(ctx context.Context) (*wire.Client, error) {
 	if at < 0 {
 		at = rand.IntN(len(known))
 	}
-	return n.dial(ctx, known[at].Addr)
+	return n.identity.Credentials().Client(known[at].Addr), nil
 }
 
 // ownManagers is what the manager of this process knows of the managers.
@@ -147,6 +150,14 @@ func (n *node) ownManagers() []wire.Manager {
 		return m.Whereabouts()
 	}
 	return nil
+}
+
+// trouble is what the operator should know of this node.
+func (n *node) trouble() string {
+	if m := n.managing(); m != nil {
+		return m.DiskTrouble()
+	}
+	return ""
 }
 
 // told hears what a manager wants of this node's certificate.

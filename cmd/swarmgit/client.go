@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 
 // connect returns a client of the daemon that the options name.
 func (o *options) connect() (*wire.Client, error) {
+	if host := o.address(); isURL(host) {
+		return connectHTTP(host, os.Getenv(tokenVariable))
+	}
 	path, err := o.socket()
 	if err != nil {
 		return nil, err
@@ -29,19 +33,20 @@ func (o *options) connect() (*wire.Client, error) {
 	}), nil
 }
 
-// socket is the path of the daemon's socket: --host, then SWARMGIT_HOST, then
-// the default of this user.
+// address is what the person said of where the daemon is: --host, else
+// SWARMGIT_HOST.
+func (o *options) address() string { return cmp.Or(o.host, os.Getenv("SWARMGIT_HOST")) }
+
+// socket is the path of the daemon's socket: the default of this user unless the
+// person named another.
 func (o *options) socket() (string, error) {
-	host := o.host
-	if host == "" {
-		host = os.Getenv("SWARMGIT_HOST")
-	}
+	host := o.address()
 	if host == "" {
 		return defaultSocket(), nil
 	}
 	path := strings.TrimPrefix(host, "unix://")
 	if strings.Contains(path, "://") {
-		return "", fmt.Errorf("--host %s: only a socket's path or unix://PATH is understood", host)
+		return "", fmt.Errorf("--host %s: only a socket's path, unix://PATH, http:// or https:// is understood", host)
 	}
 	return path, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type daemonOptions struct {
 	advertise  string
 	http       string
 	socket     string
+	executor   string
 	containerd string
 	labels     []string
 	debug      bool
@@ -43,22 +45,25 @@ func daemonCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "daemon", Short: "Run a node of a cluster", Args: cobra.NoArgs,
 		Long: `Runs a node until it is told to stop: a worker, and a manager if the cluster
-wants it to be one. Its containers go on when it stops or dies, and the next
-daemon with the same data directory takes them over.
+wants it to be one. Its tasks go on when it stops or dies, and the next daemon
+with the same data directory takes them over.
 
 The first time, --init makes a cluster whose manager this node is, or --join makes
 it a node of another manager's cluster; "swarmgit join-token" there prints the
 command. After that both do nothing, and the data directory is all that has to be
-named: it remembers --listen, --advertise, --http, --socket, --containerd and
---label until they are given again.
+named: it remembers --listen, --advertise, --http, --socket, --executor,
+--containerd and --label until they are given again.
 
 Nodes meet at --listen, over TLS with certificates of the cluster's own authority.
 People reach the managers by --socket and, on this machine, by --http.
 
+Containers need root and containerd. Without them a node runs services that say
+runtime: process, as the daemon's own user; no other task is placed there.
+
 --containerd managed keeps a private containerd of its own; give a socket to use
 one that runs already. Either way swarmgit stays in a namespace of its own there
 and touches nothing that is not its.`,
-		Example: "  sudo swarmgit daemon --init\n  sudo swarmgit daemon --join 10.0.0.1 --token SWMTKN-1-...\n" +
+		Example: "  sudo swarmgit daemon --init\n  swarmgit daemon --init --executor process\n  sudo swarmgit daemon --join 10.0.0.1 --token SWMTKN-1-...\n" +
 			"  sudo swarmgit daemon --data-dir /srv/swarmgit --init --advertise 10.0.0.1 --containerd /run/containerd/containerd.sock",
 		RunE: func(c *cobra.Command, _ []string) error {
 			level := slog.LevelInfo
@@ -71,7 +76,7 @@ and touches nothing that is not its.`,
 		},
 	}
 	opt.flags(c.Flags())
-	c.AddCommand(daemonEndCommand())
+	c.AddCommand(daemonEndCommand(), daemonForceCommand())
 	return c
 }
 
@@ -81,6 +86,7 @@ func (o *daemonOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.advertise, "advertise", "", "HOST or HOST:PORT where other nodes reach this manager (default: --listen, or this machine's own address)")
 	f.StringVar(&o.http, "http", "127.0.0.1:2378", "address for Git and the API; loopback only until it has TLS")
 	f.StringVar(&o.socket, "socket", defaultSocket(), "socket for the command line")
+	f.StringVar(&o.executor, "executor", autoExecutor, "what runs tasks: containerd, process, or auto for both, as far as this machine can")
 	f.StringVar(&o.containerd, "containerd", managedContainerd, "managed, or the socket of a containerd that runs already")
 	f.StringArrayVar(&o.labels, "label", nil, "engine label key=value, for constraints on engine.labels.key; may be repeated")
 	f.BoolVar(&o.debug, "debug", false, "log every small step")
@@ -140,7 +146,15 @@ func defaultDataDir() string {
 	return filepath.Join(os.Getenv("HOME"), ".local", "share", "swarmgit")
 }
 
+// gcPercent trades processor time for memory, unless GOGC says otherwise. What a
+// rollout of thousands of tasks leaves behind would else double what a manager
+// holds.
+const gcPercent = 50
+
 func runDaemon(c *cobra.Command, opt *daemonOptions, log *slog.Logger) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if err := recall(c.Flags(), opt.dataDir); err != nil {
 		return err
 	}
@@ -154,7 +168,7 @@ func runDaemon(c *cobra.Command, opt *daemonOptions, log *slog.Logger) error {
 	}
 	n, err := openNode(c.Context(), nodeConfig{
 		dataDir: opt.dataDir, listen: opt.listen, advertise: opt.advertise, http: opt.http, socket: opt.socket,
-		containerd: opt.containerd, labels: labels, begin: begin, log: log, out: c.OutOrStdout(),
+		executor: opt.executor, containerd: opt.containerd, labels: labels, begin: begin, log: log, out: c.OutOrStdout(),
 	})
 	if err != nil {
 		return err

@@ -2,22 +2,26 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/secrets"
 )
 
 func daemonEndCommand() *cobra.Command {
 	var dataDir string
 	c := &cobra.Command{
 		Use: "end", Short: "Stop what goes on after a daemon has stopped", Args: cobra.NoArgs,
-		Long: `Stops the containers, the private containerd and the log keeper of a data
-directory, whose daemon has been stopped before. The data is kept: a daemon that
-is started there again goes on with the same cluster, and starts its tasks anew.
+		Long: `Stops the tasks, the private containerd and the log keeper of a data directory,
+whose daemon has been stopped before. The data is kept: a daemon that is started
+there again goes on with the same cluster, and starts its tasks anew.
 To be rid of the cluster, remove the data directory after this.
 
 Containers in a containerd that the daemon got by --containerd are not touched:
@@ -27,9 +31,9 @@ there, remove the stacks by a push before the daemon is stopped.`,
 			if err := endNode(c.Context(), dataDir); err != nil {
 				return err
 			}
-			what := "the containers, the private containerd and the log keeper"
-			if _, err := os.Stat(filepath.Join(dataDir, "containerd")); os.IsNotExist(err) {
-				what = "the log keeper"
+			what := "the tasks and the log keeper"
+			if hasContainerd(dataDir) {
+				what = "the tasks, the private containerd and the log keeper"
 			}
 			fmt.Fprintf(c.OutOrStdout(), "ended: %s of %s; its data is kept\n", what, dataDir)
 			return nil
@@ -53,18 +57,47 @@ func endNode(ctx context.Context, dataDir string) error {
 	return endWorker(ctx, dataDir)
 }
 
-// endWorker ends what outlives a daemon: containers, the private containerd and
-// the log keeper.
+// secretsDir is where the tasks of a data directory's node have their secrets and
+// configs.
+func secretsDir(dataDir string) *secrets.Dir { return secrets.New(secretsPlaces(dataDir)...) }
+
+func secretsPlaces(dataDir string) []string {
+	if whole, err := filepath.Abs(dataDir); err == nil { // it fails only where nothing works
+		dataDir = whole
+	}
+	sum := sha256.Sum256([]byte(dataDir))
+	return secrets.DefaultPlaces(hex.EncodeToString(sum[:6]))
+}
+
+// endWorker ends what outlives a daemon: tasks, their secrets, the private
+// containerd and the log keeper.
 func endWorker(ctx context.Context, dataDir string) error {
-	managed, err := containerd.NewManaged(containerd.ManagedConfig{DataDir: dataDir, Log: quietLog()})
-	if err != nil {
+	logs := newNodeLogs(dataDir, quietLog())
+	if err := endProcesses(ctx, dataDir, logs); err != nil {
+		return fmt.Errorf("end the processes: %w", err)
+	}
+	if hasContainerd(dataDir) {
+		managed, err := containerd.NewManaged(containerd.ManagedConfig{DataDir: dataDir, Log: quietLog()})
+		if err != nil {
+			return err
+		}
+		if err := managed.Shutdown(ctx); err != nil {
+			return fmt.Errorf("end the private containerd: %w", err)
+		}
+	}
+	if err := secretsDir(dataDir).Clear(); err != nil {
 		return err
 	}
-	if err := managed.Shutdown(ctx); err != nil {
-		return fmt.Errorf("end the private containerd: %w", err)
-	}
-	if err := newNodeLogs(dataDir, quietLog()).Stop(ctx); err != nil {
+	if err := logs.Stop(ctx); err != nil {
 		return fmt.Errorf("end the log keeper: %w", err)
 	}
 	return nil
+}
+
+func endProcesses(ctx context.Context, dataDir string, logs nodeLogs) error {
+	processes, err := openProcesses(dataDir, slog.New(slog.DiscardHandler), logs)
+	if err != nil {
+		return err
+	}
+	return processes.Shutdown(ctx)
 }

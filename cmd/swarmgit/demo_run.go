@@ -26,11 +26,13 @@ import (
 //	DIR/daemon.pid   and its process, daemon.log what it says
 //	DIR/repository   a person's clone
 type demo struct {
-	dir     string
-	out     io.Writer
-	program []byte
-	daemon  *exec.Cmd
-	http    string
+	dir         string
+	out         io.Writer
+	processes   bool   // its tasks are plain processes
+	task, tasks string // what a task is, in words
+	program     []byte // of its containers
+	daemon      *exec.Cmd
+	http        string
 }
 
 func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
@@ -88,8 +90,12 @@ func (d *demo) launch(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	fmt.Fprintln(d.out, "      $ swarmgit daemon --init --data-dir ... &")
-	d.daemon = exec.Command(executable(), "daemon", "--init", "--listen", "127.0.0.1:0",
+	kind := containerdExecutor
+	if d.processes {
+		kind = processExecutor
+	}
+	fmt.Fprintf(d.out, "      $ swarmgit daemon --init --executor %s --data-dir ... &\n", kind)
+	d.daemon = exec.Command(executable(), "daemon", "--init", "--executor", kind, "--listen", "127.0.0.1:0",
 		"--data-dir", d.path("data"), "--socket", d.path("sock"), "--http", d.http)
 	d.daemon.Stdout, d.daemon.Stderr = log, log
 	// Its own process group: Ctrl-C is for the demo, which ends it in its order.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -90,8 +91,28 @@ func buildImage(path string, program []byte, version string) error {
 	return os.WriteFile(path, archive.Bytes(), 0o644)
 }
 
+// stack is the first content of the stack file.
+func (d *demo) stack() ([]byte, error) {
+	if d.processes {
+		return examples.Process.ReadFile("process/" + demoStack)
+	}
+	return examples.Demo.ReadFile("demo/" + demoStack)
+}
+
+func (d *demo) showStack(ctx context.Context) error {
+	stack, err := d.stack()
+	if err != nil {
+		return err
+	}
+	if err := d.write(stack); err != nil {
+		return err
+	}
+	_, err = d.call(ctx, "cat "+demoStack, "cat", demoStack)
+	return err
+}
+
 func (d *demo) firstPush(ctx context.Context) error {
-	stack, err := examples.Demo.ReadFile("demo/" + demoStack)
+	stack, err := d.stack()
 	if err != nil {
 		return err
 	}
@@ -149,10 +170,10 @@ func (d *demo) lookAtTasks(ctx context.Context) error {
 	if _, err := d.swarmgit(ctx, "service", "logs", "shop_web"); err != nil {
 		return err
 	}
-	return d.expectRunning(ctx, 3, "demo/web:1.0")
+	return d.expectRunning(ctx, 3, "1.0")
 }
 
-func (d *demo) expectRunning(ctx context.Context, replicas int, image string) error {
+func (d *demo) expectRunning(ctx context.Context, replicas int, version string) error {
 	running, err := d.running(ctx)
 	if err != nil {
 		return err
@@ -161,15 +182,23 @@ func (d *demo) expectRunning(ctx context.Context, replicas int, image string) er
 		return fmt.Errorf("%d tasks run, not %d", len(running), replicas)
 	}
 	for _, task := range running {
-		if task.Image != image {
-			return fmt.Errorf("%s runs %s, not %s", task.Name, task.Image, image)
+		environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", task.Seen.PID))
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", task.Name, err)
+		}
+		if !slices.Contains(strings.Split(string(environment), "\x00"), "VERSION="+version) {
+			return fmt.Errorf("%s does not run version %s", task.Name, version)
 		}
 	}
 	return nil
 }
 
 func (d *demo) update(ctx context.Context) error {
-	if err := d.edit("web:1.0", "web:1.1", "replicas: 3", "replicas: 5"); err != nil {
+	from, to := "web:1.0", "web:1.1"
+	if d.processes {
+		from, to = `VERSION: "1.0"`, `VERSION: "1.1"`
+	}
+	if err := d.edit(from, to, "replicas: 3", "replicas: 5"); err != nil {
 		return err
 	}
 	if _, err := d.swarmgit(ctx, "plan"); err != nil {
@@ -181,7 +210,7 @@ func (d *demo) update(ctx context.Context) error {
 	if _, err := d.swarmgit(ctx, "service", "ps", "shop_web"); err != nil {
 		return err
 	}
-	return d.expectRunning(ctx, 5, "demo/web:1.1")
+	return d.expectRunning(ctx, 5, "1.1")
 }
 
 func (d *demo) pushBroken(ctx context.Context) error {
@@ -192,19 +221,33 @@ func (d *demo) pushBroken(ctx context.Context) error {
 	if err == nil {
 		return errors.New("the cluster took a broken file")
 	}
-	for _, place := range []string{demoStack + ":9:17: services.web.deploy.replicas", demoStack + ":13:7: services.web.deploy.update_confg"} {
-		if !strings.Contains(printed, place) {
-			return fmt.Errorf("the refusal does not name %s", place)
+	for slip, path := range map[string]string{"fife": "services.web.deploy.replicas", "update_confg": "services.web.deploy.update_confg"} {
+		place, err := d.place(slip)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(printed, place+": "+path) {
+			return fmt.Errorf("the refusal does not name %s: %s", place, path)
 		}
 	}
-	if err := d.expectRunning(ctx, 5, "demo/web:1.1"); err != nil {
+	if err := d.expectRunning(ctx, 5, "1.1"); err != nil {
 		return err
 	}
 	_, err = d.git(ctx, "reset", "--quiet", "--hard", "HEAD~1")
 	return err
 }
 
-func (d *demo) killContainer(ctx context.Context) error {
+// place is where the stack file holds a text: file:line:column.
+func (d *demo) place(text string) (string, error) {
+	stack, err := os.ReadFile(filepath.Join(d.path("repository"), filepath.FromSlash(demoStack)))
+	if err != nil {
+		return "", err
+	}
+	before, _, _ := strings.Cut(string(stack), text)
+	return fmt.Sprintf("%s:%d:%d", demoStack, 1+strings.Count(before, "\n"), len(before)-strings.LastIndex(before, "\n")), nil
+}
+
+func (d *demo) killTask(ctx context.Context) error {
 	before, err := d.running(ctx)
 	if err != nil {
 		return err
@@ -212,7 +255,7 @@ func (d *demo) killContainer(ctx context.Context) error {
 	victim := before[0]
 	fmt.Fprintf(d.out, "      $ kill -9 %d     # %s\n", victim.Seen.PID, victim.Name)
 	if err := syscall.Kill(victim.Seen.PID, syscall.SIGKILL); err != nil {
-		return fmt.Errorf("kill the container of %s: %w", victim.Name, err)
+		return fmt.Errorf("kill the process of %s: %w", victim.Name, err)
 	}
 	err = d.until(ctx, victim.Name+" is replaced", func(ctx context.Context) (bool, error) {
 		now, err := d.running(ctx)
@@ -248,7 +291,7 @@ func (d *demo) killDaemon(ctx context.Context) error {
 	if err := sameProcesses(before, after); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "      the same %d containers run, with the same process IDs\n", len(after))
+	fmt.Fprintf(d.out, "      the same %d %s run, with the same process IDs\n", len(after), d.tasks)
 	_, err = d.swarmgit(ctx, "status")
 	return err
 }
@@ -288,6 +331,6 @@ func (d *demo) removeStack(ctx context.Context) error {
 			return fmt.Errorf("process %d of %s is still there", task.Seen.PID, task.Name)
 		}
 	}
-	fmt.Fprintf(d.out, "      none of the %d containers' processes is left\n", len(before))
+	fmt.Fprintf(d.out, "      none of the %d tasks' processes is left\n", len(before))
 	return d.expectRunning(ctx, 0, "")
 }

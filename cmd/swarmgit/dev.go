@@ -26,8 +26,10 @@ current directory by default), again whenever a file changes, committed or not.
 Ctrl-C removes the cluster with everything that ran in it.
 
 An image comes from its registry, or from an archive of --image. While dev runs,
-"swarmgit image load" brings more; then change a file, and the push is made again.`,
-		Example: "  sudo swarmgit dev\n  sudo swarmgit dev --image web.tar --image db.tar shop\n" +
+"swarmgit image load" brings more; then change a file, and the push is made again.
+
+Without root, or without containerd, only services that say runtime: process run.`,
+		Example: "  sudo swarmgit dev\n  swarmgit dev examples/process\n  sudo swarmgit dev --image web.tar --image db.tar shop\n" +
 			"  swarmgit demo --images /tmp && sudo swarmgit dev --image /tmp/web-1.0.tar examples/demo",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := "."
@@ -42,9 +44,6 @@ An image comes from its registry, or from an archive of --image. While dev runs,
 }
 
 func runDev(c *cobra.Command, dir string, images []string) (err error) {
-	if os.Geteuid() != 0 {
-		return errors.New("dev: containers need root: sudo swarmgit dev")
-	}
 	worktree, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -93,6 +92,9 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 }
 
 func (n *node) loadImages(c *cobra.Command, archive string) error {
+	if n.engine.images == nil {
+		return fmt.Errorf("dev --image %s: this machine runs no containers: %w", archive, noContainers(n.cfg))
+	}
 	file, err := os.Open(archive)
 	if err != nil {
 		return fmt.Errorf("dev --image: %w", err)
@@ -179,7 +181,7 @@ func (f *follower) push(ctx context.Context) error {
 	if err := f.git(ctx, "commit", "--quiet", "--allow-empty", "-m", "working tree at "+time.Now().Format(time.TimeOnly)); err != nil {
 		return err
 	}
-	remote, err := f.node.managing().GitURL(ctx, false)
+	remote, err := f.node.managing().GitURL(ctx)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 
 // TestScripts are the commands that need no daemon.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, Cmds: scriptCommands, Setup: func(env *testscript.Env) error {
 		env.Setenv(asSwarmgit, "1")
 		env.Setenv("SWARMGIT_HOST", filepath.Join(env.WorkDir, "nobody.sock"))
 		return nil
@@ -242,7 +242,7 @@ func TestPrerequisitesRemoveNothing(t *testing.T) {
 
 func TestPrerequisitesThatAreThere(t *testing.T) {
 	needRoot(t)
-	out, err := prerequisites(t, "PATH="+onlyPrograms(t, "sh", "git", "containerd", "containerd-shim-runc-v2", "runc"))
+	out, err := prerequisites(t, "PATH="+onlyPrograms(t, "sh", "id", "git", "containerd", "containerd-shim-runc-v2", "runc"))
 	if err != nil || !strings.Contains(out, "nothing to install") {
 		t.Errorf("%v:\n%s", err, out)
 	}

@@ -183,6 +183,15 @@ func (c *realCluster) kill() {
 	c.daemon = nil
 }
 
+// vanish kills the daemon, and ends the log keeper that outlives it.
+func (c *realCluster) vanish(t testing.TB) {
+	t.Helper()
+	c.kill()
+	if err := newNodeLogs(c.path("data"), quietLog()).Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
 func (c *realCluster) stop() error {
 	if c.daemon == nil {
 		return nil
@@ -369,6 +378,9 @@ func (c *realCluster) push(t testing.TB, files map[string]string, args ...string
 // returns what a person saw.
 func (c *realCluster) refused(t testing.TB, files map[string]string, args ...string) string {
 	t.Helper()
+	if _, err := c.git("rev-parse", "--quiet", "--verify", "HEAD"); err != nil {
+		c.mustGit(t, "commit", "--quiet", "--allow-empty", "-m", "nothing yet")
+	}
 	before := strings.TrimSpace(c.mustGit(t, "rev-parse", "HEAD"))
 	c.commit(t, files)
 	out, err := c.git(append([]string{"push", "swarm", "main"}, args...)...)

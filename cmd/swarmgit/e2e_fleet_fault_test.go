@@ -166,7 +166,7 @@ func wipedManager(t *testing.T, f *realFleet) {
 	}
 	f.launch(t, others[0])
 	f.await(t, "it has its vote again", func() bool {
-		_, err := ask(others[0], api.GitURL.Call, api.GitURLRequest{}) // that it answers itself
+		_, err := ask(others[0], api.GitURL.Call, api.Empty{}) // that it answers itself
 		return err == nil && f.votes() == f.managers
 	})
 	others[1].kill()

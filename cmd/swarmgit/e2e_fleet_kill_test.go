@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,36 +14,41 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// leaderKills is how often the leader is killed.
-const leaderKills = 8
-
-// killedLeaders kills whoever leads again and again while two people push. The
-// branch has one history that agrees with all that they were told.
+// killedLeaders kills whoever leads at each step of a push, while two people push.
+// The branch has one history that agrees with all that they were told.
 func killedLeaders(t *testing.T, f *realFleet) {
-	seed := number(t, seedVariable, uint64(time.Now().UnixNano()))
-	t.Logf("replay with %s=%d", seedVariable, seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
 	s := &pushStory{t: t, fleet: f, began: time.Now(), over: make(chan struct{})}
 	var pushing sync.WaitGroup
 	for i := range 2 {
-		p := &pusher{pushStory: s, realCluster: f.person(t, f.nodes[i]), id: i, rng: rand.New(rand.NewPCG(seed, uint64(1+i)))}
+		p := &pusher{pushStory: s, realCluster: f.person(t, f.nodes[i]), id: i, at: i}
 		s.first = p.head("HEAD")
 		pushing.Go(p.push)
 	}
+	stop := sync.OnceFunc(func() {
+		close(s.over)
+		pushing.Wait()
+	})
+	defer stop()
 	var took []time.Duration
-	for range int(number(t, killsVariable, leaderKills)) {
-		leader := f.awaitLeader(t)
-		time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond) // any moment of a push
-		leader.kill()
+	for _, m := range moments() {
+		leader, known := f.awaitLeader(t), s.acknowledged()
+		f.await(t, "a push works before "+m.name, func() bool { return s.acknowledged() > known })
+		f.strike(t, m, leader)
 		killed := time.Now()
 		f.awaitLeader(t, leader)
 		took = append(took, time.Since(killed))
 		f.launch(t, leader)
-		f.allVote(t)
 	}
-	close(s.over)
-	pushing.Wait()
-	s.check(f.person(t, f.nodes[0]))
+	stop()
+	f.allVote(t)
+	p := f.person(t, f.nodes[0])
+	s.check(p)
+	leader := f.awaitLeader(t)
+	do(t, p.sit(f.followers(leader)[0]))
+	f.struckWatching(t, p, leader)
+	f.launch(t, leader)
+	f.allVote(t)
+	f.intact(t)
 	slices.Sort(took)
 	t.Logf("another manager led after %s (half of %d kills) and %s (at most); %d pushes acknowledged, %d not",
 		took[len(took)/2].Round(time.Millisecond), len(took), took[len(took)-1].Round(time.Millisecond), len(s.acked), s.unknown)
@@ -109,6 +113,13 @@ func (s *pushStory) note(id int, began time.Time, do refCall, got refAnswer) {
 	})
 }
 
+// acknowledged is how many pushes were.
+func (s *pushStory) acknowledged() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.acked)
+}
+
 // check compares what was told with what the branch is in the end.
 func (s *pushStory) check(p *realCluster) {
 	t := s.t
@@ -132,8 +143,8 @@ func (s *pushStory) check(p *realCluster) {
 type pusher struct {
 	*pushStory
 	*realCluster
-	id  int
-	rng *rand.Rand
+	id int
+	at int // the manager that is asked
 }
 
 // push makes one change after the other until the story ends. Each is pushed
@@ -150,7 +161,7 @@ func (p *pusher) push() {
 				return
 			default:
 			}
-			in = p.attempt() || p.catchUp()
+			in = p.attempt() || p.catchUp() || p.catchUp() || p.catchUp()
 		}
 	}
 }
@@ -182,15 +193,15 @@ func (p *pusher) attempt() bool {
 	return err == nil
 }
 
-// catchUp does what git advises after a push that failed, at a manager that
-// answers, and reports whether the change was in all the same.
+// catchUp does what git advises after a push that failed, at the first manager
+// that answers, and reports whether the change was in all the same.
 func (p *pusher) catchUp() bool {
-	nodes := p.fleet.nodes[:p.fleet.managers]
-	if err := p.sit(nodes[p.rng.IntN(len(nodes))]); err != nil {
-		p.t.Error(err)
-	}
 	began := time.Now()
 	if _, err := p.git("fetch", "--quiet", "swarm"); err != nil {
+		p.at = (p.at + 1) % p.fleet.managers
+		if err := p.sit(p.fleet.nodes[p.at]); err != nil {
+			p.t.Error(err)
+		}
 		return false
 	}
 	p.note(p.id, began, refCall{}, refAnswer{read: p.head("swarm/main")})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"log/slog"
 	"testing"
 
@@ -56,7 +57,7 @@ func (f *realFleet) joins(t testing.TB, token string) error {
 	parsed, err := specs.ParseJoinToken(token)
 	do(t, err)
 	leader := f.awaitLeader(t)
-	addr := leader.machine.tunnel(t, leader.nodePort())
+	addr := leader.machine.tunnel(t, leader.nodePort(), io.Discard)
 	_, err = identity.Join(t.Context(), t.TempDir(), []string{addr}, parsed, slog.New(slog.DiscardHandler))
 	return err
 }

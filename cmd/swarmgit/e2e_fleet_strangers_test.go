@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,7 +11,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,8 +24,8 @@ import (
 )
 
 // tunnel leads from the machine that runs the tests to an address that this one
-// reaches.
-func (h *machine) tunnel(t testing.TB, to string) string {
+// reaches. All that goes there is written to heard too.
+func (h *machine) tunnel(t testing.TB, to string, heard io.Writer) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,12 +43,12 @@ func (h *machine) tunnel(t testing.TB, to string) string {
 				near.Close()
 				continue
 			}
-			for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
-				go func() {
-					_, _ = io.Copy(way[0], way[1])
-					_ = way[0].(*net.TCPConn).CloseWrite() // it may be closed
-				}()
+			carry := func(to net.Conn, from io.Reader) {
+				_, _ = io.Copy(to, from)
+				_ = to.(*net.TCPConn).CloseWrite() // it may be closed
 			}
+			go carry(near, far)
+			go carry(far, io.TeeReader(near, heard))
 		}
 	}()
 	return l.Addr().String()
@@ -57,13 +60,14 @@ func (c *realCluster) nodePort() string { return c.machine.addr + ":" + defaultP
 // strangers try to get in.
 func strangers(t *testing.T, f *realFleet) {
 	leader, inside := f.awaitLeader(t), f.nodes[len(f.nodes)-1]
-	addr := inside.machine.tunnel(t, leader.nodePort())
+	addr := inside.machine.tunnel(t, leader.nodePort(), io.Discard)
 	token, err := specs.ParseJoinToken(f.token(t, false))
 	do(t, err)
 	length := len(leader.log(t))
 	t.Run("Garbage", func(t *testing.T) { garbage(t, addr) })
 	t.Run("NoCertificate", func(t *testing.T) { noCertificate(t, addr, token) })
-	t.Run("Worker", func(t *testing.T) { presumptuousWorker(t, addr, inside) })
+	t.Run("Worker", func(t *testing.T) { presumptuousWorker(t, addr, leader, inside) })
+	t.Run("Replay", func(t *testing.T) { replay(t, f, leader, inside) })
 	t.Run("OtherCluster", func(t *testing.T) { otherCluster(t, addr, token) })
 	said := leader.log(t)[length:]
 	wantWords(t, said, "a connection to the node port was refused")
@@ -110,27 +114,38 @@ func noCertificate(t *testing.T, addr string, token specs.JoinToken) {
 	isRefused(t, err, wire.PermissionDenied, wire.ErrOtherCluster.Error())
 }
 
+// asManager asks for a manager's certificate for a node.
+func asManager(t testing.TB, n *identity.Identity) wire.CertifyRequest {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	do(t, err)
+	who := n.Credentials().Certificate().Subject
+	who.OrganizationalUnit = []string{wire.RoleName(specs.Manager)}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: who, DNSNames: []string{wire.RoleName(specs.Manager)}}, key)
+	do(t, err)
+	return wire.CertifyRequest{CSR: csr}
+}
+
 // presumptuousWorker has a good certificate, and asks for more than that gives.
-func presumptuousWorker(t *testing.T, addr string, n *realCluster) {
+func presumptuousWorker(t *testing.T, addr string, leader, n *realCluster) {
 	self, err := identity.Load(n.path("data/identity"))
 	do(t, err)
 	client := self.Credentials().Client(addr)
 	defer client.Close()
 	_, err = wire.JoinManagers.Call(t.Context(), client, wire.JoinManagersRequest{Address: "10.213.77.250:2377"})
 	isRefused(t, err, wire.PermissionDenied, "a worker may not call")
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	do(t, err)
-	who := self.Credentials().Certificate().Subject
-	who.OrganizationalUnit = []string{wire.RoleName(specs.Manager)}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: who, DNSNames: []string{wire.RoleName(specs.Manager)}}, key)
-	do(t, err)
-	reply, err := wire.Certify.Call(t.Context(), client, wire.CertifyRequest{CSR: csr})
+	reply, err := wire.Certify.Call(t.Context(), client, asManager(t, self))
 	do(t, err)
 	cert, err := x509.ParseCertificate(reply.Chain[0])
 	do(t, err)
 	if got, err := wire.IdentityOf(cert); err != nil || got != self.Credentials().Self() || reply.Role != specs.Worker {
 		t.Errorf("it is certified as %+v, %v", got, err)
+	}
+	opened := regexp.MustCompile(`session opened.* session=(\w+)`).FindAllStringSubmatch(leader.log(t), -1)
+	others := opened[len(opened)-1][1] // the leader's node's own
+	for _, err := range wire.Assigned.Call(t.Context(), client, wire.AssignmentsRequest{SessionID: others}) {
+		isRefused(t, err, wire.PermissionDenied, "session")
 	}
 	conn, err := self.Credentials().Dial(t.Context(), addr, wire.Raft)
 	if err == nil {
@@ -141,13 +156,66 @@ func presumptuousWorker(t *testing.T, addr string, n *realCluster) {
 	}
 }
 
+// recording keeps what several connections write to it.
+type recording struct {
+	mu    sync.Mutex
+	bytes bytes.Buffer
+}
+
+func (r *recording) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes.Write(p)
+}
+
+// replay sends again what a worker and a manager have sent: each is refused, and
+// nothing comes of it.
+func replay(t *testing.T, f *realFleet, leader, inside *realCluster) {
+	say := map[*realCluster]func(*identity.Identity, string) error{
+		inside: func(self *identity.Identity, addr string) error { // a new certificate
+			client := self.Credentials().Client(addr)
+			defer client.Close()
+			_, err := wire.Certify.Call(t.Context(), client, asManager(t, self))
+			return err
+		},
+		f.followers(leader)[0]: func(self *identity.Identity, addr string) error {
+			conn, err := self.Credentials().Dial(t.Context(), addr, wire.Raft)
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		},
+	}
+	for n, speak := range say {
+		heard := &recording{}
+		self, err := identity.Load(n.path("data/identity"))
+		do(t, err)
+		do(t, speak(self, n.machine.tunnel(t, leader.nodePort(), heard)))
+		length := len(leader.log(t))
+		conn, err := net.Dial("tcp", n.machine.tunnel(t, leader.nodePort(), io.Discard))
+		do(t, err)
+		heard.mu.Lock()
+		_, err = conn.Write(heard.bytes.Bytes())
+		heard.mu.Unlock()
+		do(t, err)
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Logf("%s: %v", n.name(), err)
+		}
+		conn.Close()
+		f.await(t, "a replay is refused", func() bool { return strings.Contains(leader.log(t)[length:], "bad record MAC") })
+		if said := leader.log(t)[length:]; strings.Contains(said, "issued a certificate") {
+			t.Errorf("a replay does something: %s", said)
+		}
+	}
+}
+
 // otherCluster is a manager of another cluster. It is refused by both sides, and
 // by this one too when it trusts anybody.
 func otherCluster(t *testing.T, addr string, token specs.JoinToken) {
 	authority, err := ca.NewAuthority(ca.Options{}, time.Now())
 	do(t, err)
 	other, err := identity.Create(t.Context(), t.TempDir(), func(ctx context.Context, csr []byte) (wire.CertifyReply, error) {
-		return ca.Issue(ctx, authority, csr, wire.Identity{NodeID: newID(), Role: specs.Manager, ClusterID: newID()}, time.Now(), nil)
+		return ca.Issue(ctx, authority, csr, wire.Identity{NodeID: specs.NewID(rand.Reader), Role: specs.Manager, ClusterID: specs.NewID(rand.Reader)}, time.Now(), nil)
 	})
 	do(t, err)
 	client := other.Credentials().Client(addr)

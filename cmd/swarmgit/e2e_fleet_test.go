@@ -45,21 +45,20 @@ type realFleet struct {
 }
 
 // newFleet makes a cluster of managers and workers, whose tasks are remembered
-// only. Managers are drained, so that it costs nobody a task when one is killed.
-func newFleet(t testing.TB, managers, workers int) *realFleet {
+// only. Managers are drained, so that it costs nobody a task when one is killed,
+// and prepared before they start.
+func newFleet(t testing.TB, managers, workers int, prepare ...func(testing.TB, *realCluster)) *realFleet {
 	t.Helper()
 	f := &realFleet{machines: newMachines(t, managers+workers), managers: managers}
 	for i := range f.hosts {
 		n := f.node(t, i)
 		n.setting = []string{memoryEngine}
-		t.Cleanup(func() {
-			if n.daemon != nil {
-				n.kill()
+		if i < managers {
+			for _, do := range prepare {
+				do(t, n)
 			}
-			if err := newNodeLogs(n.path("data"), quietLog()).Stop(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
+		}
+		t.Cleanup(func() { n.vanish(t) })
 		f.join(t, n, i < managers)
 		if i < managers {
 			f.must(t, f.nodes[0], "node", "update", "--availability", "drain", n.name())
@@ -305,7 +304,7 @@ func (f *realFleet) steady(t testing.TB) (lines []string) {
 // TestFleet is one cluster of three managers and two workers. Whatever becomes
 // of the managers, it is whole after each story, and its tasks never notice.
 func TestFleet(t *testing.T) {
-	f := newFleet(t, 3, 2)
+	f := newFleet(t, 3, 2, ownDisk)
 	ana := f.person(t, f.nodes[1])
 	ana.push(t, map[string]string{"stacks/steady/stack.yml": steadyStack})
 	before := f.steady(t)
@@ -321,8 +320,11 @@ func TestFleet(t *testing.T) {
 		{"AllKilled", allKilled},
 		{"Staggered", staggered},
 		{"WipedManager", wipedManager},
+		{"FullDisks", fullDisks},
+		{"HungDisks", hungDisks},
 		{"Strangers", strangers},
 		{"IdleConnections", idleConnections},
+		{"OutsideSource", outsideSource},
 		{"Rotation", rotation},
 	} {
 		t.Run(story.name, func(t *testing.T) {

@@ -2,12 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
 	"io"
+	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/reconciler/images"
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/executor/process"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -15,13 +22,83 @@ import (
 type engine struct {
 	executor.Executor
 	images api.Images                      // nil when it has none
+	lookup images.Lookup                   // nil when tags are left alone
 	run    func(ctx context.Context) error // keeps it alive until ctx ends; nil when nothing is to be kept
 	close  func() error                    // gives it back; tasks run on
 }
 
 // openEngine opens the engine that the settings name. Tests that need no
 // containers put another in its place.
-var openEngine = openContainerd
+var openEngine = openExecutors
+
+// The values of --executor.
+const (
+	autoExecutor       = "auto" // processes, and containers where the node can
+	containerdExecutor = "containerd"
+	processExecutor    = "process"
+)
+
+func openExecutors(ctx context.Context, cfg nodeConfig, logs nodeLogs) (e engine, err error) {
+	switch cfg.executor {
+	case "", autoExecutor:
+		if why := noContainers(cfg); why != nil {
+			cfg.log.WarnContext(ctx, "this node runs services with runtime: process only", "why", why)
+			e.Executor, err = openProcesses(cfg.dataDir, cfg.log, logs)
+			return e, err
+		}
+	case containerdExecutor:
+		return openContainerd(ctx, cfg, logs)
+	case processExecutor:
+		e.Executor, err = openProcesses(cfg.dataDir, cfg.log, logs)
+		return e, err
+	default:
+		return e, fmt.Errorf("--executor %s: it is auto, containerd or process", cfg.executor)
+	}
+	processes, err := openProcesses(cfg.dataDir, cfg.log, logs)
+	if err != nil {
+		return e, err
+	}
+	if e, err = openContainerd(ctx, cfg, logs); err != nil {
+		return e, err
+	}
+	e.Executor = executor.NewSeveral(map[string]executor.Executor{
+		specs.RuntimeContainer: e.Executor, specs.RuntimeProcess: processes,
+	})
+	return e, nil
+}
+
+// noContainers says why a node does not run containers, nil if it does. One that
+// has run them goes on with that, or says why it cannot: else its containers
+// would count as gone.
+func noContainers(cfg nodeConfig) error {
+	switch {
+	case cfg.containerd != managedContainerd, hasContainerd(cfg.dataDir):
+		return nil
+	case os.Geteuid() != 0:
+		return errors.New("containers need root")
+	}
+	return containerd.Installed()
+}
+
+// hasContainerd reports whether the node has had a private containerd.
+func hasContainerd(dataDir string) bool {
+	_, err := os.Stat(filepath.Join(dataDir, "containerd"))
+	return err == nil
+}
+
+// openProcesses opens the executor of plain processes.
+func openProcesses(dataDir string, log *slog.Logger, logs nodeLogs) (*process.Engine, error) {
+	dir, err := filepath.Abs(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	name := fnv.New32a()
+	_, _ = name.Write([]byte(dir)) // never fails, by its contract
+	return process.Open(process.Config{
+		Dir: filepath.Join(dir, "processes"), Command: []string{executable(), processVerb}, Logs: logs, Log: log,
+		Cgroup: fmt.Sprintf("/swarmgit-processes/%08x", name.Sum32()),
+	})
+}
 
 // openContainerd opens a private containerd, or somebody else's.
 func openContainerd(ctx context.Context, cfg nodeConfig, logs nodeLogs) (engine, error) {
@@ -42,22 +119,22 @@ func openContainerd(ctx context.Context, cfg nodeConfig, logs nodeLogs) (engine,
 	if err != nil {
 		return e, err
 	}
-	e.Executor, e.images, e.close = opened, images{opened}, opened.Close
+	e.Executor, e.images, e.lookup, e.close = opened, localImages{opened}, containerd.Digest, opened.Close
 	return e, nil
 }
 
 // managedContainerd is the setting for a private containerd.
 const managedContainerd = "managed"
 
-// images gives the control API the executor's images.
-type images struct{ engine *containerd.Engine }
+// localImages gives the control API the executor's images.
+type localImages struct{ engine *containerd.Engine }
 
-func (i images) Load(ctx context.Context, archive io.Reader) ([]api.Image, error) {
+func (i localImages) Load(ctx context.Context, archive io.Reader) ([]api.Image, error) {
 	loaded, err := i.engine.Load(ctx, archive)
 	return imageViews(loaded), err
 }
 
-func (i images) List(ctx context.Context) ([]api.Image, error) {
+func (i localImages) List(ctx context.Context) ([]api.Image, error) {
 	found, err := i.engine.Images(ctx)
 	return imageViews(found), err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/examples"
 	"github.com/swarmgit/swarmgit/reconciler/planner"
+	"github.com/swarmgit/swarmgit/reconciler/secrets"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/schema"
 	"github.com/swarmgit/swarmgit/specs"
@@ -33,13 +34,15 @@ func TestExamplesArePlannedSafe(t *testing.T) {
 	if count == 0 {
 		t.Error("no examples")
 	}
-	t.Run("embedded for the demo", func(t *testing.T) {
-		demo, err := fs.Sub(examples.Demo, "demo")
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantSafe(t, demo)
-	})
+	for name, embedded := range map[string]fs.FS{"demo": examples.Demo, "process": examples.Process} {
+		t.Run(name+" embedded for the demo", func(t *testing.T) {
+			repository, err := fs.Sub(embedded, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantSafe(t, repository)
+		})
+	}
 }
 
 func wantSafe(t *testing.T, repository fs.FS) {
@@ -51,7 +54,12 @@ func wantSafe(t *testing.T, repository fs.FS) {
 	if len(loaded.Stacks) == 0 {
 		t.Fatal("it has no stacks")
 	}
-	plan := planner.Make(planner.Input{Present: oneNode(t), Source: specs.MainSource, Wanted: loaded.Stacks, Warnings: loaded.Warnings, Now: noon})
+	present := oneNode(t, loaded.Stacks)
+	wanted, unknown := secrets.Resolve(present, loaded.Stacks)
+	for _, p := range unknown {
+		t.Errorf("%s", p)
+	}
+	plan := planner.Make(planner.Input{Present: present, Source: specs.MainSource, Wanted: wanted, Warnings: loaded.Warnings, Now: noon})
 	tasks := 0
 	for _, stack := range loaded.Stacks {
 		for _, service := range stack.Services {
@@ -64,16 +72,27 @@ func wantSafe(t *testing.T, repository fs.FS) {
 	}
 }
 
-func oneNode(t *testing.T) store.Snapshot {
+// oneNode is a cluster that has what the stacks call external.
+func oneNode(t *testing.T, stacks []specs.Stack) store.Snapshot {
 	t.Helper()
 	st := store.New()
 	node := specs.Node{ID: "n1", Created: noon.Add(-time.Hour), Spec: specs.NodeSpec{Role: specs.Manager}, Seen: specs.NodeSeen{
 		Status: specs.NodeReady, Description: specs.NodeDescription{
-			Hostname: "n1", OS: "linux", Arch: "amd64", Resources: specs.Resources{CPUs: 2e9, Memory: 4 << 30}, Runtimes: []string{""},
+			Hostname: "n1", OS: "linux", Arch: "amd64", Resources: specs.Resources{CPUs: 2e9, Memory: 4 << 30}, Runtimes: []string{specs.RuntimeContainer, specs.RuntimeProcess},
 		},
 	}}
 	cluster := specs.Cluster{ID: "c", Name: "test", Key: []byte("key")}
-	if errs := st.Apply(1, []specs.Transaction{{{Cluster: &cluster}, {Node: specs.Insert("n1", node)}}}); errs[0] != nil {
+	tx := specs.Transaction{{Cluster: &cluster}, {Node: specs.Insert("n1", node)}}
+	for _, stack := range stacks {
+		for _, f := range stack.Files {
+			if f.External {
+				payload := secrets.KeysOf(cluster).Payload(f.Kind, []byte(f.Name))
+				row := specs.External{Kind: f.Kind, Name: f.Name, Payload: payload.Version}
+				tx = append(tx, specs.Change{Payload: &payload}, specs.Change{External: specs.Insert(specs.ExternalID(f.Kind, f.Name), row)})
+			}
+		}
+	}
+	if errs := st.Apply(1, []specs.Transaction{tx}); errs[0] != nil {
 		t.Fatal(errs[0])
 	}
 	return st.Snapshot()

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 func gitURLCommand(opt *options) *cobra.Command {
@@ -24,7 +26,7 @@ together with a credential helper that asks the daemon for a short-lived token:
 after that "git push NAME" just works, and no secret lies on disk.
 
 With --with-token the URL holds a lasting token: for machines that cannot ask
-the daemon. Whoever has it can push.`,
+the daemon. Whoever has it can push, until "swarmgit token rm" ends it.`,
 		Example: "  swarmgit git-url --add swarm\n  git push swarm main\n  git clone $(swarmgit git-url --with-token) stacks",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if withToken && c.Flags().Changed("add") {
@@ -34,9 +36,12 @@ the daemon. Whoever has it can push.`,
 			if err != nil {
 				return err
 			}
-			reply, err := api.GitURL.Call(c.Context(), client, api.GitURLRequest{WithToken: withToken})
+			reply, err := api.GitURL.Call(c.Context(), client, api.Empty{})
 			if err != nil {
 				return err
+			}
+			if withToken {
+				return printWithToken(c, client, reply.URL)
 			}
 			if remote != "" {
 				return addRemote(c, opt, remote, reply.URL)
@@ -48,6 +53,16 @@ the daemon. Whoever has it can push.`,
 	c.Flags().BoolVar(&withToken, "with-token", false, "put a lasting token into the URL")
 	c.Flags().StringVar(&remote, "add", "", "add it as this remote to the repository here, with a credential helper")
 	return c
+}
+
+// printWithToken prints the URL with a new lasting token in it.
+func printWithToken(c *cobra.Command, client *wire.Client, remote string) error {
+	token, err := api.CreateToken.Call(c.Context(), client, api.CreateTokenRequest{Role: specs.Admin})
+	if err != nil {
+		return fmt.Errorf("git-url: %w", err)
+	}
+	fmt.Fprintln(c.OutOrStdout(), strings.Replace(remote, "://", "://swarmgit:"+string(token.Token)+"@", 1))
+	return nil
 }
 
 // addRemote makes the remote, or corrects its URL, and the helper that Git asks
@@ -126,7 +141,7 @@ func askToken(c *cobra.Command, opt *options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	reply, err := api.GitURL.Call(c.Context(), client, api.GitURLRequest{})
+	reply, err := api.GitURL.Call(c.Context(), client, api.Empty{})
 	if err == nil && reply.Token == "" {
 		err = errors.New("the daemon gave none")
 	}

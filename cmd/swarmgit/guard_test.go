@@ -19,10 +19,12 @@ const module = "github.com/swarmgit/swarmgit"
 var layers = map[string]float64{
 	"specs":          0,
 	"specs/encoding": 0.5,
+	"specs/template": 0.5,
 
 	"specs/wire":       1,
 	"schema":           1,
 	"reconciler/store": 1,
+	"runtime/procfs":   1,
 
 	"reconciler/orchestrator": 2,
 	"reconciler/rollout":      2,
@@ -39,7 +41,9 @@ var layers = map[string]float64{
 	"reconciler/consensus":  3,
 	"reconciler/dispatcher": 3,
 	"reconciler/ca":         3,
+	"reconciler/secrets":    3,
 	"reconciler/logs":       3,
+	"reconciler/metrics":    3,
 	"reconciler/api":        3,
 	"runtime/executor":      3,
 	"runtime/logkeeper":     3,
@@ -67,9 +71,11 @@ var sameRow = [][2]string{
 	{"reconciler/planner", "reconciler/scheduler"}, // to hand a scheduler to converge
 	{"reconciler/planner", "reconciler/rollout"},   // to name what a paused rollout failed at
 	{"runtime/executor/", "runtime/executor"},
+	{"runtime/executor/", "runtime/executor/cgroup"},
 	{"runtime/network/", "runtime/network"},
 	{"reconciler/git/", "reconciler/git"},
 	{"reconciler/git", "reconciler/git/"},
+	{"reconciler/git/", "reconciler/git/"},
 	{"reconciler/api/", "reconciler/api"},
 	{"reconciler/web", "reconciler/api"},
 	{"cmd/", "cmd/"},
@@ -77,7 +83,7 @@ var sameRow = [][2]string{
 
 // pure packages are rules: values in, values out.
 var pure = []string{
-	"specs", "specs/encoding", "reconciler/planner", "reconciler/store", "reconciler/converge",
+	"specs", "specs/encoding", "specs/template", "reconciler/planner", "reconciler/store", "reconciler/converge",
 	"reconciler/orchestrator", "reconciler/rollout", "reconciler/restart", "reconciler/allocator",
 	"reconciler/scheduler", "runtime/task", "runtime/network",
 }
@@ -101,9 +107,12 @@ var homes = map[string][]string{
 	"github.com/tidwall/btree":           {"reconciler/store"},
 	"github.com/fxamacker/cbor":          {"specs/encoding", "reconciler/store"},
 	"connectrpc.com/connect":             {"specs/wire"},
+	"github.com/prometheus":              {"reconciler/metrics"},
 	"github.com/spf13/cobra":             {"cmd"},
+	"filippo.io/age":                     {"reconciler/secrets"},
 	"github.com/compose-spec/compose-go": {}, // tests only
 	"github.com/cloudflare/cfssl":        {}, // tests only
+	"github.com/yuin/goldmark":           {}, // tests only: Markdown as Gitea renders it
 }
 
 // pins are the versions that were tried together; see the README on why.

@@ -81,7 +81,7 @@ func (n *node) newFirst() (*reconciler.First, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := &reconciler.First{ClusterID: newID(), NodeID: newID(), Name: n.cfg.begin.cluster, Authority: authority}
+	first := &reconciler.First{ClusterID: specs.NewID(rand.Reader), NodeID: specs.NewID(rand.Reader), Name: n.cfg.begin.cluster, Authority: authority}
 	text, err := json.Marshal(first)
 	if err != nil {
 		return nil, err
@@ -115,10 +115,4 @@ func writeWhole(path string, text []byte) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return os.Rename(f.Name(), path)
-}
-
-func newID() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails, by its contract
-	return specs.ID(random)
 }

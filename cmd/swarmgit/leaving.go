@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/runtime/identity"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -171,12 +172,9 @@ func (n *node) tellManagers(ctx context.Context) string {
 func (n *node) tell(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, goodbyePatience)
 	defer cancel()
-	client, err := n.dial(ctx, addr)
-	if err != nil {
-		return err
-	}
+	client := n.identity.Credentials().Client(addr)
 	defer client.Close()
-	_, err = wire.Leave.Call(ctx, client, wire.LeaveRequest{})
+	_, err := wire.Leave.Call(ctx, client, wire.LeaveRequest{})
 	return err
 }
 
@@ -184,22 +182,20 @@ func (n *node) tell(ctx context.Context, addr string) error {
 // its identity last: until then it can be asked to leave again. Images and volumes
 // stay.
 func (n *node) forget(ctx context.Context) error {
-	if n.cfg.containerd == managedContainerd {
-		if err := endWorker(ctx, n.cfg.dataDir); err != nil {
-			return err
-		}
-	} else if err := n.logs.Stop(ctx); err != nil {
-		return fmt.Errorf("end the log keeper: %w", err)
+	if err := endWorker(ctx, n.cfg.dataDir); err != nil {
+		return err
 	}
-	for _, name := range []string{"raft", "git", "agent", "executor", "logs"} {
+	for _, name := range []string{"raft", "git", "agent", "executor", "processes", "logs"} {
 		if err := os.RemoveAll(n.path(name)); err != nil {
 			return fmt.Errorf("forget the cluster: %w", err)
 		}
 	}
-	for _, file := range []string{n.firstPath(), settingsPath(n.cfg.dataDir), identityDir(n.cfg.dataDir)} {
-		if err := os.RemoveAll(file); err != nil {
-			return fmt.Errorf("forget the cluster: %w", err)
-		}
+	err := errors.Join(os.RemoveAll(n.firstPath()), os.RemoveAll(settingsPath(n.cfg.dataDir)))
+	if err == nil {
+		err = identity.Forget(identityDir(n.cfg.dataDir))
+	}
+	if err != nil {
+		return fmt.Errorf("forget the cluster: %w", err)
 	}
 	return nil
 }

@@ -33,7 +33,14 @@ func (n *node) office(ctx context.Context) error {
 	settle := sync.OnceFunc(func() { close(n.settled) })
 	for ctx.Err() == nil {
 		if n.role() == specs.Manager {
-			if err := n.manage(ctx, settle); err != nil {
+			err := n.manage(ctx, settle)
+			if errors.Is(err, reconciler.ErrRemoved) {
+				n.expel(ctx, err)
+				settle()
+				<-ctx.Done()
+				return nil
+			}
+			if err != nil {
 				return err
 			}
 			continue
@@ -117,12 +124,10 @@ func (n *node) openManager(ctx context.Context) (*manager, error) {
 		welcome(n.cfg.out, first, m.address)
 	}
 	m.Manager, err = reconciler.New(ctx, reconciler.Config{
-		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images, Version: version, Log: n.cfg.log,
+		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images, Lookup: n.engine.lookup, Version: version, Log: n.cfg.log,
 		First: first, Network: raftNetwork{m.port.Listener(wire.Raft), credentials, m.address},
 		Credentials: credentials, Known: n.agent.Known,
-		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
-			return credentials.Dial(ctx, addr, wire.Calls)
-		},
+		Dial: n.dial,
 	})
 	if err != nil {
 		m.port.Close()
@@ -130,7 +135,7 @@ func (n *node) openManager(ctx context.Context) (*manager, error) {
 	}
 	own, _, _ := net.SplitHostPort(n.people.Addr().String()) // a listener's address is well formed
 	m.local = m.People()
-	m.people = api.Guard(m.local, []string{"127.0.0.1", "localhost", "::1", own}, m.Authorized)
+	m.people = api.Guard(m.local, []string{"127.0.0.1", "localhost", "::1", own}, m.RoleOf)
 	return m, nil
 }
 
@@ -187,7 +192,7 @@ func (n *node) servePeople(w http.ResponseWriter, r *http.Request) {
 		m.people.ServeHTTP(w, r)
 		return
 	}
-	api.Elsewhere(n.managerAddrs).ServeHTTP(w, r)
+	api.Elsewhere(n.elsewhere).ServeHTTP(w, r)
 }
 
 // ownerMux answers the owner of the daemon.
@@ -205,15 +210,28 @@ func (n *node) serveLocal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", api.Elsewhere(n.managerAddrs))
+	mux.Handle("/", api.Elsewhere(n.elsewhere))
 	(&api.Server{Images: n.engine.images}).RegisterOwn(mux)
 	mux.ServeHTTP(w, r)
 }
 
-func (n *node) managerAddrs() []string {
+// elsewhere says why this node does not answer for the cluster.
+func (n *node) elsewhere() string {
+	if words := n.expelled.Load(); words != nil {
+		return *words
+	}
 	var addrs []string
 	for _, m := range n.agent.Known() {
 		addrs = append(addrs, m.Addr)
 	}
-	return addrs
+	return api.AskManagers(addrs)
+}
+
+// expel notes that this node is a manager of nothing. It goes on as a node, for
+// its tasks, until somebody has it leave.
+func (n *node) expel(ctx context.Context, why error) {
+	words := why.Error() + `: what runs here goes on, and nobody looks after it: end it with "swarmgit leave --force", ` +
+		`then join the cluster again with what "swarmgit join-token" prints there`
+	n.cfg.log.ErrorContext(ctx, "this manager is none any more", "err", words)
+	n.expelled.Store(&words)
 }

@@ -7,12 +7,16 @@ import (
 	"path/filepath"
 
 	"github.com/swarmgit/swarmgit/runtime/agent"
+	"github.com/swarmgit/swarmgit/runtime/executor/process"
 	"github.com/swarmgit/swarmgit/runtime/logkeeper"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// keeperVerb is how this program is started as the node's log keeper.
-const keeperVerb = "log-keeper"
+// How this program is started as what it is not for people.
+const (
+	keeperVerb  = "log-keeper" // of the node
+	processVerb = "process"    // for a task that is a plain process
+)
 
 // nodeLogs is the log keeper's client as the agent wants it.
 type nodeLogs struct{ *logkeeper.Client }
@@ -30,8 +34,14 @@ func (l nodeLogs) Read(ctx context.Context, taskID string, opts agent.LogOptions
 // internalProcess runs what swarmgit starts itself as, before anything of the
 // command line is built. It is false for a person's command.
 func internalProcess(args []string) (code int, ok bool) {
-	if len(args) > 1 && args[1] == keeperVerb {
+	if len(args) < 2 {
+		return 0, false
+	}
+	switch args[1] {
+	case keeperVerb:
 		return logkeeper.Main(args[2:]), true
+	case processVerb:
+		return process.Main(args[2:]), true
 	}
 	return 0, false
 }

@@ -23,10 +23,15 @@ and stops, where, in what order, and which line of which file is the cause.
 --allow-removal and --accept-partial plan as "git push -o allow-removal" and
 "git push -o accept-partial" would.
 
+-o markdown is for the comment of a pull request: at most 60 kB, each stack folded,
+and a hidden first line by which the comment is found again. A directory needs no
+more than a token that may look: see "swarmgit token create".
+
 Exit status: 0, or 1 for an error or a refusal. With --detailed-exitcode:
 0 nothing to do, 2 changes, 3 refused by a rule such as the one against large
 removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
-		Example: "  swarmgit plan\n  swarmgit plan --allow-removal\n  swarmgit plan --rev review/debug\n  swarmgit plan -o json --detailed-exitcode",
+		Example: "  swarmgit plan\n  swarmgit plan --allow-removal\n  swarmgit plan --rev review/debug\n" +
+			"  swarmgit plan -o json --detailed-exitcode\n  swarmgit plan --rev main..review/debug -o markdown",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
@@ -39,7 +44,7 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 			if err != nil {
 				return err
 			}
-			if err := opt.print(c.OutOrStdout(), plan, func(w io.Writer) { printPlan(w, plan, req) }); err != nil {
+			if err := opt.printPlan(c.OutOrStdout(), plan, plan, func(w io.Writer) { printPlan(w, plan, req) }); err != nil {
 				return err
 			}
 			if code := plan.ExitCode(detailed); code != 0 {
@@ -52,7 +57,25 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 	c.Flags().BoolVar(&req.AcceptPartial, "accept-partial", false, "plan as a push with -o accept-partial would")
 	c.Flags().BoolVar(&req.AllowRemoval, "allow-removal", false, "plan as a push with -o allow-removal would")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "tell by the exit status what the plan says")
-	return opt.formatFlag(c)
+	return opt.planFormatFlag(c)
+}
+
+// planFormatFlag adds -o text|json|markdown.
+func (o *options) planFormatFlag(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVarP(&o.format, "output", "o", "text", "text, json, or markdown for a comment on a pull request")
+	return c
+}
+
+// printPlan is print for what also has a Markdown form: that of the plan.
+func (o *options) printPlan(w io.Writer, plan planner.Plan, value any, text func(io.Writer)) error {
+	switch o.format {
+	case "markdown":
+		_, err := io.WriteString(w, plan.Markdown())
+		return err
+	case "json", "", "text":
+		return o.print(w, value, text)
+	}
+	return fmt.Errorf("-o %s: unknown output form: use text, json or markdown", o.format)
 }
 
 func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (planner.Plan, error) {
@@ -71,12 +94,16 @@ func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (p
 }
 
 func printPlan(w io.Writer, plan planner.Plan, req api.PlanRequest) {
-	_ = plan.Text(w, planner.TextOptions{Width: 80, Color: colored(w)})
+	showPlan(w, plan)
 	switch plan.Verdict {
 	case planner.NoChanges, planner.Refused:
 	default:
 		fmt.Fprintln(w, "\nApply it: "+pushCommand(req))
 	}
+}
+
+func showPlan(w io.Writer, plan planner.Plan) {
+	_ = plan.Text(w, planner.TextOptions{Width: 80, Color: colored(w)}) // a terminal that is gone needs no plan
 }
 
 // pushCommand is the push that does what was planned. The remote's name is the

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,16 +33,26 @@ func revisionsCommand(opt *options) *cobra.Command {
 	return opt.formatFlag(c)
 }
 
+// printRevisions names the sources once there are several.
 func printRevisions(w io.Writer, revisions []api.Revision, now time.Time) {
+	header, several := "REVISION\t", slices.ContainsFunc(revisions, func(r api.Revision) bool { return r.Source != revisions[0].Source })
+	if several {
+		header += "SOURCE\t"
+	}
 	var rows [][]string
 	for _, r := range revisions {
-		stacks := fmt.Sprintf("%d of %d", len(r.Changed), r.Stacks)
-		if r.Progress.State == specs.RevisionRefused {
+		stacks, state := fmt.Sprintf("%d of %d", len(r.Changed), r.Stacks), string(r.Progress.State)
+		if r.Progress.State == specs.RevisionRefused || r.Progress.State == specs.RevisionAwaiting {
 			stacks = "-"
 		}
-		rows = append(rows, []string{
-			shortCommit(r.Commit), string(r.Progress.State), stacks, r.Author, span(now.Sub(r.Created)), r.Subject,
-		})
+		if r.Rewritten {
+			state += ", rewritten"
+		}
+		row := []string{shortCommit(r.Commit)}
+		if several {
+			row = append(row, r.Source)
+		}
+		rows = append(rows, append(row, state, stacks, r.Author, span(now.Sub(r.Created)), r.Subject))
 	}
-	table(w, "REVISION\tSTATE\tSTACKS\tBY\tAGE\tMESSAGE", rows)
+	table(w, header+"STATE\tSTACKS\tBY\tAGE\tMESSAGE", rows)
 }

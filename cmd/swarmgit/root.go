@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // options are the flags that every command understands.
@@ -27,7 +29,7 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.PersistentFlags().StringVar(&opt.host, "host", "", "the daemon's socket (default: $SWARMGIT_HOST, else /run/swarmgit/swarmgit.sock, or your runtime directory)")
+	root.PersistentFlags().StringVar(&opt.host, "host", "", "the daemon's socket, or its http:// address with a token in $SWARMGIT_TOKEN (default: $SWARMGIT_HOST, else /run/swarmgit/swarmgit.sock, or your runtime directory)")
 	root.SetVersionTemplate("swarmgit {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
@@ -35,9 +37,10 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 	nodes.AddCommand(nodeReadmitCommand(opt))
 	root.AddCommand(
 		daemonCommand(), devCommand(), demoCommand(),
-		validateCommand(opt), planCommand(opt), statusCommand(opt), waitCommand(opt), revisionsCommand(opt),
-		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), nodes, serviceCommand(opt), stackCommand(opt),
-		joinTokenCommand(opt), leaveCommand(opt), caCommand(opt), clusterCommand(opt), versionCommand(),
+		validateCommand(opt), planCommand(opt), diffCommand(opt), reviewCommand(opt), statusCommand(opt), waitCommand(opt), revisionsCommand(opt),
+		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), nodes, fileCommand(opt, specs.Secret), fileCommand(opt, specs.Config), ageKeyCommand(opt),
+		serviceCommand(opt), stackCommand(opt), taskCommand(opt), execCommand(opt),
+		sourceCommand(opt), approveCommand(opt), joinTokenCommand(opt), tokenCommand(opt), leaveCommand(opt), caCommand(opt), clusterCommand(opt), versionCommand(),
 	)
 	return root
 }

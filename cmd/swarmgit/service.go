@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,7 @@ func serviceList(c *cobra.Command, opt *options, stack string) error {
 		for _, s := range reply.Services {
 			rows = append(rows, []string{
 				shortID(s.ID), s.Spec.Name, string(cmp.Or(s.Spec.Mode, specs.Replicated)),
-				fmt.Sprintf("%d/%d", s.Running, s.Wanted), s.Task.Image, "",
+				fmt.Sprintf("%d/%d", s.Running, s.Wanted), untilDigest(s.Task.Image), "",
 			})
 		}
 		table(w, "ID\tNAME\tMODE\tREPLICAS\tIMAGE\tPORTS", rows)
@@ -105,18 +106,26 @@ func taskRows(tasks []api.Task, now time.Time, whole bool) [][]string {
 			name = ` \_ ` + name
 		}
 		above = t.Name
-		id, reason := t.ID, taskError(t)
+		id, image, reason := t.ID, t.Image, taskError(t)
 		if !whole {
-			id, reason = shortID(id), shorten(reason, shownError)
+			id, image, reason = shortID(id), untilDigest(image), shorten(reason, shownError)
 		}
 		if reason != "" {
 			reason = `"` + reason + `"`
 		}
 		rows = append(rows, []string{
-			id, name, t.Image, t.Hostname, title(t.Want.Desired), currentState(t, now), reason, "",
+			id, name, image, t.Hostname, title(t.Want.Desired), currentState(t, now), reason, "",
 		})
 	}
 	return rows
+}
+
+// untilDigest is an image as the stack file names it.
+func untilDigest(image string) string {
+	if name, _, ok := strings.Cut(image, "@"); ok {
+		return name
+	}
+	return image
 }
 
 // currentState is "Running 2 minutes ago", with what is going on meanwhile:

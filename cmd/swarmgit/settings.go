@@ -13,7 +13,7 @@ import (
 
 // kept are the flags that a node remembers: a restarted daemon needs only its
 // data directory.
-var kept = []string{"listen", "advertise", "http", "socket", "containerd", "label"}
+var kept = []string{"listen", "advertise", "http", "socket", "executor", "containerd", "label"}
 
 // recall gives every kept flag that was not given the value that it had when the
 // daemon of this data directory was last started with it.

@@ -192,8 +192,12 @@ func (c *simCluster) plan(tree fs.FS) planner.Plan {
 	if len(loaded.Problems) > 0 {
 		c.Fatalf("the drawn files are wrong: %v", loaded.Problems)
 	}
+	now := time.Now()
+	if leader := c.leader(); leader != nil {
+		now = leader.Now()
+	}
 	return planner.Make(planner.Input{
-		Present: c.snapshot(), Source: specs.MainSource, Wanted: loaded.Stacks, Now: time.Now(), AllowRemoval: true,
+		Present: c.snapshot(), Source: specs.MainSource, Wanted: loaded.Stacks, Now: now, AllowRemoval: true,
 	})
 }
 

@@ -57,6 +57,9 @@ func (s *simStory) managerTrouble(lasts time.Duration) {
 	s.Helper()
 	s.awaitLeader()
 	leading := s.leading()
+	if s.draw.chance(30) {
+		s.jump(oneOf(s.draw, s.managers()...))
+	}
 	out, in := s.links(leading)
 	switch s.draw.IntN(11) {
 	case 0:
@@ -95,6 +98,14 @@ func (s *simStory) managerTrouble(lasts time.Duration) {
 		wiped.boot(true)
 	}
 	s.awaitManagers()
+}
+
+// jump has a manager's wall clock be up to a day and a half late from now on: only
+// a manager that is elected looks at its clock, and the cluster's time never goes
+// back. (One that is ahead takes the cluster's time with it, and whatever has a
+// deadline is over it then: that is not without any effect.)
+func (s *simStory) jump(n *simNode) {
+	n.skew.Store(-int64(s.draw.upTo(36 * time.Hour)))
 }
 
 // restartMachines kills daemons at once and starts them one after the other.

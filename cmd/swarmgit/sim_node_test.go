@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,6 +32,7 @@ type simNode struct {
 	seeds   []string // where it has joined
 	engine  *executortest.Memory
 	memory  *consensus.Memory // the manager's disk
+	skew    atomic.Int64      // nanoseconds that the manager's wall clock goes ahead
 	leave   func()            // stops the agent; nil while it is away
 	dismiss func()            // stops the manager; nil while there is none
 
@@ -60,12 +62,10 @@ func (n *simNode) start() {
 	a := agent.New(agent.Config{
 		NodeID: n.id, Dir: n.dir, Executor: simEngine{n.engine, n.cluster}, Log: n.cluster.log.With("node", n.id),
 		Managers: n.seeds, Local: n.whereabouts,
-		Dial: func(_ context.Context, addr string) (*wire.Client, error) {
-			return wire.NewClient(func(ctx context.Context) (net.Conn, error) {
-				return n.cluster.network.call(ctx, wire.Identity{NodeID: n.id, Role: specs.Worker}, addr)
-			}), nil
+		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+			return n.cluster.network.call(ctx, wire.Identity{NodeID: n.id, Role: specs.Worker}, addr)
 		},
-		Describe: n.engine.Describe,
+		Trouble: n.trouble, Describe: n.engine.Describe,
 	})
 	n.mu.Lock()
 	n.agent = a
@@ -87,6 +87,7 @@ func (n *simNode) manage(first *reconciler.First) {
 	port, people := c.network.listen(n.id), wire.NewPipe()
 	m, err := reconciler.New(c.Context(), reconciler.Config{
 		NodeID: n.id, First: first, Memory: n.memory, Log: c.log.With("manager", n.id),
+		Wall:    func() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) },
 		Network: simRaft{port.raft, c.network, n.id}, Known: n.known,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
 			return c.network.call(ctx, wire.Identity{NodeID: n.id, Role: specs.Manager}, addr)
@@ -132,6 +133,13 @@ func (n *simNode) whereabouts() []wire.Manager {
 		return m.Whereabouts()
 	}
 	return nil
+}
+
+func (n *simNode) trouble() string {
+	if m := n.managing(); m != nil {
+		return m.DiskTrouble()
+	}
+	return ""
 }
 
 func (n *simNode) known() []wire.Manager {

@@ -36,6 +36,9 @@ const shownTroubles = 10
 func printStatus(w io.Writer, s api.StatusReply) {
 	if s.Leader == "" {
 		fmt.Fprintln(w, wrapped("! ", leaderlessLine(s.Managers)))
+		if s.WayBack != "" {
+			fmt.Fprintln(w, wrapped("  ", s.WayBack))
+		}
 	}
 	fmt.Fprintln(w, clusterLine(s))
 	for _, line := range nodeNews(s) {
@@ -48,7 +51,17 @@ func printStatus(w io.Writer, s api.StatusReply) {
 		rest := s.Troubles[shownTroubles:]
 		fmt.Fprintf(w, "! and %d more: swarmgit service ps %s\n", countTasks(rest), serviceOf(rest[0].Task))
 	}
-	fmt.Fprintln(w, revisionLine(s))
+	for _, source := range s.Sources {
+		if line := sourceTrouble(source, s.Timestamp); line != "" && !source.Suspended {
+			fmt.Fprintln(w, wrapped("! ", "source "+source.Name+" "+oneLine(line)))
+		}
+	}
+	if s.Revision != nil || len(s.Sources) == 0 {
+		fmt.Fprintln(w, revisionLine(s.Revision, s.Degraded, s.Timestamp))
+	}
+	for _, source := range s.Sources {
+		fmt.Fprintln(w, sourceLine(source, s.Timestamp))
+	}
 	if len(s.Stacks) > 0 {
 		fmt.Fprintln(w, stackLines(s.Stacks))
 	}
@@ -71,6 +84,7 @@ func nodeNews(s api.StatusReply) []string {
 	if s.Disk != "" {
 		news = append(news, "writes are refused: "+s.Disk)
 	}
+	news = append(news, s.Nodes.Troubled...)
 	if lost := s.Managers.Unreachable; len(lost) > 0 {
 		news = append(news, fmt.Sprintf("%s cannot be reached: %s", plural(len(lost), "manager"), named(lost, shownNodes)))
 	}
@@ -126,17 +140,31 @@ func clusterLine(s api.StatusReply) string {
 	return fmt.Sprintf("%s: %s, %s (can lose %d%s), leader %s", s.Cluster, nodes, plural(s.Managers.Total, "manager"), s.Managers.CanLose, more, s.Leader)
 }
 
-func revisionLine(s api.StatusReply) string {
-	r := s.Revision
+func revisionLine(r *api.Revision, degraded bool, now time.Time) string {
 	if r == nil {
 		return `nothing was pushed yet: see "swarmgit git-url"`
 	}
-	line := fmt.Sprintf("%s: %s %q, %s since %s", r.Source, shortCommit(r.Commit), r.Subject, r.Progress.State, span(s.Timestamp.Sub(r.Progress.Since)))
-	if s.Degraded {
+	line := fmt.Sprintf("%s: %s %q, %s since %s", r.Source, shortCommit(r.Commit), r.Subject, r.Progress.State, span(now.Sub(r.Progress.Since)))
+	if degraded {
 		line += ", degraded"
 	}
 	if r.Progress.State != specs.RevisionHealthy && r.Progress.Reason != "" {
 		line += "\n" + wrapped("  ", oneLine(r.Progress.Reason))
+	}
+	return line
+}
+
+// sourceLine says where an outside source is.
+func sourceLine(s api.Source, now time.Time) string {
+	if s.Suspended {
+		return s.Name + ": suspended: swarmgit source resume " + s.Name
+	}
+	line := s.Name + ": nothing of it was taken yet"
+	if s.Revision != nil {
+		line = revisionLine(s.Revision, s.Degraded, now)
+	}
+	if !s.Seen.Looked.IsZero() {
+		line += "\n  looked at " + ago(now, s.Seen.Looked)
 	}
 	return line
 }

@@ -94,9 +94,12 @@ main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
 		{"managers are lost, and nobody leads", func(s *api.StatusReply) {
 			s.Leader, s.Nodes = "", api.NodeCounts{Total: 5}
 			s.Managers = api.ManagerCounts{Total: 3, Reachable: 1, Unreachable: []string{"n2", "n3"}}
+			s.WayBack = api.WayBack
 		}, `
 ! no leader: 1 of 3 managers reachable; what runs goes on, nothing can be
   changed
+  if a majority of the managers is lost for ever: see "swarmgit daemon
+  force-new-cluster --help"
 prod: 5 nodes, how they are is not known without a leader
 ! 2 managers cannot be reached: n2, n3
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours

@@ -16,7 +16,8 @@ func waitCommand(opt *options) *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
 		Use: "wait [REV]", Short: "Wait until a revision is healthy", Args: cobra.MaximumNArgs(1),
-		Long: `Waits until a revision has ended: the commit REV, or the newest revision.
+		Long: `Waits until a revision has ended: the commit REV, or the newest one that was
+pushed.
 
 Exit status: 0 healthy (or superseded by one that is), 2 failed or rolled back,
 3 paused or awaiting approval, 4 timeout, 1 error.`,

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// fileCommand is `swarmgit secret` or `swarmgit config`.
+func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
+	k := string(kind)
+	what := "What a secret holds is never shown again."
+	if kind == specs.Config {
+		what = "What it holds is shown to whoever may ask."
+	}
+	list := opt.formatFlag(&cobra.Command{
+		Use: "ls", Short: "List the " + k + "s of services, and those created here", Args: cobra.NoArgs,
+		Example: "  swarmgit " + k + " ls",
+		RunE:    func(c *cobra.Command, _ []string) error { return fileList(c, opt, kind) },
+	})
+	inspect := &cobra.Command{
+		Use: "inspect NAME", Short: "Show a " + k + " and who uses it, as JSON", Args: oneArg,
+		Long:    "Shows a " + k + ", its versions and the services that use them, as JSON. " + what,
+		Example: "  swarmgit " + k + " inspect shop_app",
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			file, err := api.InspectFile.Call(c.Context(), client, api.FileName{Kind: kind, Name: args[0]})
+			if err != nil {
+				return err
+			}
+			return printJSON(c.OutOrStdout(), file)
+		},
+	}
+	remove := &cobra.Command{
+		Use: "rm NAME...", Short: "Remove " + k + "s that were created here and no service uses", Args: someArgs,
+		Example: "  swarmgit " + k + " rm app_1",
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			for _, name := range args {
+				if _, err := api.RemoveFile.Call(c.Context(), client, api.FileName{Kind: kind, Name: name}); err != nil {
+					return err
+				}
+				fmt.Fprintln(c.OutOrStdout(), name)
+			}
+			return nil
+		},
+	}
+	return group(k, "Create, list and remove "+k+"s", fileCreateCommand(opt, kind), list, inspect, remove)
+}
+
+func fileCreateCommand(opt *options, kind specs.FileKind) *cobra.Command {
+	k := string(kind)
+	var labels []string
+	req := api.CreateFileRequest{FileName: api.FileName{Kind: kind}}
+	c := &cobra.Command{
+		Use: "create NAME FILE|-", Short: "Create a " + k + " of a file or of standard input", Args: nameAndFile,
+		Long: `Creates a ` + k + ` that stacks of any repository can use:
+
+    ` + k + `s:
+      app:
+        external: true
+        name: NAME
+
+It never changes: for another content create one of another name, and name that in
+the stack file. It stays until it is removed.`,
+		Example: "  swarmgit " + k + " create app_1 app.conf\n  pass show app | swarmgit " + k + " create app_2 -",
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			req.Name = args[0]
+			if req.Labels, err = parseLabels("--label", labels); err != nil {
+				return err
+			}
+			if req.Content, err = readFileOrInput(args[1], c.InOrStdin()); err != nil {
+				return fmt.Errorf("%s create: %w", kind, err)
+			}
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			if _, err := api.CreateFile.Call(c.Context(), client, req); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), req.Name)
+			return nil
+		},
+	}
+	c.Flags().StringArrayVarP(&labels, "label", "l", nil, "key=value; may be repeated")
+	c.Flags().StringVar(&req.Template, "template-driver", "", "golang: each task gets the file with its {{...}} expanded")
+	return c
+}
+
+// nameAndFile asks for both arguments of create.
+func nameAndFile(c *cobra.Command, args []string) error {
+	k := c.Parent().Name()
+	switch len(args) {
+	case 2:
+		return nil
+	case 1:
+		return fmt.Errorf("%s create %s: what does it hold? Name a FILE, or - for standard input", k, args[0])
+	}
+	return fmt.Errorf("%s create takes a NAME and a FILE, or - for standard input: see \"%s --help\"", k, c.CommandPath())
+}
+
+// maxInput is more than any secret or config may have, in bytes: what is larger
+// is refused by its size, not read to its end.
+const maxInput = 2 << 20
+
+func readFileOrInput(name string, input io.Reader) ([]byte, error) {
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		input = file
+	}
+	return io.ReadAll(io.LimitReader(input, maxInput))
+}
+
+func fileList(c *cobra.Command, opt *options, kind specs.FileKind) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.ListFiles.Call(c.Context(), client, api.ListFilesRequest{Kind: kind})
+	if err != nil {
+		return err
+	}
+	return opt.print(c.OutOrStdout(), reply.Files, func(w io.Writer) {
+		var rows [][]string
+		for _, f := range reply.Files {
+			from, created := "repository", ""
+			if f.External {
+				from, created = "external", ago(time.Now(), f.Created)
+			}
+			for _, v := range f.Versions {
+				rows = append(rows, []string{f.Name, v.Version.Short(), from, created, strings.Join(v.Services, ", ")})
+			}
+		}
+		table(w, "NAME\tVERSION\tFROM\tCREATED\tUSED BY", rows)
+	})
+}
+
+func ageKeyCommand(opt *options) *cobra.Command {
+	return opt.formatFlag(&cobra.Command{
+		Use: "age-key", Short: "Print whom to encrypt secrets for, so that only the cluster reads them", Args: cobra.NoArgs,
+		Long: `Prints the cluster's age recipient. A file of the repository whose name ends in
+.age and that is encrypted for it can be a secret of a stack; the managers alone
+can decrypt it. The first call makes the key; it stays the same from then on.`,
+		Example: "  age -r $(swarmgit age-key) -o stacks/shop/tls.key.age tls.key\n  swarmgit age-key > .age-recipients",
+		RunE: func(c *cobra.Command, _ []string) error {
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			reply, err := api.GetAgeKey.Call(c.Context(), client, api.Empty{})
+			if err != nil {
+				return err
+			}
+			return opt.print(c.OutOrStdout(), reply, func(w io.Writer) { fmt.Fprintln(w, reply.Recipient) })
+		},
+	})
+}

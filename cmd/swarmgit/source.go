@@ -1,0 +1,302 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+func sourceCommand(opt *options) *cobra.Command {
+	return group("source", "Follow Git repositories elsewhere",
+		sourceAddCommand(opt),
+		opt.formatFlag(&cobra.Command{
+			Use: "ls", Short: "List sources, where each is, and why one cannot be read", Args: cobra.NoArgs,
+			Example: "  swarmgit source ls\n  swarmgit source ls -o json",
+			RunE:    func(c *cobra.Command, _ []string) error { return sourceList(c, opt) },
+		}),
+		&cobra.Command{
+			Use: "sync SOURCE", Short: "Look at a source now", Args: oneArg,
+			Example: "  swarmgit source sync infra && swarmgit wait",
+			RunE:    func(c *cobra.Command, args []string) error { return sourceSync(c, opt, args[0]) },
+		},
+		&cobra.Command{
+			Use: "suspend SOURCE", Short: "Look at a source no more; what runs goes on", Args: oneArg,
+			Example: "  swarmgit source suspend infra",
+			RunE:    func(c *cobra.Command, args []string) error { return sourceSuspend(c, opt, args[0], false) },
+		},
+		&cobra.Command{
+			Use: "resume SOURCE", Short: "Look at a suspended source again", Args: oneArg,
+			Example: "  swarmgit source resume infra",
+			RunE:    func(c *cobra.Command, args []string) error { return sourceSuspend(c, opt, args[0], true) },
+		},
+		sourceRemoveCommand(opt), sourceAdoptCommand(opt), sourceWebhookCommand(opt),
+	)
+}
+
+func sourceAddCommand(opt *options) *cobra.Command {
+	var req api.AddSourceRequest
+	var interval time.Duration
+	var token, key, known string
+	c := &cobra.Command{
+		Use: "add NAME URL", Short: "Follow a branch of a repository elsewhere", Args: nameAndURL,
+		Long: `Follows a branch of a repository elsewhere: its stacks are kept as it says, beside
+those that are pushed to the cluster's own remote. The manager that leads looks
+at it each --interval, more or less, and at once when a webhook says so.
+
+URL is https://, http://, ssh:// (or git@host:path), or file:///PATH for one that
+is on every manager. Credentials are read from files ("-" is standard input) and
+kept by the managers; they are never shown.
+
+A stack belongs to the first source that defines it. A source that cannot be read,
+or whose branch or stacks are gone, removes nothing.`,
+		Example: `  swarmgit source add infra https://git.example/infra.git --token-file token
+  swarmgit source add edge git@git.example:ops/edge.git --ssh-key id_ed25519 --known-hosts known_hosts
+  swarmgit source add lab file:///srv/lab.git --branch stable --path cluster --interval 5m`,
+		RunE: func(c *cobra.Command, args []string) error {
+			req.Name, req.URL, req.Interval = args[0], args[1], specs.Duration(interval)
+			if err := readCredential(c, &req.Credential, token, key, known); err != nil {
+				return fmt.Errorf("source add %s: %w", req.Name, err)
+			}
+			return sourceAdd(c, opt, req)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&req.Branch, "branch", "main", "the branch to follow")
+	flags.StringVar(&req.Path, "path", "", "the folder that holds the stacks (default: the root)")
+	flags.DurationVar(&interval, "interval", specs.DefaultSourceInterval, "how often to look")
+	flags.StringVar(&req.Credential.User, "user", "", `the user of the token or password (default "git")`)
+	flags.StringVar(&token, "token-file", "", "read a token or password from this file")
+	flags.StringVar(&key, "ssh-key", "", "read a private SSH key from this file")
+	flags.StringVar(&known, "known-hosts", "", "read the keys that the SSH server may have from this file")
+	flags.BoolVar(&req.AcceptPartial, "accept-partial", false, "go on without keys that are not built yet")
+	return c
+}
+
+func nameAndURL(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("source add takes NAME and URL: see \"swarmgit source add --help\"")
+	}
+	return nil
+}
+
+func readCredential(c *cobra.Command, into *specs.Credential, token, key, known string) error {
+	secret, err := readFile(c, token)
+	if err != nil {
+		return err
+	}
+	private, err := readFile(c, key)
+	if err != nil {
+		return err
+	}
+	into.KnownHosts, err = readFile(c, known)
+	into.Secret, into.SSHKey = specs.Hidden(strings.TrimSpace(secret)), specs.Hidden(private)
+	if err == nil && token != "" && into.Secret == "" {
+		return fmt.Errorf("--token-file %s: it is empty", token)
+	}
+	return err
+}
+
+// readFile reads a file, "-" for standard input, and nothing for no name.
+func readFile(c *cobra.Command, name string) (string, error) {
+	switch name {
+	case "":
+		return "", nil
+	case "-":
+		data, err := io.ReadAll(c.InOrStdin())
+		return string(data), err
+	}
+	data, err := os.ReadFile(name)
+	return string(data), err
+}
+
+func sourceAdd(c *cobra.Command, opt *options, req api.AddSourceRequest) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	if _, err := api.AddSource.Call(c.Context(), client, req); err != nil {
+		return err
+	}
+	reply, err := api.SyncSource.Call(c.Context(), client, api.ByName{Name: req.Name})
+	if err != nil {
+		return fmt.Errorf("%s is followed from now on, and is tried again: %w", req.Name, err)
+	}
+	fmt.Fprintln(c.OutOrStdout(), reply.Text)
+	return nil
+}
+
+func sourceSync(c *cobra.Command, opt *options, name string) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.SyncSource.Call(c.Context(), client, api.ByName{Name: name})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.OutOrStdout(), reply.Text)
+	return nil
+}
+
+func sourceSuspend(c *cobra.Command, opt *options, name string, resume bool) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	_, err = api.SuspendSource.Call(c.Context(), client, api.SuspendSourceRequest{Name: name, Resume: resume})
+	return err
+}
+
+func sourceRemoveCommand(opt *options) *cobra.Command {
+	var req api.RemoveSourceRequest
+	var yes bool
+	c := &cobra.Command{
+		Use: "rm SOURCE", Short: "Follow a source no more", Args: oneArg,
+		Long: `Follows a source no more. Its stacks go on and belong to nobody; the next source
+that defines one of them has it, and so has who adopts it.
+
+With --prune its stacks are removed too: what stops is listed, and asked for.`,
+		Example: "  swarmgit source rm infra\n  swarmgit source rm infra --prune",
+		RunE: func(c *cobra.Command, args []string) error {
+			req.Name = args[0]
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			if req.Prune && !yes {
+				if err := confirmPrune(c, client, req); err != nil {
+					return err
+				}
+			}
+			reply, err := api.RemoveSource.Call(c.Context(), client, req)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), req.Name+" is not followed any more"+fate(reply.Stacks, req.Prune))
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&req.Prune, "prune", false, "remove its stacks too")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not list and ask")
+	return c
+}
+
+// fate is what becomes of the stacks of a source that is removed.
+func fate(stacks []string, pruned bool) string {
+	switch names := strings.Join(stacks, ", "); {
+	case names == "":
+		return ""
+	case pruned:
+		return "; removed with it: " + names
+	default:
+		return "; what goes on and belongs to nobody: " + names
+	}
+}
+
+func confirmPrune(c *cobra.Command, client *wire.Client, req api.RemoveSourceRequest) error {
+	req.DryRun = true
+	reply, err := api.RemoveSource.Call(c.Context(), client, req)
+	if err != nil {
+		return err
+	}
+	showPlan(c.OutOrStdout(), *reply.Plan)
+	return confirm(c, fmt.Sprintf("source rm %s --prune", req.Name))
+}
+
+func sourceAdoptCommand(opt *options) *cobra.Command {
+	req := api.AdoptStackRequest{}
+	c := &cobra.Command{
+		Use: "adopt STACK", Short: "Give a stack to another source", Args: oneArg,
+		Long: `Gives a stack that runs to another source, the cluster's own remote unless --source
+names one. That restarts nothing. From then on the commits of that source say what
+the stack is: one that does not have it removes it.`,
+		Example: "  swarmgit source adopt shop\n  swarmgit source adopt shop --source infra",
+		RunE: func(c *cobra.Command, args []string) error {
+			req.Stack = args[0]
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			if _, err := api.AdoptStack.Call(c.Context(), client, req); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "stack %s belongs to %s\n", req.Stack, req.Source)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&req.Source, "source", specs.MainSource, "whose it is from now on")
+	return c
+}
+
+func sourceWebhookCommand(opt *options) *cobra.Command {
+	var req api.WebhookRequest
+	c := &cobra.Command{
+		Use: "webhook SOURCE", Short: "Print where a forge can say that a source has something new", Args: oneArg,
+		Long: `Prints the address and the key of the source's webhook. A POST to it whose body is
+signed with the key by HMAC-SHA256, in the header X-Hub-Signature-256 as GitHub,
+Gitea and Forgejo do, has the source looked at soon. It says no more than that.`,
+		Example: "  swarmgit source webhook infra\n  swarmgit source webhook infra --rotate",
+		RunE: func(c *cobra.Command, args []string) error {
+			req.Name = args[0]
+			client, err := opt.connect()
+			if err != nil {
+				return err
+			}
+			reply, err := api.GetWebhook.Call(c.Context(), client, req)
+			if err != nil {
+				return err
+			}
+			return opt.print(c.OutOrStdout(), reply, func(w io.Writer) { fmt.Fprintf(w, "url: %s\nkey: %s\n", reply.URL, reply.Key) })
+		},
+	}
+	c.Flags().BoolVar(&req.Rotate, "rotate", false, "make a new key, and the old one useless")
+	return opt.formatFlag(c)
+}
+
+func sourceList(c *cobra.Command, opt *options) error {
+	client, err := opt.connect()
+	if err != nil {
+		return err
+	}
+	reply, err := api.ListSources.Call(c.Context(), client, api.Empty{})
+	if err != nil {
+		return err
+	}
+	return opt.print(c.OutOrStdout(), reply.Sources, func(w io.Writer) { printSources(w, reply.Sources, time.Now()) })
+}
+
+func printSources(w io.Writer, sources []api.Source, now time.Time) {
+	var rows [][]string
+	for _, s := range sources {
+		revision, url := "-", s.URL
+		if s.Revision != nil {
+			revision = shortCommit(s.Revision.Commit) + " " + string(s.Revision.Progress.State)
+		}
+		if url == "" {
+			url = "(pushed)"
+		}
+		rows = append(rows, []string{s.Name, s.Branch, revision, fmt.Sprint(len(s.Stacks)), ago(now, s.Seen.Looked), url, sourceTrouble(s, now)})
+	}
+	table(w, "NAME\tBRANCH\tREVISION\tSTACKS\tLOOKED\tURL\tTROUBLE", rows)
+}
+
+// sourceTrouble is why a source is not where its repository is, "" if it is.
+func sourceTrouble(s api.Source, now time.Time) string {
+	switch {
+	case s.Suspended:
+		return "suspended"
+	case s.Seen.Error != "":
+		return fmt.Sprintf("for %s: %s; next try in %s", span(now.Sub(s.Seen.Since)), s.Seen.Error, span(s.Seen.Next.Sub(now)))
+	case s.Waiting != nil:
+		return fmt.Sprintf("%s %s: %s", shortCommit(s.Waiting.Commit), s.Waiting.Progress.State, s.Waiting.Progress.Reason)
+	}
+	return ""
+}

@@ -25,7 +25,7 @@ demo:
 	bin/swarmgit demo $(ARGS)
 
 test:
-	.ci/prerequisites ip curl jq
+	.ci/prerequisites ip mkfs.ext4 curl jq
 	$(GO) test -count=1 -timeout 30m ./...
 
 # Needs a C compiler. What only starts real containers is left to "make test".

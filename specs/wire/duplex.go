@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"connectrpc.com/connect"
 )
@@ -19,14 +20,28 @@ type Ends[Out, In any] struct {
 	Receive func() (In, error)
 }
 
-// Serve answers the procedure on mux. It ends when answer returns.
+// Serve answers the procedure on mux. It ends when answer returns, after a Send
+// that is under way then; later ones fail.
 func (p Duplex[Req, Res]) Serve(mux *http.ServeMux, answer func(context.Context, Ends[Res, Req]) error) {
 	mux.Handle(string(p), impatient(connect.NewBidiStreamHandler(string(p),
 		func(ctx context.Context, stream *connect.BidiStream[Req, Res]) error {
-			return toWire(answer(ctx, Ends[Res, Req]{
-				Send:    func(res Res) error { return stream.Send(&res) },
+			var mu sync.Mutex
+			over := false
+			err := answer(ctx, Ends[Res, Req]{
+				Send: func(res Res) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if over {
+						return io.ErrClosedPipe
+					}
+					return stream.Send(&res)
+				},
 				Receive: func() (Req, error) { return received1(stream.Receive()) },
-			}))
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			over = true
+			return toWire(err)
 		}, handlerOptions()...)))
 }
 

@@ -39,8 +39,8 @@ func (a *arrival) load(ctx context.Context, files fs.FS) {
 }
 
 // plan says what the commit would do, and why it cannot be taken if so.
-func (a *arrival) plan(ctx context.Context, title string) (planner.Plan, specs.Transaction, []specs.Problem) {
-	plan, tx := a.m.propose(ctx, a.m.store.Snapshot(), planRequest{
+func (a *arrival) plan(title string) (planner.Plan, specs.Transaction, []specs.Problem) {
+	plan, tx := a.m.propose(a.m.store.Snapshot(), planRequest{
 		source: a.source, loaded: a.loaded, revision: a.commit.Hash, title: title,
 		acceptPartial: a.acceptPartial, allowRemoval: a.allowRemoval,
 	})

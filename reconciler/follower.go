@@ -222,7 +222,7 @@ func (a *arrival) fetch(ctx context.Context, f *follower, tip string, last specs
 	if err := a.take(ctx, f.from, tip); err != nil {
 		return "", err
 	}
-	plan, _, problems := a.plan(ctx, "of "+a.commit.Short())
+	plan, _, problems := a.plan("of " + a.commit.Short())
 	switch {
 	case len(problems) > 0:
 		f.refused = tip + owners(a.m.store.Snapshot())

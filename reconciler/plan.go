@@ -32,8 +32,9 @@ type planRequest struct {
 	allowRemoval  bool
 }
 
-// propose plans a loaded tree of a source over the present cluster, and returns the changes that the plan is about.
-func (m *Manager) propose(_ context.Context, snap store.Snapshot, req planRequest) (planner.Plan, specs.Transaction) {
+// propose plans a loaded tree of a source over the present cluster, and returns
+// the changes that the plan is about.
+func (m *Manager) propose(snap store.Snapshot, req planRequest) (planner.Plan, specs.Transaction) {
 	defer func(began time.Time) { m.metrics.Plan(time.Since(began)) }(time.Now())
 	warnings := req.loaded.Warnings
 	for _, problem := range req.loaded.Problems {
@@ -75,7 +76,7 @@ func (m *Manager) Plan(ctx context.Context, req api.PlanRequest) (planner.Plan, 
 	asked.source = mainSource(snap)
 	asked.loaded = m.load(ctx, snap, tree, schema.Options{})
 	asked.acceptPartial, asked.allowRemoval = req.AcceptPartial, req.AllowRemoval
-	plan, tx := m.propose(ctx, snap, asked)
+	plan, tx := m.propose(snap, asked)
 	if problems := refusals(plan, tx, asked.loaded, req.AcceptPartial); len(problems) > 0 {
 		plan.Refusals, plan.Verdict = problems, planner.Refused
 	}

@@ -48,7 +48,7 @@ func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Che
 		return nil, errors.New("no manager leads right now: push again in a moment")
 	}
 	checked.load(ctx, p.Files)
-	plan, tx, problems := checked.plan(ctx, checked.title())
+	plan, tx, problems := checked.plan(checked.title())
 	if len(problems) > 0 {
 		m.metrics.Push("refused", time.Since(checked.began))
 		checked.remember(ctx, problems)

@@ -206,7 +206,7 @@ func (s sources) Approve(ctx context.Context, req api.ApproveRequest) (api.Appro
 	if err := a.take(ctx, s.reading(source), rev.Commit); err != nil {
 		return reply, wire.Errorf(wire.Unavailable, "approve %s: %w", git.Short(rev.Commit), err)
 	}
-	plan, _, problems := a.plan(ctx, "of "+a.commit.Short())
+	plan, _, problems := a.plan("of " + a.commit.Short())
 	reply.Plan = plan
 	switch {
 	case len(problems) > 0:

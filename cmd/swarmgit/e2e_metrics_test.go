@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,9 +24,7 @@ import (
 // A daemon tells Prometheus what METRICS.md says, nothing else, and to nobody
 // without a token.
 func TestMetrics(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip(err)
-	}
+	needPrograms(t, "git")
 	c := memoryCluster(t)
 	c.push(t, shop("e2e/app:1", 2))
 	c.refused(t, map[string]string{"stacks/shop/stack.yml": "services: 1\n"})

@@ -46,10 +46,10 @@ type Pinned struct {
 // they have in the present cluster, else the ones that lookup finds. The stacks
 // that are given stay as they are. A nil lookup leaves every tag alone.
 func Pin(ctx context.Context, present store.Snapshot, stacks []specs.Stack, lookup Lookup) Pinned {
-	p := pinning{present: present, answers: map[string]answer{}}
 	if lookup == nil {
 		return Pinned{Stacks: stacks}
 	}
+	p := pinning{present: present, answers: map[string]answer{}}
 	p.ask(ctx, stacks, lookup)
 	var out Pinned
 	for _, stack := range stacks {

@@ -93,8 +93,8 @@ func nextStep(members []Member, reachable func(string) bool, j Joining, commit u
 		return step{do: demote}, MayRemove(members, reachable, j.ID)
 	case known.Voter:
 		return step{voter: true}, nil
-	case j.Applied+caughtUp < commit || !reachable(j.ID):
-		return step{}, nil
+	case j.Applied == 0 || j.Applied+caughtUp < commit || !reachable(j.ID):
+		return step{}, nil // one that holds nothing yet would be on probation again after its next start
 	}
 	return step{do: promote, voter: true}, nil
 }

@@ -172,9 +172,9 @@ func (s *storm) manager(i int) running {
 func (s *storm) admitAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		for i := range s.managers {
-			m := s.manager(i)
-			joining := m.Joining()
 			for j := range s.managers {
+				m := s.manager(i)
+				joining := m.Joining()
 				ctx, cancel := context.WithTimeout(ctx, time.Second)
 				voter, err := s.manager(j).Join(ctx, joining)
 				cancel()

@@ -89,6 +89,17 @@ func TestNextStep(t *testing.T) {
 	}
 }
 
+// In a young cluster nobody is far behind. But a manager that is killed before it
+// has written anything begins with an empty disk again.
+func TestAManagerGetsNoVoteBeforeItHoldsAnything(t *testing.T) {
+	for applied, want := range map[uint64]step{0: {}, 1: {promote, true}} {
+		got, err := nextStep(some("A", "b"), among("A b"), Joining{ID: "b", Address: "b:1", Applied: applied, Fresh: true}, 5)
+		if err != nil || got != want {
+			t.Errorf("with %d applied: got %+v (%v), want %+v", applied, got, err, want)
+		}
+	}
+}
+
 func TestUsableIsWhatEveryMemberReads(t *testing.T) {
 	for name, c := range map[string]struct {
 		formats map[string]int

@@ -177,6 +177,9 @@ func (n *node) run(ctx context.Context) error {
 	if n.engine.run != nil {
 		g.Go(func() error { return n.engine.run(ctx) })
 	}
+	if n.engine.watch != nil {
+		g.Go(func() error { return n.engine.watch(ctx) })
+	}
 	g.Go(func() error { return n.logs.Run(ctx) })
 	g.Go(func() error { return n.renewal().Run(ctx) })
 	g.Go(func() error { return n.office(ctx) })

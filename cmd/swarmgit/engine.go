@@ -24,6 +24,7 @@ type engine struct {
 	images api.Images                      // nil when it has none
 	lookup images.Lookup                   // nil when tags are left alone
 	run    func(ctx context.Context) error // keeps it alive until ctx ends; nil when nothing is to be kept
+	watch  func(ctx context.Context) error // sees what is done to tasks behind our back; nil when nothing can be
 	close  func() error                    // gives it back; tasks run on
 }
 
@@ -120,6 +121,7 @@ func openContainerd(ctx context.Context, cfg nodeConfig, logs nodeLogs) (engine,
 		return e, err
 	}
 	e.Executor, e.images, e.lookup, e.close = opened, localImages{opened}, containerd.Digest, opened.Close
+	e.watch = opened.Watch
 	return e, nil
 }
 

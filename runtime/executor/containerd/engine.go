@@ -50,6 +50,8 @@ type Engine struct {
 	host   host
 	turns  turns // by image name: one pull at a time
 
+	watched watched
+
 	mu     sync.Mutex
 	images map[string]*image // by digest of the image's target
 }
@@ -72,7 +74,8 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: config, log: config.Log, client: c, tasks: c.TaskService(),
-		images: map[string]*image{},
+		images:  map[string]*image{},
+		watched: watched{waits: map[string]context.CancelCauseFunc{}, notes: map[string]error{}},
 	}
 	if err := e.learn(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())

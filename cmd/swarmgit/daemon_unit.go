@@ -22,7 +22,8 @@ the node once by hand with --init or --join: after that the data directory is al
 that a daemon has to be told.
 
 A stop or restart of the unit leaves the tasks running; "swarmgit daemon end" stops
-them. systemd restarts a daemon that has ended or does not answer any more.`,
+them. systemd restarts a daemon that has failed or does not answer any more, but not
+one that has left its cluster. Stop one that was started by hand first.`,
 		Example: "  swarmgit daemon unit | sudo tee /etc/systemd/system/swarmgit.service\n  sudo systemctl daemon-reload && sudo systemctl enable --now swarmgit",
 		RunE: func(c *cobra.Command, _ []string) error {
 			program, err := os.Executable()

@@ -77,6 +77,7 @@ func (n *node) report(ctx context.Context, s supervisor) error {
 			n.inform(ctx, s, "WATCHDOG=1\nSTATUS="+n.standing())
 		} else if ctx.Err() == nil {
 			n.cfg.log.WarnContext(ctx, "the daemon does not answer itself", "error", err)
+			n.inform(ctx, s, "STATUS=does not answer itself: "+err.Error())
 		}
 		select {
 		case <-tick.C:

@@ -37,6 +37,7 @@ type nodeConfig struct {
 	containerd string // "managed" or a socket
 	labels     map[string]string
 	begin      beginning // of a node that is none yet
+	supervisor supervisor
 	log        *slog.Logger
 	out        io.Writer // for whoever makes a cluster or joins one: what came of it; nil is nobody
 }
@@ -182,6 +183,7 @@ func (n *node) run(ctx context.Context) error {
 	g.Go(func() error { return n.office(ctx) })
 	g.Go(func() error { return n.agent.Run(ctx) })
 	g.Go(func() error { return n.leave(ctx) })
+	g.Go(func() error { return n.report(ctx, n.cfg.supervisor) })
 	g.Go(func() error { return n.serve(ctx, n.people, n.servePeople) })
 	g.Go(func() error { return n.serve(ctx, n.local, n.ownerMux().ServeHTTP) })
 	n.cfg.log.InfoContext(ctx, "swarmgit is up", "node", n.id(), "http", n.people.Addr().String(), "socket", n.cfg.socket)

@@ -100,7 +100,7 @@ func (a *Agent) ask(life, ctx context.Context) (opened bool, err error) {
 		}
 		opened, err = a.session(life, ctx, addr, conn, description)
 		if !errors.Is(err, errIntroduce) {
-			a.noUse(ctx, addr, err)
+			a.noUse(ctx, addr, fmt.Errorf("manager %s: %w", addr, err))
 		}
 		asked = append(asked, addr)
 		leader := a.managers.leader()

@@ -142,6 +142,7 @@ func TestPullWithALogin(t *testing.T) {
 	host := startLocked(t, freshImage(t), true)
 	ref := host + "/shop/web:1"
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	b.removeLater(t, ref)
 	task := b.task(t, specs.TaskSpec{Image: ref, Command: []string{"print=pulled"}})
 	asked := 0
 	prepare := func(login specs.Login, err error) error {
@@ -160,7 +161,6 @@ func TestPullWithALogin(t *testing.T) {
 	if err := prepare(ana, nil); err != nil {
 		t.Fatal(err)
 	}
-	b.removeLater(t, ref)
 	was := asked
 	if err := prepare(specs.Login{}, errors.New("asked again")); err != nil || asked != was || was == 0 {
 		t.Errorf("an image that is here: asked %d times more, %v", asked-was, err)

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -113,9 +114,9 @@ func TestAPrivateRegistry(t *testing.T) {
 		t.Errorf("prune would remove what is used: %s", said)
 	}
 	c.push(t, map[string]string{"stacks": ""}, "-o", "allow-removal")
-	c.await(t, "the service is forgotten", func() bool {
-		services, err := ask(c, api.ListServices.Call, api.ListServicesRequest{})
-		return err == nil && len(services.Services) == 0
+	c.await(t, "nothing needs the image", func() bool {
+		unused, err := ask(c, api.UnusedImages.Call, api.Empty{})
+		return err == nil && slices.ContainsFunc(unused.Images, func(i api.Image) bool { return i.Name == here })
 	})
 	t.Cleanup(func() {
 		if err := c.loadImages(); err != nil { // other tests use them

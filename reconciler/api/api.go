@@ -111,6 +111,8 @@ type Server struct {
 	Images   Images // nil when the node's executor has none
 	Keys     Keys
 
+	Workloads Workloads
+
 	Registries Registries
 	// Needed are the images that this node must keep, as the managers say.
 	Needed func(context.Context) ([]string, error)
@@ -140,6 +142,7 @@ func (s *Server) Register(mux *http.ServeMux) {
 	CreateFile.Serve(mux, ready(s, s.createFile))
 	RemoveFile.Serve(mux, ready(s, s.removeFile))
 	GetAgeKey.Serve(mux, ready(s, s.getAgeKey))
+	FindOrigin.Serve(mux, ready(s, s.findOrigin))
 	Plan.Serve(mux, ready(s, s.plan))
 	ListReviews.Serve(mux, ready(s, s.listReviews))
 	GetReview.Serve(mux, ready(s, s.getReview))

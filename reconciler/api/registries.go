@@ -89,7 +89,7 @@ func (s *Server) logoutRegistry(ctx context.Context, req ByName) (removed Regist
 	if err != nil {
 		return Registry{}, err
 	}
-	return removed, s.changeRegistries(ctx, func(list []specs.Registry) ([]specs.Registry, error) {
+	err = s.changeRegistries(ctx, func(list []specs.Registry) ([]specs.Registry, error) {
 		i := slices.IndexFunc(list, registryAt(host))
 		if i < 0 {
 			return nil, wire.Errorf(wire.NotFound, "the cluster keeps no login for registry %s (see: swarmgit registry ls)", host)
@@ -97,6 +97,7 @@ func (s *Server) logoutRegistry(ctx context.Context, req ByName) (removed Regist
 		removed = registryView(list[i])
 		return slices.Delete(list, i, i+1), nil
 	})
+	return removed, err
 }
 
 // changeRegistries writes the logins that change makes of a copy of those that are

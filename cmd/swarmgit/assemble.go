@@ -102,10 +102,14 @@ func (n *node) openWorker(ctx context.Context) error {
 	if n.engine, err = openEngine(ctx, n.cfg, n.logs); err != nil {
 		return err
 	}
-	n.agent = agent.New(agent.Config{
+	config := agent.Config{
 		NodeID: n.id(), Dir: n.path("agent"), Executor: n.engine, Files: secretsDir(n.cfg.dataDir), Logs: n.logs, Log: n.cfg.log,
 		Dial: n.dial, Managers: n.cfg.begin.join, Local: n.ownManagers, Told: n.told, Trouble: n.trouble, Renewed: n.renewed, Describe: n.describe,
-	})
+	}
+	if n.engine.containers != nil {
+		config.Collect = n.engine.containers.Collect
+	}
+	n.agent = agent.New(config)
 	return nil
 }
 

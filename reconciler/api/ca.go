@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"errors"
 	"path"
 	"time"
 
-	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -132,20 +130,10 @@ func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (E
 		}
 	}
 	if req.OrphanAfter != nil {
-		return Empty{}, s.setOrphanAfter(ctx, *req.OrphanAfter)
+		return Empty{}, s.changeCluster(ctx, func(cluster *specs.Cluster) error {
+			cluster.Spec.OrphanAfter = *req.OrphanAfter
+			return nil
+		})
 	}
 	return Empty{}, nil
-}
-
-// setOrphanAfter looks again when somebody else changed the cluster's row at the
-// same time.
-func (s *Server) setOrphanAfter(ctx context.Context, d specs.Duration) error {
-	for {
-		cluster := s.Cluster.Snapshot().Cluster()
-		cluster.Spec.OrphanAfter = d
-		err := s.Nodes.Propose(ctx, specs.Transaction{{Cluster: &cluster}})
-		if !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
 }

@@ -13,14 +13,14 @@ const prefixBytes = 5
 // whole sends the messages of streams in one piece. Connect writes what stands
 // before a message on its own, and HTTP/2 makes of each write a frame: a record of
 // TLS, a call of the kernel at each end, and goroutines that are woken there.
-type whole struct{ *http.Transport }
+type whole struct{ carrier }
 
 func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.ContentLength < 0 { // a stream
 		r = r.WithContext(r.Context()) // a copy
 		r.Body = &wholeBody{ReadCloser: r.Body}
 	}
-	return w.Transport.RoundTrip(r)
+	return w.carrier.RoundTrip(r)
 }
 
 // wholeBody yields a message together with its prefix. HTTP/2 reads it, always

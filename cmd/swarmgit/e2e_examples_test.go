@@ -33,7 +33,7 @@ func exampleFiles(t *testing.T, name string) map[string]string {
 // test of its own.
 func TestExamplesRun(t *testing.T) {
 	c := theCluster(t)
-	t.Cleanup(func() { c.mustSwarmgit(t, "cluster", "update", "--path", "") })
+	t.Cleanup(func() { c.mustSwarmgit(t, "cluster", "update", "--path", "") }) // if it ends early
 	running := map[string]string{ // by example and path: what runs
 		"agents":               "agents_watch",
 		"demo":                 "shop_web.1 shop_web.2 shop_web.3",
@@ -71,6 +71,7 @@ func TestExamplesRun(t *testing.T) {
 				wantWords(t, c.mustSwarmgit(t, "plan"), "NO CHANGES")
 			})
 		}
+		c.mustSwarmgit(t, "cluster", "update", "--path", "")
 		c.push(t, map[string]string{"stacks": ""}, "-o", "allow-removal")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,7 @@ func rootCommand() *cobra.Command {
 
 Push stack files (the Compose format) to the cluster's own remote; the push
 shows the plan and the rollout. Everything else here looks, previews and waits.`,
+		Example: "  swarmgit plan\n  git push swarm main\n  swarmgit service ps shop_web",
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -45,10 +47,17 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 	return root
 }
 
-// group is a command that only holds others; alone it prints its help.
+// group is a command that only holds others; alone it prints its help, with the first
+// example of each.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(children...)
+	var examples []string
+	for _, child := range children {
+		first, _, _ := strings.Cut(child.Example, "\n")
+		examples = append(examples, first)
+	}
+	c.Example = strings.Join(examples, "\n")
 	return c
 }
 

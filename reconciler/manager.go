@@ -247,7 +247,7 @@ func (m *Manager) succeeded(ctx context.Context, leader string) {
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Commands: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }
 

@@ -179,9 +179,7 @@ func (s sources) Seen(name string) api.SourceSeen {
 	if !follows {
 		return api.SourceSeen{}
 	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	return one.seen
+	return one.looks()
 }
 
 // Approve carries out a revision that awaits it, as the cluster is now.

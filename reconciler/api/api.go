@@ -118,6 +118,8 @@ type Server struct {
 	Images   Images // nil when the node's executor has none
 	Keys     Keys
 
+	Workloads Workloads
+
 	Authority Authority
 	Self      string // the ID of the node that answers
 	Version   string
@@ -143,6 +145,7 @@ func (s *Server) Register(mux *http.ServeMux) {
 	CreateFile.Serve(mux, ready(s, s.createFile))
 	RemoveFile.Serve(mux, ready(s, s.removeFile))
 	GetAgeKey.Serve(mux, ready(s, s.getAgeKey))
+	FindOrigin.Serve(mux, ready(s, s.findOrigin))
 	Plan.Serve(mux, ready(s, s.plan))
 	ListReviews.Serve(mux, ready(s, s.listReviews))
 	GetReview.Serve(mux, ready(s, s.getReview))

@@ -226,7 +226,7 @@ func awaiting(snap store.Snapshot, rev string) (specs.Revision, error) {
 	case len(found) > 1:
 		return specs.Revision{}, wire.Errorf(wire.InvalidArgument, "%d revisions await approval: name one (swarmgit revisions)", len(found))
 	case rev == "":
-		return specs.Revision{}, wire.Errorf(wire.NotFound, "nothing awaits approval")
+		return specs.Revision{}, wire.Errorf(wire.NotFound, "nothing awaits approval (see: swarmgit revisions)")
 	}
 	return specs.Revision{}, wire.Errorf(wire.NotFound, "no revision %s awaits approval (see: swarmgit revisions)", rev)
 }

@@ -178,6 +178,12 @@ func clusterCommand(opt *options) *cobra.Command {
 			"  swarmgit cluster update --path environments/prod",
 		RunE: func(c *cobra.Command, _ []string) error {
 			request := api.UpdateClusterRequest{}
+			if err := notNegative("orphan-after", orphan); err != nil {
+				return err
+			}
+			if err := notNegative("cert-expiry", expiry); err != nil {
+				return err
+			}
 			if c.Flags().Changed("cert-expiry") {
 				request.CertExpiry = new(specs.Duration(expiry))
 			}

@@ -34,7 +34,7 @@ func exampleFiles(t *testing.T, name string) map[string]string {
 func TestExamplesRun(t *testing.T) {
 	c := theCluster(t)
 	t.Cleanup(func() { c.mustSwarmgit(t, "cluster", "update", "--path", "") }) // if it ends early
-	running := map[string]string{ // by example and path: what runs
+	running := map[string]string{                                              // by example and path: what runs
 		"agents":               "agents_watch",
 		"demo":                 "shop_web.1 shop_web.2 shop_web.3",
 		"environments":         "shop_web.1",

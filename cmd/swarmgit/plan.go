@@ -66,20 +66,16 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 
 // planFormatFlag adds -o text|json|markdown.
 func (o *options) planFormatFlag(c *cobra.Command) *cobra.Command {
-	c.Flags().StringVarP(&o.format, "output", "o", "text", "text, json, or markdown for a comment on a pull request")
-	return c
+	return o.outputFlag(c, "text, json, or markdown for a comment on a pull request", "text", "json", "markdown")
 }
 
 // printPlan is print for what also has a Markdown form: that of the plan.
 func (o *options) printPlan(w io.Writer, plan planner.Plan, value any, text func(io.Writer)) error {
-	switch o.format {
-	case "markdown":
+	if o.format == "markdown" {
 		_, err := io.WriteString(w, plan.Markdown())
 		return err
-	case "json", "", "text":
-		return o.print(w, value, text)
 	}
-	return fmt.Errorf("-o %s: unknown output form: use text, json or markdown", o.format)
+	return o.print(w, value, text)
 }
 
 func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (planner.Plan, error) {

@@ -60,7 +60,7 @@ func (o *objects) commit(ctx context.Context, revision string) (Commit, error) {
 	found, err := o.get(ctx, revision+"^{commit}", maxCommit)
 	switch {
 	case errors.Is(err, errMissing):
-		return Commit{}, fmt.Errorf("%s names no commit that the cluster has: %w", revision, err)
+		return Commit{}, fmt.Errorf("%s names no commit that the cluster has: push it to a branch first (git push swarm HEAD:review/NAME)", revision)
 	case err != nil:
 		return Commit{}, err
 	case found.data == nil:

@@ -45,7 +45,7 @@ func (b *builder) capabilityList(n *node, path string) []string {
 			if near := specs.Nearest(name, capabilityNames); near != "" {
 				message += "; did you mean " + near + "?"
 			} else {
-				message += " such as NET_ADMIN: see capabilities(7)"
+				message += "; one is NET_ADMIN, see capabilities(7)"
 			}
 			b.to.problem(item.pos, item.path(path), message)
 		}

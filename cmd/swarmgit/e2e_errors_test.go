@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,9 +153,11 @@ func (s *errorShell) run(t *testing.T, line string) (said string, code int) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", s.preamble+line)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.c.path("clone"), s.env, 5*time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // with what the shell runs
 	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		t.Fatal(err)
+	if cmd.ProcessState == nil || ctx.Err() != nil {
+		t.Fatalf("%s: %v, %v: %s", line, err, ctx.Err(), out)
 	}
 	return s.plain(string(bytes.TrimRight(out, "\n")) + "\n"), cmd.ProcessState.ExitCode()
 }

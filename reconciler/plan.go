@@ -58,7 +58,11 @@ func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, 
 	if len(loaded.Refusals(true)) > 0 {
 		return loaded
 	}
-	pinned := images.Pin(ctx, present, loaded.Stacks, m.cfg.Lookup)
+	var lookup images.Lookup
+	if m.cfg.Lookup != nil {
+		lookup = m.lookup
+	}
+	pinned := images.Pin(ctx, present, loaded.Stacks, lookup)
 	loaded.Stacks = pinned.Stacks
 	loaded.Warnings = slices.Concat(loaded.Warnings, pinned.Warnings)
 	loaded.Problems = slices.Concat(loaded.Problems, pinned.Problems)

@@ -215,6 +215,15 @@ func (c *realCluster) wantNowhere(t *testing.T, said string) {
 	revisions, err := ask(c, api.ListRevisions.Call, api.ListRevisionsRequest{})
 	note("the revisions", revisions, err)
 	note("the tasks", c.tasks(t), nil)
+	c.everywhere(t, look)
+	if looked < 20 {
+		t.Errorf("only %d places were looked at", looked)
+	}
+}
+
+// everywhere looks at the daemon's log and at everything that it has on disk.
+func (c *realCluster) everywhere(t *testing.T, look func(where, text string)) {
+	t.Helper()
 	for _, dir := range []string{c.path("data"), c.path("daemon.log")} {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
@@ -228,9 +237,6 @@ func (c *realCluster) wantNowhere(t *testing.T, said string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if looked < 20 {
-		t.Errorf("only %d places were looked at", looked)
 	}
 }
 

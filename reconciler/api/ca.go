@@ -133,7 +133,11 @@ func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (E
 		}
 	}
 	if req.OrphanAfter != nil {
-		if err := s.setOrphanAfter(ctx, *req.OrphanAfter); err != nil {
+		err := s.changeCluster(ctx, func(cluster *specs.Cluster) error {
+			cluster.Spec.OrphanAfter = *req.OrphanAfter
+			return nil
+		})
+		if err != nil {
 			return Empty{}, err
 		}
 	}
@@ -144,32 +148,17 @@ func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (E
 }
 
 // setPath says where the stacks of the cluster's own remote are. What runs is
-// compared with it by the next push.
+// compared with it by the next push. It looks again when somebody else changed the
+// source at the same time.
 func (s *Server) setPath(ctx context.Context, given string) error {
 	path, err := specs.CleanPath(given)
 	if err != nil {
 		return wire.Errorf(wire.InvalidArgument, "cluster update: %w", err)
 	}
-	return s.again(ctx, func(snap store.Snapshot) specs.Transaction {
-		source, _ := snap.Source(specs.MainSource)
-		source.Path = path
-		return specs.Transaction{{Source: specs.Set(source.Name, source.Version, source)}}
-	})
-}
-
-func (s *Server) setOrphanAfter(ctx context.Context, d specs.Duration) error {
-	return s.again(ctx, func(snap store.Snapshot) specs.Transaction {
-		cluster := snap.Cluster()
-		cluster.Spec.OrphanAfter = d
-		return specs.Transaction{{Cluster: &cluster}}
-	})
-}
-
-// again proposes what the change makes of the newest state, once more when
-// somebody else changed the same row at the same time.
-func (s *Server) again(ctx context.Context, change func(store.Snapshot) specs.Transaction) error {
 	for {
-		err := s.Nodes.Propose(ctx, change(s.Cluster.Snapshot()))
+		source, _ := s.Cluster.Snapshot().Source(specs.MainSource)
+		source.Path = path
+		err := s.Nodes.Propose(ctx, specs.Transaction{{Source: specs.Set(source.Name, source.Version, source)}})
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}

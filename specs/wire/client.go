@@ -43,7 +43,7 @@ func ClientOver(conn net.Conn) *Client {
 func newClient(dial Dial, c codec) *Client {
 	transport := Transport(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) })
 	// The host is a name for the Host header; dial knows where to go.
-	return &Client{http: &http.Client{Transport: transport}, base: "http://swarmgit", options: clientOptions(c)}
+	return &Client{http: &http.Client{Transport: whole{transport}}, base: "http://swarmgit", options: clientOptions(c)}
 }
 
 // NewHTTPClient returns a client that speaks JSON to the port of people at base,

@@ -243,19 +243,7 @@ func (c *realCluster) everywhere(t *testing.T, look func(where, text string)) {
 // TestTheExampleWithSecretsRuns as its README says.
 func TestTheExampleWithSecretsRuns(t *testing.T) {
 	c := theCluster(t)
-	files := map[string]string{}
-	root := filepath.Join("..", "..", "examples", "secrets-and-configs")
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		files[strings.TrimPrefix(path, root+"/")] = strings.ReplaceAll(string(text), "demo/web:1.0", "e2e/app:1")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := exampleFiles(t, "secrets-and-configs")
 	wantWords(t, c.refused(t, files), "stacks/shop/stack.yml:48:3: secrets.password:", "the cluster has no secret shop_password_1: swarmgit secret create")
 	if err := os.WriteFile(c.path("password"), []byte("pass"), 0o600); err != nil {
 		t.Fatal(err)

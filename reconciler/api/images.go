@@ -101,7 +101,7 @@ func (s *Server) unusedImages(ctx context.Context, _ Empty) (ImagesReply, error)
 	return ImagesReply{Images: images}, err
 }
 
-var errNoImages = errors.New("this node's executor has no images")
+var errNoImages = errors.New("this node's executor has no images: ask a node that runs containers")
 
 // chunkReader reads a stream of chunks as one archive.
 type chunkReader struct {

@@ -213,6 +213,8 @@ type PlanRequest struct {
 	Tree []byte `json:"tree,omitempty"` // a zip archive of a working tree
 	Rev  string `json:"rev,omitempty"`  // a commit that the cluster's remote has, or A..B
 
+	Source string `json:"source,omitempty"` // as a commit of this source; empty is the cluster's own remote
+
 	AcceptPartial bool `json:"accept_partial,omitempty"`
 	AllowRemoval  bool `json:"allow_removal,omitempty"`
 }

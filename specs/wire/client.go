@@ -2,6 +2,8 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -80,13 +82,14 @@ func (o *over) CloseIdleConnections() {}
 // goes the way that the environment says of proxies.
 func NewHTTPClient(base, token string) *Client {
 	return &Client{base: base, options: clientOptions(jsonCodec), http: &http.Client{
-		Transport:     bearer{token, http.DefaultTransport},
+		Transport:     bearer{base, token, http.DefaultTransport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for base
 	}}
 }
 
 // bearer shows a token with each request.
 type bearer struct {
+	base  string
 	token string
 	http.RoundTripper
 }
@@ -94,7 +97,12 @@ type bearer struct {
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.RoundTripper.RoundTrip(r)
+	reply, err := b.RoundTripper.RoundTrip(r)
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		err = fmt.Errorf("no daemon answers at %s: %w: start one there, or name another with --host", b.base, dial.Err)
+	}
+	return reply, err
 }
 
 // Transport carries requests to other processes, by the connections that dial

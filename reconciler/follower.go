@@ -147,6 +147,13 @@ func (f *follower) note(ctx context.Context, tip string, err error) time.Duratio
 	return rest
 }
 
+// looks is how the last of them went.
+func (f *follower) looks() api.SourceSeen {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen
+}
+
 // ask has the source looked at, and waits for what comes of it.
 func (f *follower) ask(ctx context.Context) (string, error) {
 	answer := make(chan looked, 1)

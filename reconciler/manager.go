@@ -20,7 +20,6 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/dispatcher"
 	"github.com/swarmgit/swarmgit/reconciler/git"
-	"github.com/swarmgit/swarmgit/reconciler/images"
 	"github.com/swarmgit/swarmgit/reconciler/logs"
 	"github.com/swarmgit/swarmgit/reconciler/metrics"
 	"github.com/swarmgit/swarmgit/reconciler/store"
@@ -35,9 +34,15 @@ type Config struct {
 	NodeID  string // of the node on which it runs
 	HTTP    string // address that people reach, "127.0.0.1:2378"
 	Images  api.Images
-	Lookup  images.Lookup // asks registries for digests; nil leaves tags alone
+	Needed  func(context.Context) ([]string, error) // see api.Server
 	Version string
 	Log     *slog.Logger
+
+	// Lookup is an images.Lookup that opens the registry by a login, which may be
+	// none. Nil leaves tags alone.
+	Lookup func(ctx context.Context, image string, login specs.Login) (digest string, err error)
+	// TryLogin asks a registry whether a login opens it. Its error is for people.
+	TryLogin func(ctx context.Context, host string, login specs.Login) error
 
 	First       *First                // what the cluster begins with, for the manager that makes it
 	Network     consensus.Network     // to the other managers; nil for a cluster of one
@@ -111,7 +116,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 		}
 	}
 	m.dispatcher = dispatcher.New(dispatcher.Config{
-		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log, Managers: m.whereabouts, Renew: m.renewals.of, Content: m.content,
+		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log, Managers: m.whereabouts, Renew: m.renewals.of, Content: m.content, Login: m.login,
 	})
 	m.authority = m.newAuthority()
 	m.calls, m.others, m.reading = newCalls(cfg.Dial), m.peers, m.readOutside
@@ -247,7 +252,8 @@ func (m *Manager) succeeded(ctx context.Context, leader string) {
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Commands: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Images: m.cfg.Images, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
+		Images: m.cfg.Images, Needed: m.cfg.Needed, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }
 

@@ -23,6 +23,15 @@ func (g gauges) NodeStatus(node specs.Node) specs.NodeStatus {
 	return node.Seen.Status
 }
 
+func (g gauges) Looks(source string) (last time.Time, failures int, looks bool) {
+	one, looks := g.m.followers.of(source)
+	if !looks {
+		return time.Time{}, 0, false
+	}
+	seen := one.looks()
+	return seen.Looked, seen.Failures, true
+}
+
 func (g gauges) Raft() metrics.Raft {
 	v := g.m.raft.Vitals()
 	leader, _ := g.m.raft.Leader()

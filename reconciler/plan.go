@@ -58,7 +58,11 @@ func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, 
 	if len(loaded.Refusals(true)) > 0 {
 		return loaded
 	}
-	pinned := images.Pin(ctx, present, loaded.Stacks, m.cfg.Lookup)
+	var lookup images.Lookup
+	if m.cfg.Lookup != nil {
+		lookup = m.lookup
+	}
+	pinned := images.Pin(ctx, present, loaded.Stacks, lookup)
 	loaded.Stacks = pinned.Stacks
 	loaded.Warnings = slices.Concat(loaded.Warnings, pinned.Warnings)
 	loaded.Problems = slices.Concat(loaded.Problems, pinned.Problems)
@@ -69,12 +73,19 @@ func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, 
 // the plan's refusals.
 func (m *Manager) Plan(ctx context.Context, req api.PlanRequest) (planner.Plan, error) {
 	snap := m.store.Snapshot()
-	tree, asked, err := m.planned(ctx, snap, req)
+	source := mainSource(snap)
+	if req.Source != "" {
+		var exists bool
+		if source, exists = snap.Source(req.Source); !exists {
+			return planner.Plan{}, noSource(req.Source)
+		}
+	}
+	tree, asked, err := m.planned(ctx, commitOf(snap, source), req)
 	if err != nil {
 		return planner.Plan{}, err
 	}
-	asked.source = mainSource(snap)
-	asked.loaded = m.load(ctx, snap, tree, schema.Options{})
+	asked.source = source
+	asked.loaded = m.load(ctx, snap, tree, schema.Options{Path: source.Path})
 	asked.acceptPartial, asked.allowRemoval = req.AcceptPartial, req.AllowRemoval
 	plan, tx := m.propose(snap, asked)
 	if problems := refusals(plan, tx, asked.loaded, req.AcceptPartial); len(problems) > 0 {
@@ -83,16 +94,17 @@ func (m *Manager) Plan(ctx context.Context, req api.PlanRequest) (planner.Plan, 
 	return plan, nil
 }
 
-// planned finds the tree that a request means, and how to call it.
-func (m *Manager) planned(ctx context.Context, snap store.Snapshot, req api.PlanRequest) (fs.FS, planRequest, error) {
+// planned finds the tree that a request means, and how to call it. The cluster is at
+// a commit of the source, or at none yet.
+func (m *Manager) planned(ctx context.Context, at string, req api.PlanRequest) (fs.FS, planRequest, error) {
 	if req.Rev != "" {
-		return m.plannedRevision(ctx, snap, req.Rev)
+		return m.plannedRevision(ctx, at, req.Rev)
 	}
 	tree, err := zip.NewReader(bytes.NewReader(req.Tree), int64(len(req.Tree)))
 	if err != nil {
 		return nil, planRequest{}, wire.Errorf(wire.InvalidArgument, "read the working tree: %w", err)
 	}
-	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, commitOf(snap, mainSource(snap)))}, nil
+	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, at)}, nil
 }
 
 // workingTreeTitle says how far a working tree is from what the cluster is at.
@@ -124,7 +136,7 @@ func (m *Manager) differ(ctx context.Context, tree fs.FS, commit string) ([]stri
 
 // plannedRevision finds a commit that the cluster's remote has: B, or A..B which
 // also says over what, and must say where the cluster is.
-func (m *Manager) plannedRevision(ctx context.Context, snap store.Snapshot, rev string) (fs.FS, planRequest, error) {
+func (m *Manager) plannedRevision(ctx context.Context, at, rev string) (fs.FS, planRequest, error) {
 	base, head, ranged := strings.Cut(rev, "..")
 	if !ranged {
 		head = rev
@@ -133,7 +145,6 @@ func (m *Manager) plannedRevision(ctx context.Context, snap store.Snapshot, rev 
 	if err != nil {
 		return nil, planRequest{}, wire.Errorf(wire.NotFound, "plan %s: %w", rev, err)
 	}
-	at := commitOf(snap, mainSource(snap))
 	if ranged {
 		from, err := m.repository.Resolve(ctx, base)
 		if err != nil {

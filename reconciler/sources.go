@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
 	"regexp"
 	"strings"
 
@@ -51,14 +49,15 @@ func (s sources) Add(ctx context.Context, req api.AddSourceRequest) error {
 // newSource is the row that a person asks for.
 func newSource(req api.AddSourceRequest) (specs.Source, error) {
 	source := specs.Source{
-		Name: req.Name, Branch: req.Branch, Path: path.Clean(strings.Trim(req.Path, "/")), Interval: req.Interval,
+		Name: req.Name, Branch: req.Branch, Interval: req.Interval,
 		AcceptPartial: req.AcceptPartial, Webhook: newWebhookKey(),
 	}
 	if source.Branch == "" {
 		source.Branch = "main"
 	}
-	if source.Path == "." {
-		source.Path = ""
+	var err error
+	if source.Path, err = specs.CleanPath(req.Path); err != nil {
+		return source, err
 	}
 	address, user, err := outside.Normalize(req.URL)
 	source.URL = address
@@ -69,8 +68,6 @@ func newSource(req api.AddSourceRequest) (specs.Source, error) {
 		return source, errors.New("a name has small letters, digits and - only, and is not main, which is the cluster's own remote")
 	case !branchName.MatchString(source.Branch) || strings.Contains(source.Branch, ".."):
 		return source, fmt.Errorf("--branch %q is no name of a branch", source.Branch)
-	case source.Path != "" && !fs.ValidPath(source.Path):
-		return source, fmt.Errorf("--path %s is not below the repository", req.Path)
 	case source.Interval != 0 && source.Interval < specs.Duration(specs.MinSourceInterval):
 		return source, fmt.Errorf("--interval %s: at least %s, and a webhook can say when there is something new", source.Interval, specs.Duration(specs.MinSourceInterval))
 	case credential.User == "":
@@ -182,9 +179,7 @@ func (s sources) Seen(name string) api.SourceSeen {
 	if !follows {
 		return api.SourceSeen{}
 	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	return one.seen
+	return one.looks()
 }
 
 // Approve carries out a revision that awaits it, as the cluster is now.
@@ -231,7 +226,7 @@ func awaiting(snap store.Snapshot, rev string) (specs.Revision, error) {
 	case len(found) > 1:
 		return specs.Revision{}, wire.Errorf(wire.InvalidArgument, "%d revisions await approval: name one (swarmgit revisions)", len(found))
 	case rev == "":
-		return specs.Revision{}, wire.Errorf(wire.NotFound, "nothing awaits approval")
+		return specs.Revision{}, wire.Errorf(wire.NotFound, "nothing awaits approval (see: swarmgit revisions)")
 	}
 	return specs.Revision{}, wire.Errorf(wire.NotFound, "no revision %s awaits approval (see: swarmgit revisions)", rev)
 }

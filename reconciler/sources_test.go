@@ -214,7 +214,7 @@ func TestALargeRemovalWaitsForApproval(t *testing.T) {
 		t.Errorf("it was approved; the newest is %+v, the stack is there: %v", d.newest("infra"), there)
 	}
 	_, err = sources{d.m}.Approve(t.Context(), api.ApproveRequest{})
-	wantText(t, "", err, "nothing awaits approval")
+	wantText(t, "", err, "nothing awaits approval (see: swarmgit revisions)")
 }
 
 // A source that is removed leaves its stacks, which belong to who defines them

@@ -31,6 +31,12 @@
 //	                   back to positions (validate.go)
 //	      -> specs     references, names and the rules between keys (service.go)
 //
+// A stack that a swarmgit.yaml lists may have several files: each comes as far as
+// CUE by itself and is then laid over those before it (merge.go), so that what the
+// specs are made of knows the file of every key. Names of other files count from
+// the folder of the first, as in Compose and Swarm. swarmgit.yaml itself
+// goes the same way, defined by swarmgit.cue.
+//
 // Each step takes the faulty parts out of the tree and goes on, so that one
 // mistake does not hide the next.
 //

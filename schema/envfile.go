@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"strings"
@@ -19,44 +20,57 @@ type variable struct {
 	pos      specs.Position
 }
 
-// dotEnv reads the .env beside a stack file, if there is one: NAME=value, with
-// quotes and variables in the way of Compose.
-func dotEnv(tree *files, stackFile string, to *report) *variables {
+// variables are those of a stack: of the .env beside its first file, if there is
+// one, over them those of the env files that are listed, and over all the values.
+func (f found) variables(tree *files, to *report) *variables {
 	vars := &variables{values: map[string]string{}}
-	file := path.Join(path.Dir(stackFile), ".env")
+	file := path.Join(path.Dir(f.first()), ".env")
 	data, err := tree.read(file)
-	if err != nil {
-		if !errors.Is(err, errAbsent) {
-			to.problem(specs.Position{File: file}, "", err.Error())
-		}
-		return vars
+	switch {
+	case err == nil:
+		vars.read(file, data, to)
+	case !errors.Is(err, errAbsent):
+		to.problem(specs.Position{File: file}, "", err.Error())
 	}
-	for _, v := range envLines(file, data, to) {
-		if !v.hasValue {
-			to.warn(v.pos, "", v.name+" has no value here: ignored; variables come from the repository only")
+	for _, layer := range f.env {
+		if data, err := tree.read(layer.file); err != nil {
+			layer.problem(err, to)
+		} else {
+			vars.read(layer.file, data, to)
+		}
+	}
+	maps.Copy(vars.values, f.values)
+	return vars
+}
+
+// read takes the lines of an env file: NAME=value, with quotes and variables in
+// the way of Compose.
+func (v *variables) read(file string, data []byte, to *report) {
+	for _, line := range envLines(file, data, to) {
+		if !line.hasValue {
+			to.warn(line.pos, "", line.name+" has no value here: ignored; variables come from the repository only")
 			continue
 		}
-		value, literal, err := unquote(v.value)
+		value, literal, err := unquote(line.value)
 		if err != nil {
-			to.problem(v.pos, "", err.Error())
+			to.problem(line.pos, "", err.Error())
 			continue
 		}
 		if !literal {
 			var wrong *variableError
-			value, wrong = vars.substitute(value, func(_, name string) {
-				to.warn(v.pos, "", "${"+name+"} is not set: empty")
+			value, wrong = v.substitute(value, func(_, name string) {
+				to.warn(line.pos, "", "${"+name+"} is not set: empty")
 			})
 			if wrong != nil {
-				to.problem(v.pos, "", wrong.message)
-				if vars.grown > maxGrown {
+				to.problem(line.pos, "", wrong.message)
+				if v.grown > maxGrown {
 					break
 				}
 				continue
 			}
 		}
-		vars.values[v.name] = value
+		v.values[line.name] = value
 	}
-	return vars
 }
 
 // envLines reads the lines of an env file. Values are as they stand there, as

@@ -3,7 +3,6 @@ package schema
 import (
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -20,9 +19,30 @@ var stackFiles = []string{
 
 // found is one stack of a tree, not read yet.
 type found struct {
-	name string
-	file string
+	name   string
+	files  []layer // at least one; each goes over those before it
+	list   string  // the swarmgit.yaml that names it; empty when its place does
+	env    []layer // variables over those of .env, by the list only
+	values map[string]string
 }
+
+// layer is a file of a stack, and where it is named: itself, unless a list does.
+type layer struct {
+	file string
+	pos  specs.Position
+	path string
+}
+
+// problem says what is wrong with the file.
+func (l layer) problem(err error, to *report) {
+	message := err.Error()
+	if l.path != "" {
+		message = l.file + " " + message
+	}
+	to.problem(l.pos, l.path, message)
+}
+
+func (f found) first() string { return f.files[0].file }
 
 const stacksFolder = "stacks"
 
@@ -30,12 +50,9 @@ const stacksFolder = "stacks"
 // 1 ms to read.
 const maxStacks = 10_000
 
-// settingsFiles would list stacks explicitly.
-var settingsFiles = []string{"swarmgit.yaml", "swarmgit.yml"}
-
-// discover finds the stacks of a tree below root, sorted by name, and reports
-// what stands where a stack would but is none.
-func discover(tree *files, root string, to *report) []found {
+// find finds the stacks of a tree below root, sorted by name: those that are listed,
+// and those that have the place of one, which is reported if it is none.
+func find(tree *files, root string, check *validator, to *report) []found {
 	root = path.Clean(root)
 	if !fs.ValidPath(root) {
 		to.problem(specs.Position{File: root}, "", errOutside.Error())
@@ -45,24 +62,30 @@ func discover(tree *files, root string, to *report) []found {
 		to.problem(specs.Position{File: root}, "", "there is no such folder")
 		return nil
 	}
-	d := discovery{tree: tree, to: to, names: map[string]string{}}
-	for _, name := range settingsFiles {
-		if file := path.Join(root, name); tree.exists(file) == nil {
-			to.partial(specs.Position{File: file}, "", "not read: lists of stacks are not built yet; until then stacks are found by their folders")
+	list := readListing(tree, root, check, to)
+	d := discovery{tree: tree, to: to, names: map[string]string{}, taken: map[string]bool{}}
+	stacks := list.stacks
+	for _, stack := range stacks {
+		for _, f := range stack.files {
+			d.taken[f.file] = true
 		}
 	}
-	if isFolder(tree, path.Join(root, stacksFolder)) {
+	switch {
+	case !list.discover:
+	case isFolder(tree, path.Join(root, stacksFolder)):
 		d.inStacks(path.Join(root, stacksFolder))
-	} else {
+	default:
 		d.inFolders(root)
 	}
-	if len(d.names) == 0 {
+	for name, file := range d.names {
+		if !slices.ContainsFunc(list.stacks, func(f found) bool { return f.name == name }) {
+			stacks = append(stacks, found{name: name, files: []layer{{file: file, pos: specs.Position{File: file}}}})
+		}
+	}
+	if len(stacks) == 0 {
 		d.nothing(root)
 	}
-	var stacks []found
-	for _, name := range slices.Sorted(maps.Keys(d.names)) {
-		stacks = append(stacks, found{name, d.names[name]})
-	}
+	slices.SortFunc(stacks, func(a, b found) int { return strings.Compare(a.name, b.name) })
 	return stacks
 }
 
@@ -70,6 +93,7 @@ type discovery struct {
 	tree  *files
 	to    *report
 	names map[string]string // stack -> file
+	taken map[string]bool   // files of listed stacks, which are no others'
 }
 
 // inStacks finds stacks/<name>/<stack file> and stacks/<name>.yml.
@@ -78,7 +102,7 @@ func (d *discovery) inStacks(folder string) {
 		at := path.Join(folder, entry)
 		if isFolder(d.tree, at) {
 			d.folder(entry, at, stackFiles, true)
-		} else if name, ok := yamlStem(entry); ok {
+		} else if name, ok := yamlStem(entry); ok && !d.taken[at] {
 			d.stack(name, at)
 		}
 	}
@@ -98,6 +122,9 @@ func (d *discovery) inFolders(root string) {
 func (d *discovery) folder(name, at string, names []string, mustBeStack bool) {
 	var here, other []string
 	for _, entry := range d.list(at) {
+		if d.taken[path.Join(at, entry)] {
+			continue
+		}
 		if slices.Contains(names, entry) {
 			here = append(here, entry)
 		} else if _, ok := yamlStem(entry); ok {

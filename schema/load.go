@@ -62,12 +62,11 @@ func NewLoader() *Loader { return &Loader{cache: map[cacheKey]cached{}} }
 func (l *Loader) Load(ctx context.Context, fsys fs.FS, opt Options) Result {
 	var all report
 	tree := &files{fsys: fsys}
-	found := discover(tree, opt.Path, &all)
 	check := newValidator()
 	var result Result
-	for _, stack := range found {
+	for _, stack := range find(tree, opt.Path, check, &all) {
 		if err := ctx.Err(); err != nil {
-			all.problem(specs.Position{File: stack.file}, "", fmt.Sprintf("not read: loading was cut short: %v", context.Cause(ctx)))
+			all.problem(specs.Position{File: stack.first()}, "", fmt.Sprintf("not read: loading was cut short: %v", context.Cause(ctx)))
 			break
 		}
 		one := l.loadStack(fsys, stack, check)
@@ -101,8 +100,9 @@ func sameNames(stacks []specs.Stack, to *report) {
 	}
 }
 
-// cacheKey names one stack file by place and content.
-type cacheKey struct{ name, file, hash string }
+// cacheKey names one stack by who lists it, and by place and content of its first
+// file.
+type cacheKey struct{ list, name, file, hash string }
 
 // cached is what a stack file gave, and all that it asked of the tree.
 type cached struct {
@@ -127,13 +127,17 @@ func fileBytes(stack specs.Stack) (sum int) {
 
 func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 	tree := &files{fsys: fsys, asked: map[question]string{}}
-	data, err := tree.read(stack.file)
+	first := stack.first()
+	data, err := tree.read(first)
 	if err != nil {
 		var r report
-		r.problem(specs.Position{File: stack.file}, "", err.Error())
+		stack.files[0].problem(err, &r)
 		return loaded{report: r}
 	}
-	key := cacheKey{stack.name, stack.file, tree.asked[question{stack.file, true}]}
+	if stack.list != "" {
+		tree.read(stack.list) //nolint:errcheck // it has been read; what it says is asked of the tree next time
+	}
+	key := cacheKey{stack.list, stack.name, first, tree.asked[question{first, true}]}
 	if known, ok := l.remembered(key, fsys); ok {
 		return known
 	}

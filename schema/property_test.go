@@ -228,7 +228,7 @@ func TestDotEnvIsComposes(t *testing.T) {
 		}
 		var to report
 		tree := &files{fsys: fstest.MapFS{".env": {Data: []byte(text)}}}
-		if diff := cmp.Diff(want, dotEnv(tree, "stack.yml", &to).values); diff != "" || len(to.problems) > 0 {
+		if diff := cmp.Diff(want, found{files: []layer{{file: "stack.yml"}}}.variables(tree, &to).values); diff != "" || len(to.problems) > 0 {
 			t.Fatalf("%q: %v (-compose +ours):\n%s", text, to.problems, diff)
 		}
 	})

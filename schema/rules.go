@@ -13,6 +13,26 @@ import (
 //go:embed compose.cue
 var composeCUE string
 
+//go:embed swarmgit.cue
+var listingCUE string
+
+// A format is what the files of one kind may hold, by a definition in CUE.
+type format struct {
+	file, cue, root string
+	rules           func() *rule // the definition as Go needs it, read once
+}
+
+var (
+	stackFormat   = newFormat("compose.cue", composeCUE, "#Stack")
+	listingFormat = newFormat("swarmgit.cue", listingCUE, "#Repository")
+)
+
+func newFormat(file, text, root string) *format {
+	f := &format{file: file, cue: text, root: root}
+	f.rules = sync.OnceValue(func() *rule { return readRule(f.definition(cuecontext.New()), nil) })
+	return f
+}
+
 // fate is what becomes of a key.
 type fate int
 
@@ -36,6 +56,7 @@ type rule struct {
 	why    string
 	since  int    // minor version of the format, 3.x
 	form   string // the short form that is accepted
+	merge  string // how a later file goes over it, see merge.go
 	null   bool   // may stand without a value
 	unique bool
 	xSince int  // minor version since which x- keys are let pass; 0 is never
@@ -45,19 +66,12 @@ type rule struct {
 	each   *rule            // the values of a map or of a list
 }
 
-// rules are compose.cue as Go needs it, read once.
-var rules = sync.OnceValue(func() *rule {
-	stack := definition(cuecontext.New())
-	return readRule(stack, nil)
-})
-
-func definition(ctx *cue.Context) cue.Value {
-	all := ctx.CompileString(composeCUE, cue.Filename("compose.cue"))
-	stack := all.LookupPath(cue.ParsePath("#Stack"))
-	if err := stack.Err(); err != nil {
+func (f *format) definition(ctx *cue.Context) cue.Value {
+	v := ctx.CompileString(f.cue, cue.Filename(f.file)).LookupPath(cue.ParsePath(f.root))
+	if err := v.Err(); err != nil {
 		panic(err) // embedded, and tested
 	}
-	return stack
+	return v
 }
 
 func readRule(v cue.Value, attributes []cue.Attribute) *rule {
@@ -107,6 +121,8 @@ func (r *rule) attribute(a cue.Attribute) {
 		r.xSince = minorVersion(text)
 	case "form":
 		r.form = text
+	case "merge":
+		r.merge = text
 	case "null":
 		r.null = true
 	case "unique":

@@ -13,7 +13,7 @@ import (
 // simply work.
 func TestEveryKeyHasAFate(t *testing.T) {
 	count := 0
-	walkRules(rules(), "", func(path string, r *rule) {
+	check := func(path string, r *rule) {
 		count++
 		switch r.fate {
 		case untold:
@@ -26,7 +26,9 @@ func TestEveryKeyHasAFate(t *testing.T) {
 		if r.form != "" && forms[r.form] == nil {
 			t.Errorf("%s has the unknown form %s", path, r.form)
 		}
-	})
+	}
+	walkRules(stackFormat.rules(), "", check)
+	walkRules(listingFormat.rules(), "swarmgit.yaml: ", check)
 	if count < 200 {
 		t.Errorf("only %d keys", count)
 	}
@@ -52,7 +54,7 @@ func TestEveryKeyOfComposeIsKnown(t *testing.T) {
 	}
 	for line := range strings.Lines(string(list)) {
 		version, path, _ := strings.Cut(strings.TrimSpace(line), " ")
-		since, r := minorVersion(version), rules()
+		since, r := minorVersion(version), stackFormat.rules()
 		newest := 0 // a key is as new as the newest key above it
 		for key := range strings.SplitSeq(path, ".") {
 			next := r.fields[key]

@@ -21,12 +21,12 @@ type shaper struct {
 }
 
 // shape works on the whole file.
-func shape(root *node, to *report) {
+func shape(root *node, f *format, to *report) {
 	s := &shaper{to: to, minor: newestMinor}
 	if version := root.get("version"); version != nil && version.kind == text {
 		s.minor = minorVersion(version.value)
 	}
-	s.value(root, rules(), "")
+	s.value(root, f.rules(), "")
 }
 
 // value shapes one value in place and says whether it can stay.

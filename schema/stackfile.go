@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -16,31 +17,59 @@ type loaded struct {
 	report report
 }
 
-// readStack takes one stack file the whole way, see the package comment.
-func readStack(tree *files, stack found, data []byte, check *validator) loaded {
+// readStack takes the files of one stack the whole way, see the package comment.
+// The content of the first is at hand.
+func readStack(tree *files, stack found, first []byte, check *validator) loaded {
 	var to report
-	root := parse(stack.file, data, &to)
+	vars := stack.variables(tree, &to)
+	var root *node
+	for i, layer := range stack.files {
+		data := first
+		if i > 0 {
+			var err error
+			if data, err = tree.read(layer.file); err != nil {
+				layer.problem(err, &to)
+				continue
+			}
+		}
+		switch n := readLayer(layer.file, data, vars, check, &to); {
+		case n == nil:
+		case root == nil:
+			root = n
+		default:
+			merge(root, n, stackFormat.rules())
+		}
+	}
 	if root == nil {
 		return loaded{report: to}
 	}
+	b := &builder{stack: stack.name, list: stack.list, dir: path.Dir(stack.first()), tree: tree, to: &to, root: root, vars: vars}
+	return loaded{stack: b.build(), report: to}
+}
+
+// readLayer reads one stack file as far as it stands for itself. It returns nil if
+// there is nothing to go on with.
+func readLayer(file string, data []byte, vars *variables, check *validator, to *report) *node {
+	root := parse(file, data, to)
+	if root == nil {
+		return nil
+	}
 	if root.kind != mapping {
 		to.problem(root.pos, "", "a stack file is a mapping with `services:`"+got(root, ""))
-		return loaded{report: to}
+		return nil
 	}
-	lines := strings.Split(string(data), "\n")
-	vars := dotEnv(tree, stack.file, &to)
-	vars.interpolate(root, "", lines, &to)
+	vars.interpolate(root, "", strings.Split(string(data), "\n"), to)
 	root.sweep()
-	b := &builder{stack: stack.name, dir: path.Dir(stack.file), tree: tree, to: &to, root: root, vars: vars}
-	shape(root, &to)
-	check.check(root, &to)
-	return loaded{stack: b.build(), report: to}
+	shape(root, stackFormat, to)
+	check.check(root, stackFormat, to)
+	return root
 }
 
 // builder makes specs of a tree that is shaped and checked.
 type builder struct {
 	stack  string // name
-	dir    string // of the stack file
+	list   string // the swarmgit.yaml that gives it; empty when the file's place does
+	dir    string // of the first stack file, from which the names of others count
 	tree   *files
 	to     *report
 	root   *node
@@ -54,7 +83,7 @@ func (b *builder) build() specs.Stack {
 	b.out = specs.Stack{Name: b.stack, Tasks: map[specs.Hash]specs.TaskSpec{}, Origins: specs.Origins{}}
 	b.origins(b.root, "")
 	if name := b.root.field("name"); name != nil && name.value.value != b.stack {
-		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that the file's place gives, or be left out, got %q", b.stack, name.value.value))
+		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that %s gives, or be left out, got %q", b.stack, cmp.Or(b.list, "the file's place"), name.value.value))
 	}
 	b.files = map[fileKey]specs.StackFile{}
 	b.objects()

@@ -12,10 +12,10 @@ import (
 	"cuelang.org/go/cue/errors"
 )
 
-// validator checks values against compose.cue.
+// validator checks values against the definitions.
 type validator struct {
 	context *cue.Context
-	stack   cue.Value
+	known   map[*format]cue.Value // in the context
 	files   int
 }
 
@@ -25,16 +25,20 @@ const maxFilesPerContext = 500
 
 func newValidator() *validator { return &validator{} }
 
-// check reports every value of a shaped tree that compose.cue does not allow
-// and takes it out.
-func (v *validator) check(root *node, to *report) {
+// check reports every value of a shaped tree that its format does not allow and
+// takes it out.
+func (v *validator) check(root *node, f *format, to *report) {
 	if v.files%maxFilesPerContext == 0 {
-		v.context = cuecontext.New()
-		v.stack = definition(v.context)
+		v.context, v.known = cuecontext.New(), map[*format]cue.Value{}
 	}
 	v.files++
+	definition, ok := v.known[f]
+	if !ok {
+		definition = f.definition(v.context)
+		v.known[f] = definition
+	}
 	data := v.context.Encode(plainValue(root))
-	err := v.stack.Unify(data).Validate()
+	err := definition.Unify(data).Validate()
 	for _, e := range errors.Errors(err) {
 		n, shown := root.find(cuePath(e.Path()))
 		if n == nil || n.broken {
@@ -60,7 +64,7 @@ func quoteIt(message string, n *node) string {
 
 // cuePath turns a path of CUE into keys.
 func cuePath(path []string) []string {
-	if len(path) > 0 && path[0] == "#Stack" {
+	if len(path) > 0 && strings.HasPrefix(path[0], "#") {
 		path = path[1:]
 	}
 	keys := slices.Clone(path)

@@ -39,18 +39,6 @@ func TestSplitWords(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	words := []string{"image", "volumes", "update_config", "cap_add", "tty", "user"}
-	for word, want := range map[string]string{
-		"imag": "image", "Image": "image", "iamge": "image", "update-config": "update_config", "updateconfig": "update_config",
-		"volume": "volumes", "cap_ad": "cap_add", "uesr": "user", "x": "", "healthcheck": "", "tyt": "tty",
-	} {
-		if got := nearest(word, words); got != want {
-			t.Errorf("%s: got %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestShortPorts(t *testing.T) {
 	for spec, want := range map[string]int{
 		"80": 1, "8080:80": 1, "80/udp": 1, "127.0.0.1:8080:80": 1, "[::1]:8080:80": 1, "3000-3005": 6,

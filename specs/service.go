@@ -163,3 +163,9 @@ type Service struct {
 	Rollout        Rollout `json:"rollout,omitzero"`
 	RolloutVersion uint64  `json:"rollout_version,omitempty"`
 }
+
+// TaskSpecs are what the service's tasks are to be, are becoming, and were when a
+// rollout last completed; empty ones among them are not known yet.
+func (s *Service) TaskSpecs() []Hash {
+	return []Hash{s.Spec.Task, s.Rollout.Target, s.Rollout.Completed}
+}

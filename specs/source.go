@@ -1,6 +1,12 @@
 package specs
 
-import "time"
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+)
 
 // MainSource is the name of the cluster's own remote.
 const MainSource = "main"
@@ -12,9 +18,10 @@ type Source struct {
 	Name   string `json:"name"`
 	Branch string `json:"branch"`
 
+	Path string `json:"path,omitempty"` // the folder that holds the stacks; empty is the root
+
 	// Of an outside one only.
 	URL           string      `json:"url,omitempty"`      // without credentials
-	Path          string      `json:"path,omitempty"`     // the folder that holds the stacks; empty is the root
 	Interval      Duration    `json:"interval,omitempty"` // between two looks; 0 is DefaultSourceInterval
 	AcceptPartial bool        `json:"accept_partial,omitempty"`
 	Suspended     bool        `json:"suspended,omitempty"` // it is not looked at
@@ -58,4 +65,17 @@ func (s Source) Every() time.Duration {
 		return DefaultSourceInterval
 	}
 	return time.Duration(s.Interval)
+}
+
+// CleanPath is a source's Path as a person gave it: slashes around it and dots count
+// for nothing.
+func CleanPath(given string) (string, error) {
+	clean := path.Clean(strings.Trim(given, "/"))
+	if clean == "." {
+		return "", nil
+	}
+	if !fs.ValidPath(clean) {
+		return "", fmt.Errorf("--path %s is not below the repository", given)
+	}
+	return clean, nil
 }

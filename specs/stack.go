@@ -83,11 +83,14 @@ type RevisionProgress struct {
 
 // Cluster is the cluster's own row. Written by the api.
 type Cluster struct {
-	ID      string          `json:"id"`
-	Name    string          `json:"name"`
-	Key     []byte          `json:"key"`               // 32 random bytes: keys the hashes under which secret values are shown, and seals secrets
-	AgeKey  []byte          `json:"age_key,omitempty"` // sealed under Key: opens what is encrypted for the cluster
-	Created time.Time       `json:"created"`
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Key     []byte    `json:"key"`               // 32 random bytes: keys the hashes under which secret values are shown, and seals secrets
+	AgeKey  []byte    `json:"age_key,omitempty"` // sealed under Key: opens what is encrypted for the cluster
+	Created time.Time `json:"created"`
+
+	Registries []Registry `json:"registries,omitempty"` // logins, by host
+
 	Spec    ClusterSettings `json:"spec,omitzero"`
 	Version uint64          `json:"version"`
 }

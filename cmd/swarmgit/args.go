@@ -3,10 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // oneArg asks for the one argument that the command's use line names.
@@ -31,10 +35,60 @@ func someArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// flagError says of a flag's value what would be a good one.
-func flagError(_ *cobra.Command, err error) error {
+// noCommand is for commands that only hold others: what is given is none of them.
+func noCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, child := range c.Commands() {
+		if child.IsAvailableCommand() {
+			known = append(known, child.Name())
+		}
+	}
+	return fmt.Errorf("there is no command \"%s %s\"%s: see \"%s --help\"", c.CommandPath(), args[0], didYouMean(args[0], known), c.CommandPath())
+}
+
+func didYouMean(word string, known []string) string {
+	if near := specs.Nearest(word, known); near != "" {
+		return " (did you mean " + near + "?)"
+	}
+	return ""
+}
+
+// choice is the value of a flag that takes some words only.
+type choice struct {
+	value *string
+	words []string
+}
+
+func (c *choice) String() string {
+	if c.value == nil {
+		return ""
+	}
+	return *c.value
+}
+
+func (c *choice) Type() string { return "string" }
+
+func (c *choice) Set(value string) error {
+	if !slices.Contains(c.words, value) {
+		last := len(c.words) - 1
+		return fmt.Errorf("use %s or %s", strings.Join(c.words[:last], ", "), c.words[last])
+	}
+	*c.value = value
+	return nil
+}
+
+// flagError says which flag a command does not have, or of a flag's value what would
+// be a good one.
+func flagError(c *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
-	if !errors.As(err, &invalid) {
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &unknown):
+		return noFlag(c, unknown)
+	case !errors.As(err, &invalid):
 		return err
 	}
 	wanted := map[string]string{
@@ -43,8 +97,29 @@ func flagError(_ *cobra.Command, err error) error {
 		"bool":     "neither true nor false",
 	}
 	flag := invalid.GetFlag()
-	if words, ok := wanted[flag.Value.Type()]; ok {
-		return fmt.Errorf("--%s %s: %s", flag.Name, invalid.GetValue(), words)
+	words, ok := wanted[flag.Value.Type()]
+	if !ok {
+		words = errors.Unwrap(invalid).Error()
 	}
-	return err
+	return fmt.Errorf("--%s %s: %s", flag.Name, invalid.GetValue(), words)
+}
+
+func noFlag(c *cobra.Command, err *pflag.NotExistError) error {
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	flag := err.GetSpecifiedName()
+	if err.GetSpecifiedShortnames() != "" {
+		flag = "-" + flag
+	} else {
+		flag = "--" + flag + didYouMean(flag, known)
+	}
+	return fmt.Errorf("%s has no flag %s: see \"%s --help\"", strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" "), flag, c.CommandPath())
+}
+
+// notNegative refuses a flag's duration that would lie in the past.
+func notNegative(flag string, d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("--%s %s: it must not be negative: give it as 90s, 10m or 720h", flag, d)
+	}
+	return nil
 }

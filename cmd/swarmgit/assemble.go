@@ -37,6 +37,7 @@ type nodeConfig struct {
 	containerd string // "managed" or a socket
 	labels     map[string]string
 	begin      beginning // of a node that is none yet
+	supervisor supervisor
 	log        *slog.Logger
 	out        io.Writer // for whoever makes a cluster or joins one: what came of it; nil is nobody
 }
@@ -101,10 +102,14 @@ func (n *node) openWorker(ctx context.Context) error {
 	if n.engine, err = openEngine(ctx, n.cfg, n.logs); err != nil {
 		return err
 	}
-	n.agent = agent.New(agent.Config{
+	config := agent.Config{
 		NodeID: n.id(), Dir: n.path("agent"), Executor: n.engine, Files: secretsDir(n.cfg.dataDir), Logs: n.logs, Log: n.cfg.log,
 		Dial: n.dial, Managers: n.cfg.begin.join, Local: n.ownManagers, Told: n.told, Trouble: n.trouble, Renewed: n.renewed, Describe: n.describe,
-	})
+	}
+	if n.engine.containers != nil {
+		config.Collect = n.engine.containers.Collect
+	}
+	n.agent = agent.New(config)
 	return nil
 }
 
@@ -177,14 +182,15 @@ func (n *node) run(ctx context.Context) error {
 	if n.engine.run != nil {
 		g.Go(func() error { return n.engine.run(ctx) })
 	}
-	if n.engine.watch != nil {
-		g.Go(func() error { return n.engine.watch(ctx) })
+	if n.engine.containers != nil {
+		g.Go(func() error { return n.engine.containers.Watch(ctx) })
 	}
 	g.Go(func() error { return n.logs.Run(ctx) })
 	g.Go(func() error { return n.renewal().Run(ctx) })
 	g.Go(func() error { return n.office(ctx) })
 	g.Go(func() error { return n.agent.Run(ctx) })
 	g.Go(func() error { return n.leave(ctx) })
+	g.Go(func() error { return n.report(ctx, n.cfg.supervisor) })
 	g.Go(func() error { return n.serve(ctx, n.people, n.servePeople) })
 	g.Go(func() error { return n.serve(ctx, n.local, n.ownerMux().ServeHTTP) })
 	n.cfg.log.InfoContext(ctx, "swarmgit is up", "node", n.id(), "http", n.people.Addr().String(), "socket", n.cfg.socket)

@@ -171,16 +171,27 @@ func watchCA(c *cobra.Command, opt *options, once bool) error {
 
 func clusterCommand(opt *options) *cobra.Command {
 	var expiry, orphan time.Duration
+	var path string
 	update := &cobra.Command{
 		Use: "update", Short: "Change settings of the cluster", Args: cobra.NoArgs,
-		Example: "  swarmgit cluster update --cert-expiry 720h\n  swarmgit cluster update --orphan-after 6h",
+		Example: "  swarmgit cluster update --cert-expiry 720h\n  swarmgit cluster update --orphan-after 6h\n" +
+			"  swarmgit cluster update --path environments/prod",
 		RunE: func(c *cobra.Command, _ []string) error {
 			request := api.UpdateClusterRequest{}
+			if err := notNegative("orphan-after", orphan); err != nil {
+				return err
+			}
+			if err := notNegative("cert-expiry", expiry); err != nil {
+				return err
+			}
 			if c.Flags().Changed("cert-expiry") {
 				request.CertExpiry = new(specs.Duration(expiry))
 			}
 			if c.Flags().Changed("orphan-after") {
 				request.OrphanAfter = new(specs.Duration(orphan))
+			}
+			if c.Flags().Changed("path") {
+				request.Path = &path
 			}
 			client, err := opt.connect()
 			if err != nil {
@@ -192,5 +203,6 @@ func clusterCommand(opt *options) *cobra.Command {
 	}
 	update.Flags().DurationVar(&expiry, "cert-expiry", 0, "how long the certificates of nodes are good that are issued from now on; 0 is 2160h (90 days), 1h the least")
 	update.Flags().DurationVar(&orphan, "orphan-after", 0, "how long a node may be down before its tasks are given up as orphaned; 0 is 24h")
+	update.Flags().StringVar(&path, "path", "", "the folder of the cluster's own remote that holds the stacks, from the next push on; \"\" is the root")
 	return group("cluster", "Change the cluster as a whole", update)
 }

@@ -76,7 +76,7 @@ and touches nothing that is not its.`,
 		},
 	}
 	opt.flags(c.Flags())
-	c.AddCommand(daemonEndCommand(), daemonForceCommand())
+	c.AddCommand(daemonEndCommand(), daemonForceCommand(), daemonUnitCommand())
 	return c
 }
 
@@ -155,6 +155,7 @@ func runDaemon(c *cobra.Command, opt *daemonOptions, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	supervised := takeSupervisor()
 	if err := recall(c.Flags(), opt.dataDir); err != nil {
 		return err
 	}
@@ -168,7 +169,7 @@ func runDaemon(c *cobra.Command, opt *daemonOptions, log *slog.Logger) error {
 	}
 	n, err := openNode(c.Context(), nodeConfig{
 		dataDir: opt.dataDir, listen: opt.listen, advertise: opt.advertise, http: opt.http, socket: opt.socket,
-		executor: opt.executor, containerd: opt.containerd, labels: labels, begin: begin, log: log, out: c.OutOrStdout(),
+		executor: opt.executor, containerd: opt.containerd, labels: labels, begin: begin, supervisor: supervised, log: log, out: c.OutOrStdout(),
 	})
 	if err != nil {
 		return err

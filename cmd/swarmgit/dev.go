@@ -92,7 +92,7 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 }
 
 func (n *node) loadImages(c *cobra.Command, archive string) error {
-	if n.engine.images == nil {
+	if n.engine.containers == nil {
 		return fmt.Errorf("dev --image %s: this machine runs no containers: %w", archive, noContainers(n.cfg))
 	}
 	file, err := os.Open(archive)
@@ -100,7 +100,7 @@ func (n *node) loadImages(c *cobra.Command, archive string) error {
 		return fmt.Errorf("dev --image: %w", err)
 	}
 	defer file.Close()
-	loaded, err := n.engine.images.Load(c.Context(), file)
+	loaded, err := n.engine.containers.Load(c.Context(), file)
 	if err != nil {
 		return fmt.Errorf("dev --image %s: %w", archive, err)
 	}

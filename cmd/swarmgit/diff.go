@@ -28,7 +28,8 @@ const (
 )
 
 func diffCommand(opt *options) *cobra.Command {
-	return opt.formatFlag(&cobra.Command{
+	var in schema.Options
+	c := opt.formatFlag(&cobra.Command{
 		Use: "diff [A..B | DIR]", Short: "Show how two versions of a repository differ in what they ask for, without any cluster", Args: cobra.MaximumNArgs(1),
 		Long: `Compares what the stacks of two versions ask for, service by service: the working
 tree in DIR (the current directory by default) against its last commit, or two
@@ -39,9 +40,9 @@ tasks. What the cluster would do about it is told by "swarmgit plan".
 Values that look like secrets are shown as hashes under a key of this one run.
 
 Exit status: 0 the same, 1 different, 2 an error, or mistakes in the files.`,
-		Example: "  swarmgit diff\n  swarmgit diff main~3..main\n  swarmgit diff origin/main...HEAD -o json",
+		Example: "  swarmgit diff\n  swarmgit diff main~3..main\n  swarmgit diff origin/main...HEAD -o json\n  swarmgit diff --path environments/prod",
 		RunE: func(c *cobra.Command, args []string) error {
-			differs, err := diff(c, opt, args)
+			differs, err := diff(c, opt, in, args)
 			var said exitCode
 			switch {
 			case errors.As(err, &said):
@@ -55,9 +56,11 @@ Exit status: 0 the same, 1 different, 2 an error, or mistakes in the files.`,
 			return nil
 		},
 	})
+	pathFlag(c, &in.Path)
+	return c
 }
 
-func diff(c *cobra.Command, opt *options, args []string) (differs bool, err error) {
+func diff(c *cobra.Command, opt *options, in schema.Options, args []string) (differs bool, err error) {
 	dir, revisions := ".", ""
 	if len(args) == 1 {
 		if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
@@ -75,7 +78,7 @@ func diff(c *cobra.Command, opt *options, args []string) (differs bool, err erro
 	if err != nil {
 		return false, err
 	}
-	was, is := schema.Load(c.Context(), before.tree, schema.Options{}), schema.Load(c.Context(), after.tree, schema.Options{})
+	was, is := schema.Load(c.Context(), before.tree, in), schema.Load(c.Context(), after.tree, in)
 	if mistakes(c.ErrOrStderr(), before.name, was) || mistakes(c.ErrOrStderr(), after.name, is) {
 		return false, diffFailed
 	}

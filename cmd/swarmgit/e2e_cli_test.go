@@ -26,10 +26,13 @@ func TestScripts(t *testing.T) {
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
-		if c.Runnable() && !c.HasSubCommands() && !c.Hidden && c.Example == "" {
-			t.Errorf("%s has no example", c.CommandPath())
+		if c.Hidden {
+			return
 		}
-		if c.Short == "" && !c.Hidden {
+		if help := c.UsageString(); !strings.Contains(help, "\nExamples:\n") || !strings.Contains(c.Example, "swarmgit") {
+			t.Errorf("%s --help has no example", c.CommandPath())
+		}
+		if c.Short == "" {
 			t.Errorf("%s says not what it does", c.CommandPath())
 		}
 		for _, child := range c.Commands() {
@@ -81,6 +84,14 @@ func TestCommandLine(t *testing.T) {
 		{"service ps shop/web", 0, []string{"shop_web.1"}},
 		{"service ps shop_wab", 1, []string{"swarmgit: ", "shop_wab"}},
 		{"service inspect shop_web", 0, []string{`"name": "shop_web"`, `"image": "e2e/app:1"`}},
+		{"service scale shop/web=5", 1, []string{"swarmgit: service scale: shop_web is what stacks/shop/stack.yml:", " says (deploy.replicas: 2): change it there, commit and git push"}},
+		{"service update --image e2e/app:2 shop_web", 1, []string{"shop_web is what stacks/shop/stack.yml:3 says (image: e2e/app:1): change it there"}},
+		{"service update --user nobody shop_web", 1, []string{"stacks/shop/stack.yml:2 says (no user yet): change it there"}},
+		{"service rm shop_web", 1, []string{"shop_web is what stacks/shop/stack.yml:2 says: take it out there"}},
+		{"service rm shop_wab", 1, []string{"swarmgit: service rm: no such service: shop_wab"}},
+		{"stack deploy -c x.yml shop", 1, []string{"shop is what stacks/shop/stack.yml says: change it there"}},
+		{"stack deploy -c x.yml nobody", 1, []string{"as stacks/nobody/stack.yml, commit and git push"}},
+		{"stack rm shop", 1, []string{"shop is what stacks/shop/stack.yml says: take it out there"}},
 		{"stack ls", 0, []string{"shop", "2/2", "main", commit[:7]}},
 		{"stack ps shop", 0, []string{"shop_web.1"}},
 		{"stack services shop", 0, []string{"shop_web"}},

@@ -215,6 +215,15 @@ func (c *realCluster) wantNowhere(t *testing.T, said string) {
 	revisions, err := ask(c, api.ListRevisions.Call, api.ListRevisionsRequest{})
 	note("the revisions", revisions, err)
 	note("the tasks", c.tasks(t), nil)
+	c.everywhere(t, look)
+	if looked < 20 {
+		t.Errorf("only %d places were looked at", looked)
+	}
+}
+
+// everywhere looks at the daemon's log and at everything that it has on disk.
+func (c *realCluster) everywhere(t *testing.T, look func(where, text string)) {
+	t.Helper()
 	for _, dir := range []string{c.path("data"), c.path("daemon.log")} {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
@@ -229,27 +238,12 @@ func (c *realCluster) wantNowhere(t *testing.T, said string) {
 			t.Fatal(err)
 		}
 	}
-	if looked < 20 {
-		t.Errorf("only %d places were looked at", looked)
-	}
 }
 
 // TestTheExampleWithSecretsRuns as its README says.
 func TestTheExampleWithSecretsRuns(t *testing.T) {
 	c := theCluster(t)
-	files := map[string]string{}
-	root := filepath.Join("..", "..", "examples", "secrets-and-configs")
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		files[strings.TrimPrefix(path, root+"/")] = strings.ReplaceAll(string(text), "demo/web:1.0", "e2e/app:1")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := exampleFiles(t, "secrets-and-configs")
 	wantWords(t, c.refused(t, files), "stacks/shop/stack.yml:48:3: secrets.password:", "the cluster has no secret shop_password_1: swarmgit secret create")
 	if err := os.WriteFile(c.path("password"), []byte("pass"), 0o600); err != nil {
 		t.Fatal(err)

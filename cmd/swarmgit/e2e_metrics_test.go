@@ -28,6 +28,8 @@ func TestMetrics(t *testing.T) {
 	c := memoryCluster(t)
 	c.push(t, shop("e2e/app:1", 2))
 	c.refused(t, map[string]string{"stacks/shop/stack.yml": "services: 1\n"})
+	c.swarmgit("source", "add", "own", c.path("clone")) // its stack belongs to main, but it can be read
+	c.swarmgit("source", "add", "gone", c.path("nothing"))
 	viewer, err := ask(c, api.CreateToken.Call, api.CreateTokenRequest{Role: specs.Viewer})
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +64,7 @@ func TestMetrics(t *testing.T) {
 		"swarmgit_nodes active ready":              1,
 		"swarmgit_revision_state main healthy":     1,
 		"swarmgit_revision_state main rolling-out": 0,
+		"swarmgit_source_failures own":             0,
 		"swarmgit_raft_leader":                     1,
 		"swarmgit_raft_leader_known":               1,
 		"swarmgit_raft_disk_writable":              1,
@@ -72,13 +75,12 @@ func TestMetrics(t *testing.T) {
 		"swarmgit_scheduler_placements_total":      2,
 		"swarmgit_push_duration_seconds committed": 1,
 		"swarmgit_push_duration_seconds refused":   1,
-		"swarmgit_plan_duration_seconds":           2,
 	} {
 		if got, ok := valueOf(families, series); !ok || got != want {
 			t.Errorf("%s: %v (told: %v), want %v", series, got, ok, want)
 		}
 	}
-	for _, name := range []string{"swarmgit_reconcile_duration_seconds", "swarmgit_raft_commit_duration_seconds", "swarmgit_proposal_duration_seconds answered", "swarmgit_raft_applied_index", "swarmgit_raft_term"} {
+	for _, name := range []string{"swarmgit_reconcile_duration_seconds", "swarmgit_raft_commit_duration_seconds", "swarmgit_proposal_duration_seconds answered", "swarmgit_raft_applied_index", "swarmgit_source_read_timestamp_seconds own", "swarmgit_source_failures gone", "swarmgit_raft_term", "swarmgit_plan_duration_seconds"} {
 		if got, _ := valueOf(families, name); got == 0 {
 			t.Errorf("%s: nothing was noted", name)
 		}

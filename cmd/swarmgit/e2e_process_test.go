@@ -71,7 +71,9 @@ func TestProcessesWithoutRoot(t *testing.T) {
 
 // A node that runs processes only: what it cannot run stays pending in words, and
 // the exit of a task that ends while no daemon runs is known to the next one.
-func TestProcesses(t *testing.T) {
+// processCluster is a daemon of root, not started yet, whose tasks are processes.
+func processCluster(t *testing.T) *realCluster {
+	t.Helper()
 	c := &realCluster{flags: []string{"--init", "--listen", "127.0.0.1:0", "--executor", "process"}}
 	var err error
 	if c.dir, err = os.MkdirTemp("", "swarmgit-e2e-"); err != nil {
@@ -86,7 +88,15 @@ func TestProcesses(t *testing.T) {
 	if c.http, err = freePort(); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.MkdirAll(c.path("data"), 0o700), c.start()); err != nil {
+	if err := os.MkdirAll(c.path("data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestProcesses(t *testing.T) {
+	c := processCluster(t)
+	if err := c.start(); err != nil {
 		t.Fatal(err)
 	}
 	c.reset(t)

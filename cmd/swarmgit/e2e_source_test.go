@@ -112,6 +112,7 @@ func TestSources(t *testing.T) {
 	s.says(0, "source rm infra")
 	s.says(0, "source add infra "+url+" --path live --interval 1h --token-file "+token, "infra", first[:7])
 	s.says(0, "wait "+first, "healthy: "+first[:7])
+	s.says(1, "service scale edge/web=3", "edge_web is what live/stacks/edge/stack.yml", " in "+url+" says", "change it there, commit and git push")
 	other := lab.commit(t, map[string]string{"stacks/lab/stack.yml": oneTask("e2e/app:1")})
 	s.says(0, "source add lab "+lab.path("clone"), other[:7])
 	s.says(0, "wait "+other, "healthy: "+other[:7])
@@ -164,6 +165,7 @@ func TestSources(t *testing.T) {
 	}
 	s.says(0, "source sync infra", "infra is at "+rewritten[:7]+": healthy")
 	s.says(0, "source rm lab", "what goes on and belongs to nobody: lab, shop")
+	s.says(1, "service rm lab_web", "service rm: lab_web is in no file that the cluster follows: its source was removed")
 	s.says(1, "source rm infra --prune", "- edge_web", "nothing was changed: answer y, or say --yes")
 	s.says(0, "source ls -o json", `"infra"`)
 	if diff := cmp.Diff(before, s.processes()); diff != "" {

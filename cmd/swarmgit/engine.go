@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 
-	"github.com/swarmgit/swarmgit/reconciler/api"
-	"github.com/swarmgit/swarmgit/reconciler/images"
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
 	"github.com/swarmgit/swarmgit/runtime/executor/process"
@@ -21,11 +18,9 @@ import (
 // engine runs the tasks of this node.
 type engine struct {
 	executor.Executor
-	images api.Images                      // nil when it has none
-	lookup images.Lookup                   // nil when tags are left alone
-	run    func(ctx context.Context) error // keeps it alive until ctx ends; nil when nothing is to be kept
-	watch  func(ctx context.Context) error // sees what is done to tasks behind our back; nil when nothing can be
-	close  func() error                    // gives it back; tasks run on
+	containers *containerd.Engine              // nil when it runs none
+	run        func(ctx context.Context) error // keeps it alive until ctx ends; nil when nothing is to be kept
+	close      func() error                    // gives it back; tasks run on
 }
 
 // openEngine opens the engine that the settings name. Tests that need no
@@ -120,31 +115,9 @@ func openContainerd(ctx context.Context, cfg nodeConfig, logs nodeLogs) (engine,
 	if err != nil {
 		return e, err
 	}
-	e.Executor, e.images, e.lookup, e.close = opened, localImages{opened}, containerd.Digest, opened.Close
-	e.watch = opened.Watch
+	e.Executor, e.containers, e.close = opened, opened, opened.Close
 	return e, nil
 }
 
 // managedContainerd is the setting for a private containerd.
 const managedContainerd = "managed"
-
-// localImages gives the control API the executor's images.
-type localImages struct{ engine *containerd.Engine }
-
-func (i localImages) Load(ctx context.Context, archive io.Reader) ([]api.Image, error) {
-	loaded, err := i.engine.Load(ctx, archive)
-	return imageViews(loaded), err
-}
-
-func (i localImages) List(ctx context.Context) ([]api.Image, error) {
-	found, err := i.engine.Images(ctx)
-	return imageViews(found), err
-}
-
-func imageViews(found []containerd.Image) []api.Image {
-	views := make([]api.Image, len(found))
-	for i, image := range found {
-		views[i] = api.Image{Name: image.Name, Digest: image.Digest, Size: specs.Bytes(image.Size), Created: image.Created}
-	}
-	return views
-}

@@ -3,7 +3,9 @@ package main
 import (
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,24 +17,55 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// Every example is what it wants to be: a repository that a new cluster of one
-// ordinary node takes as it is, without a warning, and can place.
-func TestExamplesArePlannedSafe(t *testing.T) {
-	found, err := os.ReadDir(filepath.Join("..", "..", "examples"))
+// exampleNames are the repositories of examples/.
+func exampleNames(t *testing.T) (names []string) {
+	t.Helper()
+	found, err := os.ReadDir(exampleDir(""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := 0
 	for _, entry := range found {
 		if entry.IsDir() {
-			count++
-			t.Run(entry.Name(), func(t *testing.T) {
-				wantSafe(t, os.DirFS(filepath.Join("..", "..", "examples", entry.Name())))
-			})
+			names = append(names, entry.Name())
 		}
 	}
-	if count == 0 {
-		t.Error("no examples")
+	return names
+}
+
+func exampleDir(name string) string { return filepath.Join("..", "..", "examples", name) }
+
+// environmentsOf are the folders of a repository that a source can have as its
+// path: the root, and those with a swarmgit.yaml.
+func environmentsOf(t *testing.T, repository fs.FS) []string {
+	t.Helper()
+	lists, err := fs.Glob(repository, "*/swarmgit.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"."}
+	for _, list := range lists {
+		paths = append(paths, path.Dir(list))
+	}
+	return paths
+}
+
+// Every example is what it wants to be: a repository that a new cluster of one
+// ordinary node takes as it is, without a warning, and can place. It says in a
+// few lines what it is.
+func TestExamplesArePlannedSafe(t *testing.T) {
+	count := 0
+	for _, name := range exampleNames(t) {
+		repository := os.DirFS(exampleDir(name))
+		if words, err := fs.ReadFile(repository, "README.md"); err != nil || !strings.HasPrefix(string(words), "# ") {
+			t.Errorf("%s has no README.md: %v", name, err)
+		}
+		count++
+		for _, in := range environmentsOf(t, repository) {
+			t.Run(path.Join(name, in), func(t *testing.T) { wantSafe(t, repository, in) })
+		}
+	}
+	if count < 6 {
+		t.Errorf("only %d examples", count)
 	}
 	for name, embedded := range map[string]fs.FS{"demo": examples.Demo, "process": examples.Process} {
 		t.Run(name+" embedded for the demo", func(t *testing.T) {
@@ -40,14 +73,14 @@ func TestExamplesArePlannedSafe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantSafe(t, repository)
+			wantSafe(t, repository, "")
 		})
 	}
 }
 
-func wantSafe(t *testing.T, repository fs.FS) {
+func wantSafe(t *testing.T, repository fs.FS, in string) {
 	t.Helper()
-	loaded := schema.Load(t.Context(), repository, schema.Options{})
+	loaded := schema.Load(t.Context(), repository, schema.Options{Path: in})
 	for _, p := range append(loaded.Problems, loaded.Warnings...) {
 		t.Errorf("%s", p)
 	}
@@ -63,7 +96,9 @@ func wantSafe(t *testing.T, repository fs.FS) {
 	tasks := 0
 	for _, stack := range loaded.Stacks {
 		for _, service := range stack.Services {
-			tasks += int(service.WantedReplicas())
+			if len(service.Placement.Constraints) == 0 { // which no ordinary node meets
+				tasks += int(service.WantedReplicas())
+			}
 		}
 	}
 	if plan.Verdict != planner.Safe || plan.Totals != (planner.Totals{Start: tasks}) {

@@ -16,7 +16,8 @@ func imageCommand(opt *options) *cobra.Command {
 		Use: "load [FILE]", Short: "Load images from an archive into this node", Args: cobra.MaximumNArgs(1),
 		Long: `Loads the images of an archive, as "docker save" writes it or as an OCI layout in
 a tar file, into the node whose daemon answers. Reads standard input when no
-FILE is given. No registry is needed for a loaded image.`,
+FILE is given. No registry is needed for a loaded image, and it stays until it is
+removed: by "swarmgit image rm" or "image prune".`,
 		Example: "  docker save web:1.4.0 | swarmgit image load\n  swarmgit image load web.tar",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == "-" {
@@ -32,10 +33,14 @@ FILE is given. No registry is needed for a loaded image.`,
 	})
 	list := opt.formatFlag(&cobra.Command{
 		Use: "ls", Short: "List the images of this node", Args: cobra.NoArgs,
+		Long: `Lists the images of the node whose daemon answers. One from a registry is removed by
+itself: when no task of the node and nothing that its services would go back to has
+needed it for 24 hours, or at once while the disk is more than 85 % full, the oldest
+first. One from an archive, or of which it is not known, stays.`,
 		Example: "  swarmgit image ls",
 		RunE:    func(c *cobra.Command, _ []string) error { return imageList(c, opt) },
 	})
-	return group("image", "Load and list the images of this node", load, list)
+	return group("image", "Load, list and remove the images of this node", load, list, imageRemoveCommand(opt), imagePruneCommand(opt))
 }
 
 // loadChunk is how much of an archive travels at once.
@@ -83,10 +88,18 @@ func imageList(c *cobra.Command, opt *options) error {
 		return err
 	}
 	return opt.print(c.OutOrStdout(), reply.Images, func(w io.Writer) {
-		var rows [][]string
-		for _, image := range reply.Images {
-			rows = append(rows, []string{image.Name, image.Digest, size(int64(image.Size))})
-		}
-		table(w, "NAME\tDIGEST\tSIZE", rows)
+		printImages(w, reply.Images)
 	})
+}
+
+func printImages(w io.Writer, images []api.Image) {
+	var rows [][]string
+	for _, image := range images {
+		from := "archive"
+		if image.Pulled {
+			from = "registry"
+		}
+		rows = append(rows, []string{image.Name, image.Digest, size(int64(image.Size)), from})
+	}
+	table(w, "NAME\tDIGEST\tSIZE\tFROM", rows)
 }

@@ -164,7 +164,7 @@ func (n *node) tellManagers(ctx context.Context) string {
 		if err == nil || wire.KindOf(err) == wire.NotFound {
 			return "the managers have forgotten it"
 		}
-		why = append(why, fmt.Sprintf("%s: %v", m.Addr, err))
+		why = append(why, m.Addr+": "+strings.TrimPrefix(err.Error(), m.Addr+": "))
 	}
 	return fmt.Sprintf("no manager could be told (%s): if this node is still in \"swarmgit node ls\" there: swarmgit node rm %s", strings.Join(why, "; "), n.id())
 }

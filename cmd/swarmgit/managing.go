@@ -14,6 +14,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler"
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -123,12 +124,16 @@ func (n *node) openManager(ctx context.Context) (*manager, error) {
 	if first != nil && n.cfg.out != nil {
 		welcome(n.cfg.out, first, m.address)
 	}
-	m.Manager, err = reconciler.New(ctx, reconciler.Config{
-		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images, Lookup: n.engine.lookup, Version: version, Log: n.cfg.log,
+	config := reconciler.Config{
+		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images(), Needed: n.agent.NeededImages, TryLogin: containerd.TryLogin, Version: version, Log: n.cfg.log,
 		First: first, Network: raftNetwork{m.port.Listener(wire.Raft), credentials, m.address},
 		Credentials: credentials, Known: n.agent.Known,
 		Dial: n.dial,
-	})
+	}
+	if n.engine.containers != nil {
+		config.Lookup = containerd.Digest
+	}
+	m.Manager, err = reconciler.New(ctx, config)
 	if err != nil {
 		m.port.Close()
 		return nil, err
@@ -211,7 +216,7 @@ func (n *node) serveLocal(w http.ResponseWriter, r *http.Request) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", api.Elsewhere(n.elsewhere))
-	(&api.Server{Images: n.engine.images}).RegisterOwn(mux)
+	(&api.Server{Images: n.engine.images(), Needed: n.agent.NeededImages}).RegisterOwn(mux)
 	mux.ServeHTTP(w, r)
 }
 

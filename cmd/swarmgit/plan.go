@@ -23,6 +23,9 @@ and stops, where, in what order, and which line of which file is the cause.
 --allow-removal and --accept-partial plan as "git push -o allow-removal" and
 "git push -o accept-partial" would.
 
+--source plans the working tree as a commit of that source: its stacks, from its
+--path.
+
 -o markdown is for the comment of a pull request: at most 60 kB, each stack folded,
 and a hidden first line by which the comment is found again. A directory needs no
 more than a token that may look: see "swarmgit token create".
@@ -54,6 +57,7 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 		},
 	}
 	c.Flags().StringVar(&req.Rev, "rev", "", "plan this commit or branch of the cluster's remote, or A..B where the cluster is at A")
+	c.Flags().StringVar(&req.Source, "source", "", "plan as a commit of this source (default: the cluster's own remote)")
 	c.Flags().BoolVar(&req.AcceptPartial, "accept-partial", false, "plan as a push with -o accept-partial would")
 	c.Flags().BoolVar(&req.AllowRemoval, "allow-removal", false, "plan as a push with -o allow-removal would")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "tell by the exit status what the plan says")
@@ -62,20 +66,16 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 
 // planFormatFlag adds -o text|json|markdown.
 func (o *options) planFormatFlag(c *cobra.Command) *cobra.Command {
-	c.Flags().StringVarP(&o.format, "output", "o", "text", "text, json, or markdown for a comment on a pull request")
-	return c
+	return o.outputFlag(c, "text, json, or markdown for a comment on a pull request", "text", "json", "markdown")
 }
 
 // printPlan is print for what also has a Markdown form: that of the plan.
 func (o *options) printPlan(w io.Writer, plan planner.Plan, value any, text func(io.Writer)) error {
-	switch o.format {
-	case "markdown":
+	if o.format == "markdown" {
 		_, err := io.WriteString(w, plan.Markdown())
 		return err
-	case "json", "", "text":
-		return o.print(w, value, text)
 	}
-	return fmt.Errorf("-o %s: unknown output form: use text, json or markdown", o.format)
+	return o.print(w, value, text)
 }
 
 func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (planner.Plan, error) {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +25,9 @@ func rootCommand() *cobra.Command {
 
 Push stack files (the Compose format) to the cluster's own remote; the push
 shows the plan and the rollout. Everything else here looks, previews and waits.`,
+		Example:       "  swarmgit plan\n  git push swarm main\n  swarmgit service ps shop_web",
+		Args:          noCommand,
+		RunE:          help,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -38,23 +41,38 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 	root.AddCommand(
 		daemonCommand(), devCommand(), demoCommand(),
 		validateCommand(opt), planCommand(opt), diffCommand(opt), reviewCommand(opt), statusCommand(opt), waitCommand(opt), revisionsCommand(opt),
-		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), nodes, fileCommand(opt, specs.Secret), fileCommand(opt, specs.Config), ageKeyCommand(opt),
+		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), registryCommand(opt), nodes, fileCommand(opt, specs.Secret), fileCommand(opt, specs.Config), ageKeyCommand(opt),
 		serviceCommand(opt), stackCommand(opt), taskCommand(opt), execCommand(opt),
 		sourceCommand(opt), approveCommand(opt), joinTokenCommand(opt), tokenCommand(opt), leaveCommand(opt), caCommand(opt), clusterCommand(opt), versionCommand(),
 	)
 	return root
 }
 
-// group is a command that only holds others; alone it prints its help.
+func help(c *cobra.Command, _ []string) error { return c.Help() }
+
+// group is a command that only holds others; alone it prints its help, with the first
+// example of each.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: use, Short: short, Args: noCommand, RunE: help}
 	c.AddCommand(children...)
+	var examples []string
+	for _, child := range children {
+		first, _, _ := strings.Cut(child.Example, "\n")
+		examples = append(examples, first)
+	}
+	c.Example = strings.Join(examples, "\n")
 	return c
 }
 
 // formatFlag adds -o text|json.
 func (o *options) formatFlag(c *cobra.Command) *cobra.Command {
-	c.Flags().StringVarP(&o.format, "output", "o", "text", "text or json")
+	return o.outputFlag(c, "text or json", "text", "json")
+}
+
+// outputFlag adds -o with the forms that the command has.
+func (o *options) outputFlag(c *cobra.Command, usage string, forms ...string) *cobra.Command {
+	o.format = "text"
+	c.Flags().VarP(&choice{&o.format, forms}, "output", "o", usage)
 	return c
 }
 
@@ -67,12 +85,9 @@ func printJSON(w io.Writer, value any) error {
 
 // print writes value as JSON when that was asked for, else calls text.
 func (o *options) print(w io.Writer, value any, text func(io.Writer)) error {
-	switch o.format {
-	case "json":
+	if o.format == "json" {
 		return printJSON(w, value)
-	case "", "text":
-		text(w)
-		return nil
 	}
-	return fmt.Errorf("-o %s: unknown output form: use text or json", o.format)
+	text(w)
+	return nil
 }

@@ -33,6 +33,7 @@ func serviceCommand(opt *options) *cobra.Command {
 			RunE:    func(c *cobra.Command, args []string) error { return serviceInspect(c, opt, args[0]) },
 		},
 		serviceLogsCommand(opt),
+		serviceCreateCommand(), serviceUpdateCommand(opt), serviceScaleCommand(opt), serviceRemoveCommand(opt),
 	)
 }
 

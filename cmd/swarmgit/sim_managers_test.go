@@ -100,12 +100,10 @@ func (s *simStory) managerTrouble(lasts time.Duration) {
 	s.awaitManagers()
 }
 
-// jump has a manager's wall clock be up to a day and a half late from now on: only
-// a manager that is elected looks at its clock, and the cluster's time never goes
-// back. (One that is ahead takes the cluster's time with it, and whatever has a
-// deadline is over it then: that is not without any effect.)
+// jump has a manager's wall clock be up to a day and a half late or ahead from now
+// on.
 func (s *simStory) jump(n *simNode) {
-	n.skew.Store(-int64(s.draw.upTo(36 * time.Hour)))
+	n.skew.Store(int64(s.draw.upTo(72*time.Hour) - 36*time.Hour))
 }
 
 // restartMachines kills daemons at once and starts them one after the other.
@@ -113,6 +111,9 @@ func (s *simStory) restartMachines(away time.Duration, machines ...*simNode) {
 	began := time.Now()
 	for _, n := range machines {
 		s.network.die(n.id) // before any of them could tell another
+		if len(machines) == len(s.managers()) {
+			n.skew.Store(0) // none will be left that has counted the time
+		}
 	}
 	var all sync.WaitGroup
 	for _, n := range machines {

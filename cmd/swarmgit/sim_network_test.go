@@ -115,6 +115,8 @@ var errSimRefused = errors.New("connection refused")
 
 // dial opens a connection to what the other machine serves.
 func (n *simNetwork) dial(ctx context.Context, l simLink, serves func(*simPort) wire.Dial) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, simDialPatience)
+	defer cancel()
 	if err := errors.Join(n.await(ctx, l), n.await(ctx, l.back())); err != nil {
 		return nil, err
 	}
@@ -153,6 +155,9 @@ const (
 	simChunk = 4 << 10
 	// simAgain is how often what is held up by a cut link is sent again.
 	simAgain = 100 * time.Millisecond
+	// simDialPatience is how long a caller waits for a connection, as between real
+	// nodes.
+	simDialPatience = 5 * time.Second
 )
 
 // carry passes on what comes in by from, and in the end its end. It never makes

@@ -61,6 +61,9 @@ or whose branch or stacks are gone, removes nothing.`,
   swarmgit source add edge git@git.example:ops/edge.git --ssh-key id_ed25519 --known-hosts known_hosts
   swarmgit source add lab file:///srv/lab.git --branch stable --path cluster --interval 5m`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := notNegative("interval", interval); err != nil {
+				return err
+			}
 			req.Name, req.URL, req.Interval = args[0], args[1], specs.Duration(interval)
 			if err := readCredential(c, &req.Credential, token, key, known); err != nil {
 				return fmt.Errorf("source add %s: %w", req.Name, err)

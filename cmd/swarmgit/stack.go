@@ -28,6 +28,7 @@ func stackCommand(opt *options) *cobra.Command {
 			Example: "  swarmgit stack services shop",
 			RunE:    func(c *cobra.Command, args []string) error { return serviceList(c, opt, args[0]) },
 		}),
+		stackDeployCommand(opt), stackRemoveCommand(opt),
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -12,6 +13,21 @@ import (
 
 // rawTerminal passes on every key of the terminal as it is, until restore.
 func rawTerminal(in io.Reader) (restore func(), err error) {
+	return setTerminal(in, func(raw *unix.Termios) {
+		raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+		raw.Oflag &^= unix.OPOST
+		raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+		raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+		raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	})
+}
+
+// muteTerminal shows nothing of what is typed, until restore.
+func muteTerminal(in io.Reader) (restore func(), err error) {
+	return setTerminal(in, func(mute *unix.Termios) { mute.Lflag &^= unix.ECHO })
+}
+
+func setTerminal(in io.Reader, set func(*unix.Termios)) (restore func(), err error) {
 	file, ok := in.(*os.File)
 	if !ok {
 		return nil, errNoTerminal
@@ -21,16 +37,36 @@ func rawTerminal(in io.Reader) (restore func(), err error) {
 	if err != nil {
 		return nil, errNoTerminal
 	}
-	raw := *was
-	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-	raw.Oflag &^= unix.OPOST
-	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
-	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+	changed := *was
+	set(&changed)
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &changed); err != nil {
 		return nil, err
 	}
 	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, was) }, nil
+}
+
+// isTerminal reports whether somebody sits at the other end.
+func isTerminal(in io.Reader) bool {
+	file, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// readLine reads one line and nothing beyond it.
+func readLine(in io.Reader) (string, error) {
+	var line []byte
+	for key := make([]byte, 1); ; {
+		if _, err := io.ReadFull(in, key); err != nil {
+			return "", err
+		}
+		if key[0] == '\n' {
+			return strings.TrimSuffix(string(line), "\r"), nil
+		}
+		line = append(line, key[0])
+	}
 }
 
 var errNoTerminal = errors.New("-t needs a terminal as standard input: leave it out in a script")

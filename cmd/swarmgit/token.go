@@ -32,6 +32,9 @@ Git as the password.`,
 		Example: "  swarmgit token create --role viewer --name ci --expires 2160h\n" +
 			"  SWARMGIT_HOST=http://127.0.0.1:2378 SWARMGIT_TOKEN=swarmgit-... swarmgit plan",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := notNegative("expires", expires); err != nil {
+				return err
+			}
 			client, err := opt.connect()
 			if err != nil {
 				return err

@@ -12,21 +12,29 @@ import (
 )
 
 func validateCommand(opt *options) *cobra.Command {
-	return opt.formatFlag(&cobra.Command{
+	var path string
+	c := opt.formatFlag(&cobra.Command{
 		Use: "validate [DIR]", Short: "Check the stack files of a directory, without any cluster", Args: cobra.MaximumNArgs(1),
 		Long: `Checks every stack file below DIR (the current directory by default) and reports
 all mistakes at once, each with file, line and column.
 
 Exit status: 0 when a push would be accepted, 1 when it would be refused.`,
-		Example: "  swarmgit validate\n  swarmgit validate examples/demo",
+		Example: "  swarmgit validate\n  swarmgit validate examples/demo\n  swarmgit validate --path environments/prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return validate(c, opt, dir)
+			return validate(c, opt, dir, path)
 		},
 	})
+	pathFlag(c, &path)
+	return c
+}
+
+// pathFlag adds --path, as a source has it.
+func pathFlag(c *cobra.Command, path *string) {
+	c.Flags().StringVar(path, "path", "", "the folder of the repository that holds the stacks, or their swarmgit.yaml (default: the root)")
 }
 
 // validation is the JSON form of the answer.
@@ -37,7 +45,7 @@ type validation struct {
 	Warnings []specs.Problem `json:"warnings"`
 }
 
-func validate(c *cobra.Command, opt *options, dir string) error {
+func validate(c *cobra.Command, opt *options, dir, path string) error {
 	if info, err := os.Stat(dir); os.IsNotExist(err) {
 		return fmt.Errorf("validate %s: no such directory", dir)
 	} else if err != nil {
@@ -45,7 +53,7 @@ func validate(c *cobra.Command, opt *options, dir string) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("validate %s: not a directory: name the directory that holds stacks/", dir)
 	}
-	loaded := schema.Load(c.Context(), os.DirFS(dir), schema.Options{})
+	loaded := schema.Load(c.Context(), os.DirFS(dir), schema.Options{Path: path})
 	v := validation{Stacks: len(loaded.Stacks), Problems: []specs.Problem{}, Warnings: []specs.Problem{}} // no null in JSON
 	v.Problems, v.Warnings = append(v.Problems, loaded.Problems...), append(v.Warnings, loaded.Warnings...)
 	for _, s := range loaded.Stacks {

@@ -10,7 +10,8 @@ var viewing = map[string]bool{
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Wait): true,
 	string(Plan): true, string(ListReviews): true, string(GetReview): true,
-	string(ListFiles): true, string(ListSources): true, string(InspectTask): true,
+	string(ListFiles): true, string(ListSources): true, string(InspectTask): true, string(FindOrigin): true,
+	string(ListRegistries): true,
 }
 
 // allows reports whether a role may ask for the path. A path that is written in

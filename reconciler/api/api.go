@@ -31,9 +31,6 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
-	"iter"
 	"net/http"
 	"time"
 
@@ -98,14 +95,10 @@ type LogSource interface {
 type Keys interface {
 	// Payload is the stored form of a secret's or a config's content.
 	Payload(kind specs.FileKind, content []byte) specs.Payload
+	// Seal encrypts what the cluster keeps and never shows.
+	Seal(content []byte) []byte
 	// AgeRecipient is whom to encrypt for, so that the cluster can read it.
 	AgeRecipient(ctx context.Context) (string, error)
-}
-
-// Images are what the node's executor can do with images.
-type Images interface {
-	Load(ctx context.Context, archive io.Reader) ([]Image, error)
-	List(ctx context.Context) ([]Image, error)
 }
 
 // Server answers the control API.
@@ -117,6 +110,12 @@ type Server struct {
 	Sources  Sources
 	Images   Images // nil when the node's executor has none
 	Keys     Keys
+
+	Workloads Workloads
+
+	Registries Registries
+	// Needed are the images that this node must keep, as the managers say.
+	Needed func(context.Context) ([]string, error)
 
 	Authority Authority
 	Self      string // the ID of the node that answers
@@ -143,6 +142,7 @@ func (s *Server) Register(mux *http.ServeMux) {
 	CreateFile.Serve(mux, ready(s, s.createFile))
 	RemoveFile.Serve(mux, ready(s, s.removeFile))
 	GetAgeKey.Serve(mux, ready(s, s.getAgeKey))
+	FindOrigin.Serve(mux, ready(s, s.findOrigin))
 	Plan.Serve(mux, ready(s, s.plan))
 	ListReviews.Serve(mux, ready(s, s.listReviews))
 	GetReview.Serve(mux, ready(s, s.getReview))
@@ -161,12 +161,9 @@ func (s *Server) Register(mux *http.ServeMux) {
 	WatchCA.Serve(mux, s.watchCA)
 	UpdateCluster.Serve(mux, ready(s, s.updateCluster))
 	s.registerSources(mux)
-}
-
-// RegisterOwn serves what a node that is no manager answers too: its images.
-func (s *Server) RegisterOwn(mux *http.ServeMux) {
-	LoadImage.Serve(mux, s.loadImage)
-	ListImages.Serve(mux, s.listImages)
+	LoginRegistry.Serve(mux, ready(s, s.loginRegistry))
+	ListRegistries.Serve(mux, ready(s, s.listRegistries))
+	LogoutRegistry.Serve(mux, ready(s, s.logoutRegistry))
 }
 
 // ready answers once the manager can: before, its store holds the past.
@@ -194,48 +191,4 @@ func (s *Server) wait(ctx context.Context, req WaitRequest, send func(WaitReply)
 		return err
 	}
 	return send(WaitReply{Revision: &Revision{Revision: rev}})
-}
-
-func (s *Server) loadImage(ctx context.Context, chunks iter.Seq2[Chunk, error]) (ImagesReply, error) {
-	if s.Images == nil {
-		return ImagesReply{}, errNoImages
-	}
-	archive := &chunkReader{}
-	archive.next, archive.stop = iter.Pull2(chunks)
-	defer archive.stop()
-	images, err := s.Images.Load(ctx, archive)
-	return ImagesReply{Images: images}, err
-}
-
-func (s *Server) listImages(ctx context.Context, _ Empty) (ImagesReply, error) {
-	if s.Images == nil {
-		return ImagesReply{}, errNoImages
-	}
-	images, err := s.Images.List(ctx)
-	return ImagesReply{Images: images}, err
-}
-
-var errNoImages = errors.New("this node's executor has no images")
-
-// chunkReader reads a stream of chunks as one archive.
-type chunkReader struct {
-	next func() (Chunk, error, bool)
-	stop func()
-	rest []byte
-}
-
-func (r *chunkReader) Read(p []byte) (int, error) {
-	for len(r.rest) == 0 {
-		chunk, err, ok := r.next()
-		if !ok {
-			return 0, io.EOF
-		}
-		if err != nil {
-			return 0, err
-		}
-		r.rest = chunk.Data
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }

@@ -66,6 +66,7 @@ type CAProgress struct {
 type UpdateClusterRequest struct {
 	CertExpiry  *specs.Duration `json:"cert_expiry,omitempty"`  // 0 is the default
 	OrphanAfter *specs.Duration `json:"orphan_after,omitempty"` // 0 is the default
+	Path        *string         `json:"path,omitempty"`         // the folder of the cluster's own remote that holds the stacks, from the next push on
 }
 
 // Authority is the cluster's certificate authority.
@@ -121,8 +122,8 @@ func (s *Server) watchCA(ctx context.Context, _ Empty, send func(CAProgress) err
 
 func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (Empty, error) {
 	switch {
-	case req.CertExpiry == nil && req.OrphanAfter == nil:
-		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: nothing is to be changed: give --cert-expiry or --orphan-after")
+	case req == (UpdateClusterRequest{}):
+		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: nothing is to be changed: give --cert-expiry, --orphan-after or --path")
 	case req.OrphanAfter != nil && *req.OrphanAfter < 0:
 		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: --orphan-after %s: give 0 for the default, or how long a node may be down", *req.OrphanAfter)
 	}
@@ -132,18 +133,32 @@ func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (E
 		}
 	}
 	if req.OrphanAfter != nil {
-		return Empty{}, s.setOrphanAfter(ctx, *req.OrphanAfter)
+		err := s.changeCluster(ctx, func(cluster *specs.Cluster) error {
+			cluster.Spec.OrphanAfter = *req.OrphanAfter
+			return nil
+		})
+		if err != nil {
+			return Empty{}, err
+		}
+	}
+	if req.Path != nil {
+		return Empty{}, s.setPath(ctx, *req.Path)
 	}
 	return Empty{}, nil
 }
 
-// setOrphanAfter looks again when somebody else changed the cluster's row at the
-// same time.
-func (s *Server) setOrphanAfter(ctx context.Context, d specs.Duration) error {
+// setPath says where the stacks of the cluster's own remote are. What runs is
+// compared with it by the next push. It looks again when somebody else changed the
+// source at the same time.
+func (s *Server) setPath(ctx context.Context, given string) error {
+	path, err := specs.CleanPath(given)
+	if err != nil {
+		return wire.Errorf(wire.InvalidArgument, "cluster update: %w", err)
+	}
 	for {
-		cluster := s.Cluster.Snapshot().Cluster()
-		cluster.Spec.OrphanAfter = d
-		err := s.Nodes.Propose(ctx, specs.Transaction{{Cluster: &cluster}})
+		source, _ := s.Cluster.Snapshot().Source(specs.MainSource)
+		source.Path = path
+		err := s.Nodes.Propose(ctx, specs.Transaction{{Source: specs.Set(source.Name, source.Version, source)}})
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}

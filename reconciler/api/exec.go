@@ -86,11 +86,7 @@ func findTask(snap store.Snapshot, name string) (specs.Task, error) {
 	if best.ID != "" {
 		return best, nil
 	}
-	task, err := find("task", name, snap.Tasks(), func(t specs.Task) string { return t.ID })
-	if wire.KindOf(err) == wire.NotFound {
-		err = wire.Errorf(wire.NotFound, "no such task: %s (see: swarmgit service ps SERVICE)", name)
-	}
-	return task, err
+	return find("task", name, snap.Tasks(), taskNames)
 }
 
 func better(a, b specs.Task) bool {

@@ -205,7 +205,7 @@ func filesOf(snap store.Snapshot, kind specs.FileKind) []File {
 		}
 	}
 	for service := range snap.Services() {
-		for _, h := range []specs.Hash{service.Spec.Task, service.Rollout.Target, service.Rollout.Completed} {
+		for _, h := range service.TaskSpecs() {
 			task, _ := snap.TaskSpec(h)
 			for k, ref := range task.FileRefs {
 				if k == kind {

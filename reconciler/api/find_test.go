@@ -26,7 +26,7 @@ func TestFindService(t *testing.T) {
 		{"webh", "shop_webhook", 0},
 		{"web", "2 services have IDs that begin with web: write more of it", wire.InvalidArgument},
 		{"shop", "no such service: shop (see: swarmgit service ls)", wire.NotFound},
-		{"shop/web/1", "no such service: shop/web/1 (see: swarmgit service ls)", wire.NotFound},
+		{"shop/web/1", "no such service: shop/web/1; did you mean shop_web? (see: swarmgit service ls)", wire.NotFound},
 		{"", "no such service:  (see: swarmgit service ls)", wire.NotFound},
 	} {
 		svc, err := findService(snap, c.name)

@@ -33,7 +33,7 @@ const MetricsPath = "/metrics"
 // own are the paths that concern the daemon that was asked, whoever leads: its
 // images, its health and metrics, and the tokens for its port.
 var own = map[string]bool{
-	"/healthz": true, MetricsPath: true, string(LoadImage): true, string(ListImages): true, string(GitURL): true,
+	"/healthz": true, MetricsPath: true, string(LoadImage): true, string(ListImages): true, string(RemoveImage): true, string(UnusedImages): true, string(GitURL): true,
 }
 
 // reads are the paths that a manager answers from its own copy while nobody
@@ -44,7 +44,7 @@ var reads = map[string]bool{
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
 	string(ListReviews): true, string(GetReview): true,
-	string(ListSources): true,
+	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true,
 }
 
 // Forward passes the requests of people on to the leader, Git's too, and gives

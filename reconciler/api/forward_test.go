@@ -279,8 +279,8 @@ func TestNobodyLeads(t *testing.T) {
 	if reply, err := GetStatus.Call(t.Context(), p.client(), Empty{}); err != nil || reply.Cluster != "prod" {
 		t.Errorf("status from the own copy: %+v, %v", reply, err)
 	}
-	if n := len(reads); n != 13 {
-		t.Errorf("%d procedures only look", n)
+	if len(reads) == 0 {
+		t.Error("no procedure only looks")
 	}
 }
 

@@ -40,7 +40,11 @@ func Guard(next http.Handler, hosts []string, role func(token string) specs.Acce
 		switch as := role(token(r)); {
 		case as == "":
 			w.Header().Set("WWW-Authenticate", `Basic realm="swarmgit"`)
-			turnAway(w, r, wire.Unauthenticated, `a token is needed: see "swarmgit git-url" and "swarmgit token create"`)
+			words := "a token is needed"
+			if token(r) != "" {
+				words += " that is good: this one is unknown, was removed or has expired"
+			}
+			turnAway(w, r, wire.Unauthenticated, words+`: see "swarmgit git-url" and "swarmgit token create"`)
 		case !allows(as, r.URL.Path):
 			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as)+` may look and plan, not this: see "swarmgit token create --role admin"`)
 		default:

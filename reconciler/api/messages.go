@@ -25,8 +25,6 @@ const (
 	Plan           = wire.Unary[PlanRequest, PlanReply]("/swarmgit.api/Plan")
 	Wait           = wire.ServerStream[WaitRequest, WaitReply]("/swarmgit.api/Wait")
 	Logs           = wire.ServerStream[LogsRequest, LogsReply]("/swarmgit.api/Logs")
-	LoadImage      = wire.ClientStream[Chunk, ImagesReply]("/swarmgit.api/LoadImage")
-	ListImages     = wire.Unary[Empty, ImagesReply]("/swarmgit.api/ListImages")
 
 	// GitURL answers over the daemon's own socket only.
 	GitURL = wire.Unary[Empty, GitURLReply]("/swarmgit.api/GitURL")
@@ -215,6 +213,8 @@ type PlanRequest struct {
 	Tree []byte `json:"tree,omitempty"` // a zip archive of a working tree
 	Rev  string `json:"rev,omitempty"`  // a commit that the cluster's remote has, or A..B
 
+	Source string `json:"source,omitempty"` // as a commit of this source; empty is the cluster's own remote
+
 	AcceptPartial bool `json:"accept_partial,omitempty"`
 	AllowRemoval  bool `json:"allow_removal,omitempty"`
 }
@@ -255,24 +255,6 @@ type LogLine struct {
 	wire.LogLine
 	Task string `json:"task"` // shop_web.1
 	Node string `json:"node"` // hostname
-}
-
-// Chunk is a piece of an archive.
-type Chunk struct {
-	Data []byte `json:"data"`
-}
-
-// Image is one image that the node has.
-type Image struct {
-	Name    string      `json:"name"`
-	Digest  string      `json:"digest"`
-	Size    specs.Bytes `json:"size"`
-	Created time.Time   `json:"created,omitzero"`
-}
-
-// ImagesReply lists images by name.
-type ImagesReply struct {
-	Images []Image `json:"images"`
 }
 
 // GitURLReply is the cluster's remote and a token for it.

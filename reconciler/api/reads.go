@@ -8,7 +8,6 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
-	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
@@ -127,7 +126,11 @@ func stackExists(snap store.Snapshot, name string) error {
 	for range snap.ServicesOf(name) {
 		return nil // removed, and its last tasks are still stopping
 	}
-	return wire.Errorf(wire.NotFound, "no such stack: %s (see: swarmgit stack ls)", name)
+	var known []string
+	for stack := range snap.Stacks() {
+		known = append(known, stack.Name)
+	}
+	return noSuch("stack", name, known, "swarmgit stack ls")
 }
 
 func (s *Server) inspectService(_ context.Context, req ByName) (Service, error) {
@@ -215,7 +218,7 @@ func pickTasks(snap store.Snapshot, name string) (func(store.Snapshot) []specs.T
 	if err == nil {
 		return func(snap store.Snapshot) []specs.Task { return slices.Collect(snap.TasksOf(svc.ID)) }, nil
 	}
-	task, taskErr := find("task", name, snap.Tasks(), func(t specs.Task) string { return t.ID })
+	task, taskErr := find("task", name, snap.Tasks(), taskNames)
 	name = strings.Replace(name, "/", "_", 1)
 	pick := func(snap store.Snapshot) []specs.Task {
 		var tasks []specs.Task
@@ -227,7 +230,11 @@ func pickTasks(snap store.Snapshot, name string) (func(store.Snapshot) []specs.T
 		return tasks
 	}
 	if len(pick(snap)) == 0 {
-		return nil, wire.Errorf(wire.NotFound, "no such service or task: %s (see: swarmgit service ls, swarmgit service ps SERVICE)", name)
+		var known []string
+		for svc := range snap.Services() {
+			known = append(known, svc.Spec.Name)
+		}
+		return nil, noSuch("service or task", name, known, "swarmgit service ls, swarmgit service ps SERVICE")
 	}
 	return pick, nil
 }

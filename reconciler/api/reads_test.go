@@ -271,6 +271,12 @@ func (x *tape) Load(_ context.Context, archive io.Reader) ([]Image, error) {
 
 func (x *tape) List(context.Context) ([]Image, error) { return []Image{{Name: "web:1"}}, nil }
 
+func (x *tape) Remove(context.Context, string) error { return nil }
+
+func (x *tape) Unused(_ context.Context, needed []string) ([]Image, error) {
+	return []Image{{Name: "all but " + strings.Join(needed, ", ")}}, nil
+}
+
 func TestAnArchiveArrivesWhole(t *testing.T) {
 	cut := errors.New("cut off")
 	for _, c := range []struct {
@@ -309,4 +315,23 @@ func TestANodeWithoutImagesSaysSo(t *testing.T) {
 	if _, err := s.loadImage(t.Context(), nil); !errors.Is(err, errNoImages) {
 		t.Errorf("load: %v", err)
 	}
+	if _, err := s.removeImage(t.Context(), ByName{Name: "web:1"}); !errors.Is(err, errNoImages) {
+		t.Errorf("rm: %v", err)
+	}
+	if _, err := s.unusedImages(t.Context(), Empty{}); !errors.Is(err, errNoImages) {
+		t.Errorf("prune: %v", err)
+	}
+}
+
+// What is unused is known only if a manager says what is needed.
+func TestUnusedImages(t *testing.T) {
+	s := prod(t).server()
+	s.Images = &tape{}
+	s.Needed = func(context.Context) ([]string, error) { return []string{"db:1"}, nil }
+	if reply, err := s.unusedImages(t.Context(), Empty{}); err != nil || reply.Images[0].Name != "all but db:1" {
+		t.Errorf("got %+v, %v", reply, err)
+	}
+	s.Needed = func(context.Context) ([]string, error) { return nil, errors.New("cut off") }
+	_, err := s.unusedImages(t.Context(), Empty{})
+	wantKind(t, err, wire.Unavailable, "no manager says which images this node needs, nothing was removed: try again in a moment: cut off")
 }

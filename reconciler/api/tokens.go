@@ -110,16 +110,22 @@ func named(name string) func(specs.AccessToken) bool {
 }
 
 // changeTokens writes the tokens that change makes of a copy of those that are
-// there. It looks again when somebody else changed the cluster's row at the same
-// time.
+// there.
 func (s *Server) changeTokens(ctx context.Context, change func([]specs.AccessToken) ([]specs.AccessToken, error)) error {
+	return s.changeCluster(ctx, func(cluster *specs.Cluster) (err error) {
+		cluster.Spec.Tokens, err = change(slices.Clone(cluster.Spec.Tokens))
+		return err
+	})
+}
+
+// changeCluster writes what change makes of the cluster's row; what the row points
+// to is shared. It looks again when somebody else changed the row at the same time.
+func (s *Server) changeCluster(ctx context.Context, change func(*specs.Cluster) error) error {
 	for {
 		cluster := s.Cluster.Snapshot().Cluster()
-		tokens, err := change(slices.Clone(cluster.Spec.Tokens))
-		if err != nil {
+		if err := change(&cluster); err != nil {
 			return err
 		}
-		cluster.Spec.Tokens = tokens
 		if err := s.Nodes.Propose(ctx, specs.Transaction{{Cluster: &cluster}}); !errors.Is(err, store.ErrConflict) {
 			return err
 		}

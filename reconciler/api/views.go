@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/converge"
@@ -140,7 +141,7 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 		task := current[slot]
 		reason := cmp.Or(task.Want.Reason, task.Seen.Err)
 		if reason == "" && lastErr[slot] != "" {
-			reason = "the task before it: " + lastErr[slot]
+			reason = "the task before it: " + strings.TrimPrefix(lastErr[slot], "task: ")
 		}
 		if task.State() == specs.StateRunning || reason == "" {
 			continue

@@ -67,9 +67,9 @@ func next(a specs.Authority, nodes []specs.Node, now time.Time, secret func() sp
 	if write {
 		return step{Write: &a} // who is to be told is seen once it is written
 	}
-	s := step{Wake: firstEnd(a)}
+	s, issuer := step{Wake: firstEnd(a)}, a.Issuer()
 	for rank, node := range nodes {
-		if issuer := node.Seen.Certificate.Issuer; issuer == a.Issuer() || issuer == "" { // renewed, or not here yet
+		if !toRenew(node, issuer) {
 			continue
 		}
 		if at := a.Since.Add(time.Duration(rank/tellAtOnce) * tellPause); at.After(now) {
@@ -81,13 +81,18 @@ func next(a specs.Authority, nodes []specs.Node, now time.Time, secret func() sp
 	return s
 }
 
+// toRenew reports whether a node has a certificate of another issuer. One that was
+// never here has none yet that is known.
+func toRenew(n specs.Node, issuer specs.Hash) bool {
+	return n.Seen.Certificate.Issuer != issuer && n.Seen.Certificate.Issuer != ""
+}
+
 // behind are the nodes that a rotation waits for: whose certificate, as it was
 // last seen, does not come from the new root. One that was never seen may have
 // its certificate from before.
 func behind(a specs.Authority, nodes []specs.Node) []specs.Node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n specs.Node) bool {
-		return n.Seen.Certificate.Issuer == a.Issuer()
-	})
+	issuer := a.Issuer()
+	return slices.DeleteFunc(slices.Clone(nodes), func(n specs.Node) bool { return n.Seen.Certificate.Issuer == issuer })
 }
 
 // finish makes the new root the root. All nodes trust it by now; what leads from

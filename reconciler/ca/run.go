@@ -24,7 +24,7 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-feed.Wait():
-			if _, touched := feed.Take(); !touched.All && !touched.Authority && len(touched.Nodes) == 0 {
+			if !concerned(feed.Take()) {
 				continue
 			}
 		case <-s.alarm(wake):
@@ -34,6 +34,27 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// concerned reports whether there may be something to do after a change. While no
+// root is rotated, a node whose certificate is as it is to be changes nothing:
+// looking at all nodes for each that comes would cost their square.
+func concerned(snap store.Snapshot, touched store.Touched) bool {
+	if touched.All || touched.Authority {
+		return true
+	}
+	if len(touched.Nodes) == 0 {
+		return false
+	}
+	a := snap.Authority()
+	issuer := a.Issuer()
+	for id := range touched.Nodes {
+		node, _ := snap.Node(id)
+		if a.Rotation != nil || toRenew(node, issuer) {
+			return true
+		}
+	}
+	return false
 }
 
 // alarm fires at the time at, and never for the zero time.
@@ -66,10 +87,11 @@ func (t *term) look(ctx context.Context, s *Server) (time.Time, error) {
 		}
 		return time.Time{}, nil // what was written wakes the loop
 	}
+	issuer := a.Issuer()
 	for _, id := range do.Tell {
-		if t.told[id] != a.Issuer() {
-			t.told[id] = a.Issuer()
-			s.Tell(id, a.Issuer())
+		if t.told[id] != issuer {
+			t.told[id] = issuer
+			s.Tell(id, issuer)
 		}
 	}
 	return do.Wake, nil

@@ -282,3 +282,18 @@ func TestForgottenNodeIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// A node may come with a certificate from before a rotation that it missed, in a
+// term that began after it.
+func TestRunTellsWhoComesWithAnOldCertificate(t *testing.T) {
+	bubble(t, 3, func(l *leader) {
+		l.sees("n001", l.store.Snapshot().Authority().Issuer())
+		if n := l.count(); n != 0 {
+			t.Errorf("%d nodes are told although all are as they are to be", n)
+		}
+		l.sees("n001", "old")
+		if n := l.count(); n != 1 {
+			t.Errorf("%d nodes are told to renew", n)
+		}
+	})
+}

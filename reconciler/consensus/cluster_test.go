@@ -22,9 +22,10 @@ type cluster struct {
 	managers   []running
 	transports []*raft.InmemTransport
 	memories   []*Memory
-	severed    map[[2]int]bool // from, to
-	began      bool            // the first is not to begin another cluster
-	roomy      atomic.Value    // the name of the manager that is known to have room on its disk, if any
+	severed    map[[2]int]bool       // from, to
+	began      bool                  // the first is not to begin another cluster
+	ahead      map[int]time.Duration // of a manager's wall clock, from its next start
+	roomy      atomic.Value          // the name of the manager that is known to have room on its disk, if any
 }
 
 func three(t *testing.T) *cluster { return voting(t, 3) }
@@ -56,7 +57,9 @@ func (c *cluster) start(t *testing.T, i int) {
 	name := fmt.Sprintf("manager%d", i+1)
 	_, c.transports[i] = raft.NewInmemTransport(raft.ServerAddress(name))
 	c.connect()
+	ahead := c.ahead[i]
 	c.managers[i] = run(t, Config{NodeID: name, Memory: c.memories[i], Transport: c.transports[i], Bootstrap: i == 0 && !c.began,
+		Wall: func() time.Time { return time.Now().Add(ahead) },
 		Room: func(id string) (has, known bool) { return id == c.roomy.Load(), c.roomy.Load() != nil }})
 }
 

@@ -90,7 +90,6 @@ type Consensus struct {
 	proposed  func(took time.Duration, err error)
 	committed func(took time.Duration)
 	machine   *machine
-	wall      func() time.Time
 	clock     clock
 	disk      *diskGuard
 	turns     chan bool // from raft: true begins a turn as leader, false ends it
@@ -119,7 +118,7 @@ type Consensus struct {
 // proposal is taken until Run runs.
 func Open(cfg Config) (*Consensus, error) {
 	c := &Consensus{
-		id: raft.ServerID(cfg.NodeID), opened: time.Now(), log: cfg.Log, usable: cfg.Format, room: cfg.Room, wall: cfg.Wall,
+		id: raft.ServerID(cfg.NodeID), opened: time.Now(), log: cfg.Log, usable: cfg.Format, room: cfg.Room, clock: clock{wall: cfg.Wall},
 		turns: make(chan bool, 1), queue: queue{ready: make(chan struct{}, 1)}, changing: make(chan struct{}, 1), closed: make(chan struct{}), released: make(chan struct{}),
 	}
 	if c.log == nil {
@@ -134,11 +133,10 @@ func Open(cfg Config) (*Consensus, error) {
 	if c.committed = cfg.Committed; c.committed == nil {
 		c.committed = func(time.Duration) {}
 	}
-	c.machine = newMachine(cfg.Store, c.format, c.membersChanged)
-	if c.wall == nil {
-		c.wall = time.Now
+	if c.clock.wall == nil {
+		c.clock.wall = time.Now
 	}
-	c.clock.start(c.wall(), time.Time{})
+	c.machine = newMachine(cfg.Store, c.format, c.membersChanged, c.hear)
 	c.leadership.init()
 	if err := c.open(cfg); err != nil {
 		return nil, errors.Join(err, c.release())

@@ -33,9 +33,13 @@
 //
 // A term begins for the manager when raft has elected it and every entry of
 // earlier terms is applied here. Only then are proposals taken. [Consensus.Now]
-// is the clock of the rules: it starts a term at the later of the wall clock and
-// the time of the last applied entry, and then follows the monotonic clock, so
-// that stored times never lie in the future of a new leader.
+// is the clock of the rules. A manager that has followed counts it on from what
+// its leader's entries say, by the monotonic clock, steered toward its own wall
+// clock by at most a tenth; a leader with nothing to write says the time once a
+// minute. So stored times never lie in the future of a new leader, and a wall
+// clock that is wrong by hours takes nobody into another time. Where all managers
+// were down nobody has counted: then the wall clock of the first to lead is
+// believed.
 //
 // Whoever leaves office in order hands over: Close, Remove of the leader, a full
 // disk. Then the others are without a leader for a round trip and not for an

@@ -97,20 +97,3 @@ func TestATooLargeTransactionIsRefusedBySize(t *testing.T) {
 		t.Error("a transaction beside it is missing")
 	}
 }
-
-func TestTheClockStartsBehindNothing(t *testing.T) {
-	wall := time.Now()
-	for name, c := range map[string]struct{ last, want time.Time }{
-		"no entry yet":            {time.Time{}, wall},
-		"the wall clock is ahead": {wall.Add(-time.Hour), wall},
-		"the last entry is ahead": {wall.Add(time.Hour), wall.Add(time.Hour)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var r Consensus
-			r.clock.start(wall, c.last)
-			if got := r.Now(); got.Before(c.want) || got.After(c.want.Add(time.Minute)) || got.Location() != time.UTC {
-				t.Errorf("the clock is at %v, want %v", got, c.want)
-			}
-		})
-	}
-}

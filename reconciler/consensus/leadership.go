@@ -152,6 +152,7 @@ func (c *Consensus) run(ctx context.Context) error {
 			c.office(ctx, err)
 		case <-tick.C:
 			c.disk.check()
+			c.mark()
 		case <-c.machine.failed:
 			return c.machine.failure()
 		case <-c.closed:
@@ -188,7 +189,7 @@ func (c *Consensus) office(ctx context.Context, err error) {
 		c.log.InfoContext(ctx, "office lost before it was taken", "error", err)
 		return
 	}
-	c.clock.start(c.wall(), c.machine.last())
+	c.clock.lead(c.machine.last())
 	c.leadership.start()
 	c.log.InfoContext(ctx, "this manager leads", "term", c.raft.CurrentTerm())
 }

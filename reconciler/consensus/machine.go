@@ -15,18 +15,20 @@ import (
 // machine is raft's state machine: the store, and the time of its last entry.
 type machine struct {
 	store   *store.Store
-	format  func() int    // what snapshots are written in
-	members func()        // told that the agreed members changed
-	failed  chan struct{} // closed with err
+	format  func() int                      // what snapshots are written in
+	members func()                          // told that the agreed members changed
+	heard   func(l *raft.Log, at time.Time) // told the time of each entry
+	failed  chan struct{}                   // closed with err
 	applied news
 
-	mu  sync.Mutex
-	at  time.Time // the latest time of an applied entry
-	err error     // the first entry or snapshot that could not be read
+	mu    sync.Mutex
+	at    time.Time // the latest time of an applied entry
+	fresh time.Time // when the last entry was applied here
+	err   error     // the first entry or snapshot that could not be read
 }
 
-func newMachine(s *store.Store, format func() int, members func()) *machine {
-	return &machine{store: s, format: format, members: members, failed: make(chan struct{})}
+func newMachine(s *store.Store, format func() int, members func(), heard func(*raft.Log, time.Time)) *machine {
+	return &machine{store: s, format: format, members: members, heard: heard, failed: make(chan struct{}), fresh: time.Now()}
 }
 
 // Apply returns a []error, one for each transaction, or the error that stops
@@ -41,6 +43,7 @@ func (m *machine) Apply(l *raft.Log) any {
 	}
 	errs := m.store.Apply(l.Index, e.Transactions)
 	m.advance(e.At)
+	m.heard(l, e.At)
 	m.applied.tell()
 	return errs
 }
@@ -54,9 +57,17 @@ func (m *machine) index() uint64 { return m.store.Snapshot().Index() }
 func (m *machine) advance(at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.fresh = time.Now()
 	if at.After(m.at) {
 		m.at = at
 	}
+}
+
+// idle is how long nothing has been applied.
+func (m *machine) idle() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Since(m.fresh)
 }
 
 // last is the latest time that an applied entry carried.

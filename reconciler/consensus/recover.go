@@ -51,7 +51,7 @@ func Recover(cfg Config, revise func(Remains) (specs.Transaction, error)) (err e
 	}
 	conf := raftConfig(cfg)
 	conf.Logger = logger
-	r := &recovering{machine: newMachine(cfg.Store, func() int { return Newest }, func() {}), members: members, revise: revise}
+	r := &recovering{machine: newMachine(cfg.Store, func() int { return Newest }, func() {}, func(*raft.Log, time.Time) {}), members: members, revise: revise}
 	_, loopback := raft.NewInmemTransport(me.Servers[0].Address)
 	if err := raft.RecoverCluster(conf, r, disk.log, disk.stable, disk.snapshots, loopback, me); err != nil {
 		return cmp.Or(r.failure(), r.refused, err)

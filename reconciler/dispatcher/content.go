@@ -27,14 +27,17 @@ func (d *Dispatcher) content(ctx context.Context, req wire.ContentRequest) (wire
 	return wire.ContentReply{Content: content}, nil
 }
 
-// needs reports whether the task is to run on the node, to its own end or until
-// it is stopped, and refers to the version.
+// needs reports whether the task is to run on the node and refers to the version.
 func needs(s store.Snapshot, nodeID string, req wire.ContentRequest) bool {
-	task, exists := s.Task(req.TaskID)
-	if !exists || task.Want.Node != nodeID || task.Want.Desired >= specs.StateShutdown || task.Ended() {
-		return false
-	}
-	return refersTo(s, task.Spec, req.Version)
+	task, ok := toRun(s, nodeID, req.TaskID)
+	return ok && refersTo(s, task.Spec, req.Version)
+}
+
+// toRun is the task if it is to run on the node, to its own end or until it is
+// stopped.
+func toRun(s store.Snapshot, nodeID, taskID string) (specs.Task, bool) {
+	task, exists := s.Task(taskID)
+	return task, exists && task.Want.Node == nodeID && task.Want.Desired < specs.StateShutdown && !task.Ended()
 }
 
 func refersTo(s store.Snapshot, task, version specs.Hash) bool {

@@ -44,6 +44,10 @@ type Config struct {
 
 	// Content is what a stored secret or config holds.
 	Content func(specs.Payload) ([]byte, error)
+
+	// Login is what opens the registry of an image, the zero Login if nothing is
+	// kept for it.
+	Login func(image string) (specs.Login, error)
 }
 
 // Dispatcher answers the nodes.
@@ -74,6 +78,8 @@ func (d *Dispatcher) Register(mux *http.ServeMux) {
 	wire.Heartbeat.Serve(mux, d.heartbeat)
 	wire.Assigned.Serve(mux, d.assigned)
 	wire.Content.Serve(mux, d.content)
+	wire.RegistryLogin.Serve(mux, d.registryLogin)
+	wire.NeededImages.Serve(mux, d.neededImages)
 	wire.Report.Serve(mux, d.report)
 	wire.LogRequests.Serve(mux, d.logRequests)
 	wire.PublishLogs.Serve(mux, d.publishLogs)

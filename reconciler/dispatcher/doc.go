@@ -6,8 +6,9 @@
 // times it tells a node where the leader is, and refuses every other call as
 // NotLeader. It refuses nodes that the cluster does not know, nodes that come too
 // often, calls outside of a session, calls in another node's session, reports about another
-// node's tasks, and secrets and configs that no task of the node needs. Who calls is known by the certificate alone. It
-// decides nothing about services.
+// node's tasks, and secrets, configs and registry logins that no task of the node
+// needs. Who calls is known by the certificate alone. It decides nothing about
+// services.
 //
 // # Flows
 //
@@ -15,6 +16,8 @@
 //	managers, the node's role, the root to renew from -> tell -> Session
 //	store.Feed -> route -> stream of the node -> Assigned
 //	Content: a secret or config, to the node of a task that refers to it
+//	RegistryLogin: what opens the registry of a task's image, to the task's node
+//	NeededImages: what a node may not collect
 //	Report -> inbox -> commit: one transaction for each task -> acknowledged
 //	Logs -> LogRequests of the node ... PublishLogs of the node -> Logs
 //

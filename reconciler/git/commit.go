@@ -60,7 +60,7 @@ func (o *objects) commit(ctx context.Context, revision string) (Commit, error) {
 	found, err := o.get(ctx, revision+"^{commit}", maxCommit)
 	switch {
 	case errors.Is(err, errMissing):
-		return Commit{}, fmt.Errorf("%s names no commit that the cluster has: %w", revision, err)
+		return Commit{}, noCommit(revision)
 	case err != nil:
 		return Commit{}, err
 	case found.data == nil:
@@ -102,3 +102,12 @@ func parseAuthor(text string) (name, email string, at time.Time) {
 	}
 	return strings.TrimSpace(name), email, at
 }
+
+// noCommit is a name of no commit; for who asks with errors.Is it is errMissing.
+type noCommit string
+
+func (n noCommit) Error() string {
+	return string(n) + " names no commit that the cluster has: push it to a branch first (git push swarm HEAD:review/NAME)"
+}
+
+func (noCommit) Is(target error) bool { return target == errMissing }

@@ -107,6 +107,16 @@ func (p *pinning) ask(ctx context.Context, stacks []specs.Stack, lookup Lookup) 
 	_ = asking.Wait() // each answer has its own error
 }
 
+// Host is the registry that an image comes from, as names of images begin; ""
+// if it comes from none.
+func Host(image string) string {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return ""
+	}
+	return reference.Domain(named)
+}
+
 // moves reports that an image's name may mean another content tomorrow.
 func moves(image string) bool {
 	named, err := reference.ParseNormalizedNamed(image)

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/swarmgit/swarmgit/reconciler/converge"
@@ -13,6 +15,9 @@ type Manager interface {
 	Snapshot() store.Snapshot
 	// NodeStatus is how a node is, as far as this manager knows.
 	NodeStatus(specs.Node) specs.NodeStatus
+	// Looks tells when an outside source was read last, and how many looks have
+	// failed since, if this manager is the one that looks at it.
+	Looks(source string) (last time.Time, failures int, looks bool)
 	Raft() Raft
 }
 
@@ -23,6 +28,8 @@ var (
 	nodes     = desc("swarmgit_nodes", "Nodes of the cluster by status and availability. Only the leader can tell unknown (not heard of since it took office) from ready.", "status", "availability")
 	revisions = desc("swarmgit_revision_state", "1 for the state of a source's newest revision that was not refused, 0 for the other states.", "source", "state")
 	arrived   = desc("swarmgit_revision_created_timestamp_seconds", "When a source's newest revision that was not refused arrived, in seconds since 1970.", "source")
+	looked    = desc("swarmgit_source_read_timestamp_seconds", "When the leader last read where an outside source's repository is, in seconds since 1970; absent before its first success. Told by the leader only.", "source")
+	failures  = desc("swarmgit_source_failures", "Looks at an outside source that failed in a row; 0 while all is well. Told by the leader only, of sources that are not suspended.", "source")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -38,7 +45,7 @@ func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metri
 type cluster struct{ Manager }
 
 func (cluster) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tasks, wanted, running, nodes, revisions, arrived} {
+	for _, d := range []*prometheus.Desc{tasks, wanted, running, nodes, revisions, arrived, looked, failures} {
 		descs <- d
 	}
 }
@@ -47,6 +54,7 @@ func (c cluster) Collect(metrics chan<- prometheus.Metric) {
 	snap := c.Snapshot()
 	collectTasks(snap, metrics)
 	collectRevisions(snap, metrics)
+	c.collectSources(snap, metrics)
 	c.collectNodes(snap, metrics)
 }
 
@@ -112,6 +120,19 @@ func collectRevisions(snap store.Snapshot, metrics chan<- prometheus.Metric) {
 		metrics <- gauge(arrived, float64(rev.Created.UnixMilli())/1000, source)
 		for _, state := range revisionStates {
 			metrics <- gauge(revisions, truth(rev.Progress.State == state), source, string(state))
+		}
+	}
+}
+
+func (c cluster) collectSources(snap store.Snapshot, metrics chan<- prometheus.Metric) {
+	for source := range snap.Sources() {
+		last, failed, looks := c.Looks(source.Name)
+		if !looks {
+			continue
+		}
+		metrics <- gauge(failures, float64(failed), source.Name)
+		if !last.IsZero() {
+			metrics <- gauge(looked, float64(last.UnixMilli())/1000, source.Name)
 		}
 	}
 }

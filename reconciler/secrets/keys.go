@@ -55,7 +55,7 @@ func (k Keys) Payload(kind specs.FileKind, content []byte) specs.Payload {
 		return specs.Payload{Kind: kind, Version: specs.Hash(hex.EncodeToString(sum[:])), Data: content}
 	}
 	version := keyed(k.identity, content)
-	return specs.Payload{Kind: kind, Version: specs.Hash(hex.EncodeToString(version)), Data: k.sealed(content)}
+	return specs.Payload{Kind: kind, Version: specs.Hash(hex.EncodeToString(version)), Data: k.Seal(content)}
 }
 
 // Content is what the payload holds.
@@ -63,21 +63,22 @@ func (k Keys) Content(p specs.Payload) ([]byte, error) {
 	if p.Kind == specs.Config {
 		return p.Data, nil
 	}
-	content, err := k.open(p.Data)
+	content, err := k.Open(p.Data)
 	if err != nil {
 		return nil, fmt.Errorf("open version %s of a secret: %w", p.Version.Short(), err)
 	}
 	return content, nil
 }
 
-// sealed encrypts under a nonce that the content gives, so that equal contents
+// Seal encrypts under a nonce that the content gives, so that equal contents
 // look equal, and no nonce serves two of them.
-func (k Keys) sealed(content []byte) []byte {
+func (k Keys) Seal(content []byte) []byte {
 	nonce := keyed(k.nonce, content)[:k.seal.NonceSize()]
 	return k.seal.Seal(nonce, nonce, content, nil)
 }
 
-func (k Keys) open(sealed []byte) ([]byte, error) {
+// Open gives back what Seal encrypted. Its error goes on after what was to be opened.
+func (k Keys) Open(sealed []byte) ([]byte, error) {
 	n := k.seal.NonceSize()
 	if len(sealed) < n {
 		return nil, errors.New("it is cut off")
@@ -102,7 +103,7 @@ func (k Keys) NewAgeKey() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("draw an age key: %w", err)
 	}
-	return k.sealed([]byte(identity.String())), nil
+	return k.Seal([]byte(identity.String())), nil
 }
 
 // Recipient is the public half of the cluster's age key, "age1...". It is empty
@@ -119,7 +120,7 @@ func (k Keys) Recipient() (string, error) {
 }
 
 func (k Keys) ageIdentity() (*age.X25519Identity, error) {
-	text, err := k.open(k.age)
+	text, err := k.Open(k.age)
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster's age key: %w", err)
 	}

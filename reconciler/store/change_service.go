@@ -29,7 +29,7 @@ func (d *Draft) forgetService(old *specs.Service) error {
 		return conflict("service %s still has task %s", old.Spec.Name, task.ID)
 	}
 	d.swapService(old, nil)
-	return d.moveRefs(serviceRefs(old), nil)
+	return d.moveRefs(old.TaskSpecs(), nil)
 }
 
 func (d *Draft) setServiceWant(p *specs.Patch[specs.ServiceWant]) error {
@@ -61,9 +61,9 @@ func (d *Draft) replaceService(old, row *specs.Service) error {
 	}
 	var before []specs.Hash
 	if old != nil {
-		before = serviceRefs(old)
+		before = old.TaskSpecs()
 	}
-	if err := d.moveRefs(before, serviceRefs(row)); err != nil {
+	if err := d.moveRefs(before, row.TaskSpecs()); err != nil {
 		return err
 	}
 	d.swapService(old, row)

@@ -169,7 +169,7 @@ func (d *Draft) restore(r record) error {
 		return d.putTaskSpec(r.TaskSpec)
 	case r.Service != nil:
 		d.t.putService(nil, r.Service)
-		return d.moveRefs(nil, serviceRefs(r.Service))
+		return d.moveRefs(nil, r.Service.TaskSpecs())
 	case r.Task != nil:
 		d.t.share(r.Task)
 		d.t.putTask(nil, r.Task)

@@ -69,7 +69,7 @@ func (s Snapshot) UsersOf(kind specs.FileKind, name string) iter.Seq[specs.Servi
 }
 
 func (s Snapshot) uses(service specs.Service, kind specs.FileKind, name string) bool {
-	for _, h := range serviceRefs(&service) {
+	for _, h := range service.TaskSpecs() {
 		spec, _ := s.TaskSpec(h)
 		for k, ref := range spec.FileRefs {
 			if k == kind && ref.Name == name {

@@ -136,7 +136,7 @@ func countsAgreeWithARecount(t *rapid.T, s Snapshot) {
 	t.Helper()
 	want := map[specs.Hash]int{}
 	for row := range s.Services() {
-		for _, h := range serviceRefs(&row) {
+		for _, h := range row.TaskSpecs() {
 			want[h]++
 		}
 	}

@@ -57,7 +57,3 @@ func (d *Draft) collectTaskSpecs() {
 	}
 	clear(d.loose)
 }
-
-func serviceRefs(s *specs.Service) []specs.Hash {
-	return []specs.Hash{s.Spec.Task, s.Rollout.Target, s.Rollout.Completed}
-}

@@ -50,6 +50,10 @@ type Config struct {
 	// the new one then replaces the session of the old one. Nil never is.
 	Renewed <-chan struct{}
 
+	// Collect removes images that are none of the needed and that nothing uses, as
+	// far as it is time. Nil: there are none.
+	Collect func(ctx context.Context, needed []string, now time.Time) error
+
 	// Describe says what the node is; the executor's Describe is a good start.
 	// It is asked again every 20 s, and a new answer opens a new session.
 	Describe func(ctx context.Context) (specs.NodeDescription, error)
@@ -74,6 +78,7 @@ type LogOptions struct {
 // Agent runs the tasks of one node.
 type Agent struct {
 	Config
+	desk   *desk
 	crew   *crew
 	memory *memory
 	outbox *outbox
@@ -98,7 +103,7 @@ func New(c Config) *Agent {
 	if c.Files == nil {
 		c.Files = secrets.New()
 	}
-	return &Agent{Config: c, leave: newLeave()}
+	return &Agent{Config: c, desk: newDesk(), leave: newLeave()}
 }
 
 // Run runs the node's tasks until ctx ends, and then leaves them running; after
@@ -110,7 +115,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.outbox = newOutbox()
-	a.crew = newCrew(a.Config, a.memory, a.outbox)
+	a.crew = newCrew(a.Config, a.desk, a.memory, a.outbox)
 
 	var running sync.WaitGroup
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))

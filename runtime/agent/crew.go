@@ -43,9 +43,9 @@ type crew struct {
 	strays map[string]executor.Found // what the executor had at the start and the disk had not
 }
 
-func newCrew(c Config, m *memory, o *outbox) *crew {
+func newCrew(c Config, k *desk, m *memory, o *outbox) *crew {
 	return &crew{
-		nodeID: c.NodeID, executor: c.Executor, describe: c.Describe, files: c.Files, desk: newDesk(), logs: c.Logs, log: c.Log, memory: m, outbox: o,
+		nodeID: c.NodeID, executor: c.Executor, describe: c.Describe, files: c.Files, desk: k, logs: c.Logs, log: c.Log, memory: m, outbox: o,
 		preparing: make(chan struct{}, maxPreparing), starting: make(chan struct{}, maxStarting), checking: make(chan struct{}, maxChecking),
 		tasks: map[string]*driver{}, strays: map[string]executor.Found{},
 	}
@@ -78,6 +78,7 @@ func (c *crew) taskOf(id string, r row) executor.Task {
 		ID: id, Name: taskName(r.ServiceName, r.Slot, c.nodeID),
 		ServiceID: r.ServiceID, ServiceName: r.ServiceName, Stack: r.Stack, Slot: r.Slot,
 		NodeID: c.nodeID, Spec: r.Spec,
+		Login: func(ctx context.Context) (specs.Login, error) { return c.desk.login(ctx, id) },
 	}
 }
 

@@ -10,6 +10,8 @@
 //
 //	manager --Assigned--> session --> crew: one driver for each live task
 //	manager --Content--> driver --> runtime/secrets: before Prepare, unless they are there
+//	manager --RegistryLogin--> driver --> executor: if the registry of an image asks
+//	manager --NeededImages--> Collect: every few minutes, what else is here may go
 //	driver: task.Step -> action -> executor -> event -> task.Step
 //	driver --> memory (disk, written behind)
 //	driver --> outbox (latest state of each task) --> session --Report--> manager

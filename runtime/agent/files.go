@@ -1,18 +1,15 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/secrets"
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/template"
-	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // ready is the task as its executor gets it: its templates expanded, its secrets
@@ -127,53 +124,4 @@ func named(spec specs.TaskSpec, refs []reference, raw [][]byte) template.Files {
 			return "", fmt.Errorf("the service has no variable %s", name)
 		},
 	}
-}
-
-// desk asks the manager of the open session, if there is one, for what is in no
-// assignment.
-type desk struct {
-	mu      sync.Mutex
-	session *session      // nil between two sessions
-	changed chan struct{} // closed and replaced when session changes
-}
-
-func newDesk() *desk { return &desk{changed: make(chan struct{})} }
-
-func (k *desk) set(s *session) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.session = s
-	close(k.changed)
-	k.changed = make(chan struct{})
-}
-
-// now is the open session; it waits for one.
-func (k *desk) now(ctx context.Context) (*session, error) {
-	for {
-		k.mu.Lock()
-		s, changed := k.session, k.changed
-		k.mu.Unlock()
-		if s != nil {
-			return s, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// content is one version of a secret or config of the task. What a manager
-// refuses or cannot answer says nothing about the task: it is asked again.
-func (k *desk) content(ctx context.Context, taskID string, version specs.Hash) ([]byte, error) {
-	s, err := k.now(ctx)
-	if err != nil {
-		return nil, err
-	}
-	reply, err := wire.Content.Call(ctx, s.client, wire.ContentRequest{SessionID: s.SessionID, TaskID: taskID, Version: version})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", cmp.Or(ctx.Err(), executor.ErrTemporary), err)
-	}
-	return reply.Content, nil
 }

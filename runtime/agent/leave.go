@@ -47,6 +47,7 @@ func (a *Agent) work(ctx context.Context) {
 		case <-member.Done():
 		}
 	})
+	watch.Go(func() { a.collect(member) })
 	a.sessions(ctx, member)
 	watch.Wait()
 	if ctx.Err() != nil {

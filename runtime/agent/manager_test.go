@@ -35,7 +35,7 @@ const (
 
 func newManager(c *cluster, addr string) *manager {
 	m := &manager{cluster: c, addr: addr, pipe: wire.NewPipe()}
-	m.dispatcher = dispatcher.New(dispatcher.Config{Store: c.store, Propose: m, Log: c.log.With("manager", addr), Managers: m.view, Content: c.content})
+	m.dispatcher = dispatcher.New(dispatcher.Config{Store: c.store, Propose: m, Log: c.log.With("manager", addr), Managers: m.view, Content: c.content, Login: c.login})
 	mux := http.NewServeMux()
 	m.dispatcher.Register(mux)
 	run(c.T, "serve", func(ctx context.Context) error { return wire.Serve(ctx, m.pipe, mux) })

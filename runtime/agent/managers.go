@@ -133,7 +133,7 @@ func (a *Agent) reach(ctx context.Context, addrs []string) (addr string, conn ne
 		if asked.Err == nil {
 			return asked.Addr, asked.Answer, nil
 		}
-		a.noUse(ctx, asked.Addr, asked.Err)
+		a.noUse(ctx, asked.Addr, fmt.Errorf("manager %w", asked.Err)) // which names the address
 		err = asked.Err
 	}
 	return "", nil, err
@@ -144,6 +144,6 @@ func (a *Agent) reach(ctx context.Context, addrs []string) (addr string, conn ne
 func (a *Agent) noUse(ctx context.Context, addr string, err error) {
 	a.managers.inVain(addr, time.Now())
 	if !errors.Is(err, context.Canceled) {
-		a.complain(ctx, addr, fmt.Errorf("manager %s: %w", addr, err))
+		a.complain(ctx, addr, err)
 	}
 }

@@ -100,7 +100,7 @@ func (a *Agent) ask(life, ctx context.Context) (opened bool, err error) {
 		}
 		opened, err = a.session(life, ctx, addr, conn, description)
 		if !errors.Is(err, errIntroduce) {
-			a.noUse(ctx, addr, err)
+			a.noUse(ctx, addr, fmt.Errorf("manager %s: %w", addr, err))
 		}
 		asked = append(asked, addr)
 		leader := a.managers.leader()
@@ -169,7 +169,7 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 		return errors.New("the manager ended the session")
 	})
 	err = flows.Wait()
-	a.crew.desk.set(nil)
+	a.desk.set(nil)
 	if context.Cause(patient) == errNoAnswer {
 		err = errNoAnswer
 	}
@@ -181,7 +181,7 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 	clear(s.said)
 	s.Log.InfoContext(ctx, "session opened", "manager", s.addr, "session", s.SessionID)
-	s.crew.desk.set(s)
+	s.desk.set(s)
 	s.crew.reportAll()
 	flows.Go(func() error { return s.beat(ctx) })
 	flows.Go(func() error { return s.follow(life, ctx) })

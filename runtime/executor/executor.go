@@ -32,6 +32,11 @@ type Task struct {
 	// from before Prepare until after Remove; after a restart of the machine they
 	// are written anew before Prepare is called again.
 	Files []File
+
+	// Login asks for what opens the registry of the task's image, the zero Login if
+	// nothing does, and is called only if the registry wants to know. What it
+	// returns is not kept. Nil is none.
+	Login func(context.Context) (specs.Login, error)
 }
 
 // File is a secret or a config that the task sees, read-only, at Target. The

@@ -66,6 +66,9 @@ func DefaultPlaces(name string) []string {
 // written; ok is false if there are none.
 func (d *Dir) Find(taskID string) (paths []string, ok bool) {
 	for _, place := range d.places {
+		if private(place) != nil {
+			continue // what lies there is not what was written
+		}
 		entries, err := os.ReadDir(filepath.Join(place, taskID))
 		if err != nil {
 			continue
@@ -141,9 +144,13 @@ func (d *Dir) keep(wanted func(taskID string) bool) error {
 	defer d.mu.Unlock()
 	var errs []error
 	for _, place := range d.places {
+		if private(place) != nil {
+			continue // nothing was ever written there
+		}
 		entries, err := os.ReadDir(place)
 		if err != nil {
-			continue // nothing was ever written there
+			errs = append(errs, fmt.Errorf("remove secrets: %w", err))
+			continue
 		}
 		left := 0
 		for _, e := range entries {
@@ -185,6 +192,19 @@ func enter(place string) error {
 	if err := os.Mkdir(place, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	if err := private(place); err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 && !mounted(place) && mount(place) == nil {
+		return nil
+	}
+	return inMemory(place)
+}
+
+// private is nil for a directory that nobody else reaches. A place may be in a
+// directory of everybody's: another user's, or a symbolic link, is not ours to
+// read, and not ours to clear.
+func private(place string) error {
 	var stat unix.Stat_t
 	if err := unix.Lstat(place, &stat); err != nil {
 		return &fs.PathError{Op: "look at", Path: place, Err: err}
@@ -192,10 +212,7 @@ func enter(place string) error {
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR || int(stat.Uid) != os.Geteuid() || stat.Mode&0o077 != 0 {
 		return fmt.Errorf("%s is not a directory of this user alone: remove it", place)
 	}
-	if os.Geteuid() == 0 && !mounted(place) && mount(place) == nil {
-		return nil
-	}
-	return inMemory(place)
+	return nil
 }
 
 // leave gives an empty place back.

@@ -192,3 +192,22 @@ func TestPlacesOfAUser(t *testing.T) {
 		t.Errorf("a disk is taken: %v", err)
 	}
 }
+
+// A place may lie where everybody may write.
+func TestWhatIsAnothersIsNeitherReadNorCleared(t *testing.T) {
+	place, target := filepath.Join(t.TempDir(), "link"), filepath.Join(t.TempDir(), "target")
+	theirs := filepath.Join(target, "task", "0")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(theirs), 0o700), os.WriteFile(theirs, nil, 0o600), os.Symlink(target, place)); err != nil {
+		t.Fatal(err)
+	}
+	d := New(place)
+	if paths, ok := d.Find("task"); ok {
+		t.Errorf("%q is taken for the task's", paths)
+	}
+	if err := d.Clear(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Errorf("what a link leads to is cleared: %v", err)
+	}
+}

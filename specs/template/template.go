@@ -172,12 +172,51 @@ func (b *bounded) Write(p []byte) (int, error) {
 // funcs are join, as in Swarm, and Go's own that make texts, with bounded results.
 var funcs = template.FuncMap{
 	"join":     func(texts []string, sep string) (string, error) { return short(strings.Join(texts, sep)) },
-	"print":    func(args ...any) (string, error) { return short(fmt.Sprint(args...)) },
-	"printf":   func(format string, args ...any) (string, error) { return short(fmt.Sprintf(format, args...)) },
-	"println":  func(args ...any) (string, error) { return short(fmt.Sprintln(args...)) },
-	"html":     func(args ...any) (string, error) { return short(template.HTMLEscaper(args...)) },
-	"js":       func(args ...any) (string, error) { return short(template.JSEscaper(args...)) },
-	"urlquery": func(args ...any) (string, error) { return short(template.URLQueryEscaper(args...)) },
+	"print":    within(fmt.Sprint),
+	"printf":   printf,
+	"println":  within(fmt.Sprintln),
+	"html":     within(template.HTMLEscaper),
+	"js":       within(template.JSEscaper),
+	"urlquery": within(template.URLQueryEscaper),
+}
+
+// within is f for arguments that are not too long together: a result is made
+// whole before anybody can look how long it is.
+func within(f func(...any) string) func(...any) (string, error) {
+	return func(args ...any) (string, error) {
+		if length(args) > maxOutput {
+			return "", errTooLong
+		}
+		return short(f(args...))
+	}
+}
+
+// length is that of all texts among the arguments, in bytes.
+func length(args []any) (n int) {
+	for _, arg := range args {
+		if text, ok := arg.(string); ok {
+			n += len(text)
+		}
+	}
+	return n
+}
+
+// maxWork is how long a text may get before it is seen to be too long: quoted, a
+// character may take four.
+const maxWork = 16 * maxOutput
+
+var tooWide = regexp.MustCompile(`%[^a-zA-Z%]*(\d{5}|\*)`)
+
+// printf is Go's, without widths beyond four digits: each verb may give all of
+// the arguments.
+func printf(format string, args ...any) (string, error) {
+	if tooWide.MatchString(format) {
+		return "", errors.New("printf has widths of at most four digits here, and no *")
+	}
+	if strings.Count(format, "%")*(4*length(args)+10_000) > maxWork {
+		return "", errTooLong
+	}
+	return short(fmt.Sprintf(format, args...))
 }
 
 func short(text string) (string, error) {

@@ -27,6 +27,7 @@ func TestExpand(t *testing.T) {
 		"{{.Task.ID}} {{.Task.Name}} {{.Task.Slot}}":                                            "t1 shop_web.3 3",
 		"{{range $k, $v := .Service.Labels}}{{$k}}={{$v}};{{end}}":                              "team.name=core;tier=front;",
 		"{{with .Task}}{{.Slot}}{{end}}{{if eq .Node.ID `n1`}}!{{end}}":                         "3!",
+		`{{printf "%s:12345 %-5d|" .Task.Slot 7}}`:                                              "3:12345 7    |",
 		`{{printf "%03s" .Task.Slot}}`:                                                          "003",
 	} {
 		if got, err := Expand(text, example()); err != nil || got != want {
@@ -50,7 +51,11 @@ func TestMistakes(t *testing.T) {
 		"{{if true}}{{else}}{{range len `abc`}}{{end}}{{end}}":                                                         "a range goes over a field",
 		`{{$x := "0123456789abcdef"}}` + strings.Repeat(`{{$x = print $x $x $x $x}}`, 20) + `{{$x}}`:                   "the text gets longer than 1024 KiB",
 		`{{$x := "x"}}` + strings.Repeat(`{{$x = printf "%[1]s%[1]s%[1]s%[1]s" $x}}`, 9) + strings.Repeat("{{$x}}", 5): "the text gets longer than 1024 KiB",
-		`{{printf "%9999999d" 1}}{{template "y" .}}`:                                                                   "template is not",
+		`{{printf "` + strings.Repeat("%[1]999999d", 99) + `" 1}}`:                                                     "printf has widths of at most four digits",
+		`{{printf "%*d" 999999 1}}`:                                              "printf has widths of at most four digits",
+		`{{printf "` + strings.Repeat("%[1]9999d", 9999) + `" 1}}`:               "the text gets longer than 1024 KiB",
+		`{{$x := printf "%9999d" 1}}{{print` + strings.Repeat(" $x", 200) + `}}`: "the text gets longer than 1024 KiB",
+		`{{printf "%9999999d" 1}}{{template "y" .}}`:                             "template is not",
 	} {
 		_, err := Expand(text, example())
 		var mistake *Error

@@ -2,9 +2,11 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 
 	"connectrpc.com/connect"
 )
@@ -29,33 +31,65 @@ func NewJSONClient(dial Dial) *Client { return newClient(dial, jsonCodec) }
 // ClientOver returns a client that speaks CBOR over one connection. Calls fail
 // once it has ended. Who opened it closes it.
 func ClientOver(conn net.Conn) *Client {
-	var once atomic.Bool
-	return NewClient(func(context.Context) (net.Conn, error) {
-		if once.Swap(true) {
-			return nil, Errorf(Unavailable, "the connection has ended")
-		}
-		return conn, nil
-	})
+	transport := Transport(func(context.Context, string) (net.Conn, error) { return conn, nil })
+	return clientBy(&over{transport: transport}, cborCodec)
 }
 
 func newClient(dial Dial, c codec) *Client {
-	transport := Transport(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) })
-	// The host is a name for the Host header; dial knows where to go.
-	return &Client{http: &http.Client{Transport: transport}, base: "http://swarmgit", options: clientOptions(c)}
+	return clientBy(Transport(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }), c)
 }
+
+// clientBy is a client whose carrier knows where to go: the host is a name for the
+// Host header.
+func clientBy(by carrier, c codec) *Client {
+	return &Client{http: &http.Client{Transport: whole{by}}, base: "http://swarmgit", options: clientOptions(c)}
+}
+
+// carrier is what an http.Transport does for a client.
+type carrier interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+// over carries requests over one connection. A Transport alone does not: it keeps
+// a connection for others only after it has handed it to the request that it was
+// opened for, so one that comes right after that would ask for another.
+type over struct {
+	transport *http.Transport
+	opened    sync.Once
+	conn      *http.ClientConn
+	err       error
+}
+
+func (o *over) RoundTrip(r *http.Request) (*http.Response, error) {
+	o.opened.Do(func() {
+		o.conn, o.err = o.transport.NewClientConn(context.WithoutCancel(r.Context()), "http", r.URL.Host+":80")
+	})
+	if o.err != nil {
+		return nil, o.err
+	}
+	if o.conn.Err() != nil {
+		return nil, Errorf(Unavailable, "the connection has ended")
+	}
+	return o.conn.RoundTrip(r)
+}
+
+// CloseIdleConnections leaves the connection to who opened it.
+func (o *over) CloseIdleConnections() {}
 
 // NewHTTPClient returns a client that speaks JSON to the port of people at base,
 // "http://127.0.0.1:2378" or "https://...", and shows a token of the cluster. It
 // goes the way that the environment says of proxies.
 func NewHTTPClient(base, token string) *Client {
 	return &Client{base: base, options: clientOptions(jsonCodec), http: &http.Client{
-		Transport:     bearer{token, http.DefaultTransport},
+		Transport:     bearer{base, token, http.DefaultTransport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for base
 	}}
 }
 
 // bearer shows a token with each request.
 type bearer struct {
+	base  string
 	token string
 	http.RoundTripper
 }
@@ -63,7 +97,12 @@ type bearer struct {
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.RoundTripper.RoundTrip(r)
+	reply, err := b.RoundTripper.RoundTrip(r)
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		err = fmt.Errorf("no daemon answers at %s: %w: start one there, or name another with --host", b.base, dial.Err)
+	}
+	return reply, err
 }
 
 // Transport carries requests to other processes, by the connections that dial

@@ -85,6 +85,8 @@ func fromWire(err error) error {
 	var transport *url.Error
 	var own *Error
 	switch {
+	case kind == Canceled && connect.IsWireError(err): // our own context has not ended: the server's has
+		return Errorf(Unavailable, "it was stopped before it had answered")
 	case kind == Canceled:
 		return &Error{kind, context.Canceled}
 	case kind == DeadlineExceeded:

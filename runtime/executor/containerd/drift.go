@@ -128,7 +128,7 @@ func (e *Engine) listen(ctx context.Context) error {
 		filters = append(filters, fmt.Sprintf("namespace==%q,topic==%q", e.config.Namespace, topic))
 	}
 	heard, ended := e.client.EventService().Subscribe(ctx, filters...)
-	if err := e.mark(ctx, heard, ended); err != nil {
+	if err := e.hearing(ctx, heard, ended); err != nil {
 		return err
 	}
 	if err := e.lookAtAll(ctx); err != nil {
@@ -148,9 +148,9 @@ func (e *Engine) listen(ctx context.Context) error {
 	}
 }
 
-// mark returns once an event of ours has come back: a subscription begins some
+// hearing returns once an event of ours has come back: a subscription begins some
 // time after it was asked for. What else is heard until then the look at all sees.
-func (e *Engine) mark(ctx context.Context, heard <-chan *events.Envelope, ended <-chan error) error {
+func (e *Engine) hearing(ctx context.Context, heard <-chan *events.Envelope, ended <-chan error) error {
 	token := rand.Text()
 	for {
 		if err := e.client.EventService().Publish(ctx, topicMark, &eventsapi.NamespaceUpdate{Name: token}); err != nil {

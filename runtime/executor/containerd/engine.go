@@ -48,12 +48,15 @@ type Engine struct {
 	client *client.Client
 	tasks  tasksapi.TasksClient
 	host   host
-	turns  turns // by image name: one pull at a time
+	turns  turns // by image name: one pull or removal at a time
 
-	watched watched
+	watched watched // has a mutex of its own
 
-	mu     sync.Mutex
-	images map[string]*image // by digest of the image's target
+	diskUse func(context.Context) (percent int, err error) // snapshotsDisk, but in tests
+
+	mu        sync.Mutex
+	images    map[string]*image        // by digest of the image's target
+	preparing map[string]executor.Task // by ID: their images are not removed
 }
 
 var _ executor.Executor = (*Engine)(nil)
@@ -74,9 +77,10 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: config, log: config.Log, client: c, tasks: c.TaskService(),
-		images:  map[string]*image{},
+		images: map[string]*image{}, preparing: map[string]executor.Task{},
 		watched: watched{waits: map[string]context.CancelCauseFunc{}, notes: map[string]error{}},
 	}
+	e.diskUse = e.snapshotsDisk
 	if err := e.learn(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

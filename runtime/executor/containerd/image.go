@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -39,8 +40,9 @@ func normal(ref string) (string, error) {
 	return named.String(), nil
 }
 
-// image returns the image that ref names, pulled if it is not here, unpacked.
-func (e *Engine) image(ctx context.Context, ref string, progress func(string)) (*image, error) {
+// image returns the image of a task, pulled if it is not here, unpacked.
+func (e *Engine) image(ctx context.Context, task executor.Task, progress func(string)) (*image, error) {
+	ref := task.Spec.Image
 	name, err := normal(ref)
 	if err != nil {
 		return nil, err
@@ -58,11 +60,11 @@ func (e *Engine) image(ctx context.Context, ref string, progress func(string)) (
 		return nil, err
 	}
 	defer release()
-	return e.fetched(ctx, ref, name, progress)
+	return e.fetched(ctx, ref, name, credentialsFor(ctx, ref, task.Login), progress)
 }
 
 // fetched does what image does, one caller per name at a time.
-func (e *Engine) fetched(ctx context.Context, ref, name string, progress func(string)) (*image, error) {
+func (e *Engine) fetched(ctx context.Context, ref, name string, c credentials, progress func(string)) (*image, error) {
 	found, err := e.lookup(ctx, name)
 	switch {
 	case err == nil:
@@ -70,7 +72,7 @@ func (e *Engine) fetched(ctx context.Context, ref, name string, progress func(st
 			return known, nil
 		}
 	case gone(err):
-		if found, err = e.pull(ctx, ref, name, progress); err != nil {
+		if found, err = e.pull(ctx, ref, name, c, progress); err != nil {
 			return nil, err
 		}
 	default:

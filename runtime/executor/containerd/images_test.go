@@ -318,7 +318,7 @@ func TestImagesAreListedAndRemoved(t *testing.T) {
 		t.Errorf("%s is listed after its removal", ref)
 	}
 	err := b.RemoveImage(t.Context(), ref)
-	if want := "image " + ref + ": no such image on this node"; err == nil || err.Error() != want {
+	if want := "image " + ref + ": no such image on this node (see: swarmgit image ls)"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -19,13 +19,15 @@ type Image struct {
 	Digest  string    `json:"digest"` // of its manifest or index
 	Size    int64     `json:"size"`   // bytes, packed
 	Created time.Time `json:"created"`
+	Pulled  bool      `json:"pulled"` // from a registry, by this or an earlier daemon: Collect may remove it
 }
 
 // Load takes images from a tar stream, as written by `docker save` or in the OCI
 // layout, and unpacks them, so that the first start need not.
 func (e *Engine) Load(ctx context.Context, r io.Reader) ([]Image, error) {
 	source := &archive{from: r}
-	imported, err := e.client.Import(ctx, source, client.WithImageRefTranslator(fullName))
+	imported, err := e.client.Import(ctx, source, client.WithImageRefTranslator(fullName),
+		client.WithImageLabels(map[string]string{labelFrom: fromArchive}))
 	if err != nil {
 		return nil, loadFailure(ctx, source, err)
 	}
@@ -94,12 +96,17 @@ func (e *Engine) Images(ctx context.Context) ([]Image, error) {
 	if err != nil {
 		return nil, failureNow(ctx, "list images", err)
 	}
+	return e.describedAll(ctx, list), nil
+}
+
+// describedAll is sorted by name.
+func (e *Engine) describedAll(ctx context.Context, list []images.Image) []Image {
 	all := make([]Image, 0, len(list))
 	for _, img := range list {
 		all = append(all, e.described(ctx, img))
 	}
 	slices.SortFunc(all, func(a, b Image) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	return all
 }
 
 // described leaves the size out when it cannot be told.
@@ -108,21 +115,5 @@ func (e *Engine) described(ctx context.Context, img images.Image) Image {
 	if err != nil {
 		e.log.DebugContext(ctx, "size of an image is not known", "image", img.Name, "err", err)
 	}
-	return Image{Name: img.Name, Digest: img.Target.Digest.String(), Size: size, Created: img.CreatedAt}
-}
-
-// RemoveImage forgets a name; what no other image and no task needs is freed.
-func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
-	name, err := normal(ref)
-	if err != nil {
-		return err
-	}
-	err = e.client.ImageService().Delete(ctx, name, images.SynchronousDelete())
-	if gone(err) {
-		return fmt.Errorf("image %s: no such image on this node", ref)
-	}
-	if err != nil {
-		return failureNow(ctx, "remove image "+ref, err)
-	}
-	return nil
+	return Image{Name: img.Name, Digest: img.Target.Digest.String(), Size: size, Created: img.CreatedAt, Pulled: img.Labels[labelFrom] == fromRegistry}
 }

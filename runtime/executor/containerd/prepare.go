@@ -35,7 +35,8 @@ const runtimeName = "io.containerd.runc.v2"
 // Prepare makes the task up to a process that waits for its start: runc has
 // created it, only its program does not run yet.
 func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(string)) error {
-	img, err := e.image(ctx, task.Spec.Image, progress)
+	defer e.hold(task)()
+	img, err := e.image(ctx, task, progress)
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(
 	}
 	if errors.Is(err, errNoLayers) {
 		e.forget(img)
-		if img, err = e.image(ctx, task.Spec.Image, progress); err != nil {
+		if img, err = e.image(ctx, task, progress); err != nil {
 			return err
 		}
 		err = e.prepareAgain(ctx, task, img)

@@ -21,13 +21,14 @@ import (
 const progressEvery = 500 * time.Millisecond
 
 // pull fetches and unpacks an image. The client holds a lease meanwhile.
-func (e *Engine) pull(ctx context.Context, ref, name string, progress func(string)) (images.Image, error) {
+func (e *Engine) pull(ctx context.Context, ref, name string, c credentials, progress func(string)) (images.Image, error) {
 	seen := &layers{store: e.client.ContentStore()}
 	stop := seen.report(ctx, progress)
 	defer stop()
 	pulled, err := e.client.Pull(quiet(ctx), name,
 		client.WithPullUnpack, client.WithPullSnapshotter(e.config.Snapshotter),
-		client.WithResolver(resolver(ctx)), client.WithImageHandler(images.HandlerFunc(seen.note)))
+		client.WithPullLabel(labelFrom, fromRegistry),
+		client.WithResolver(resolver(ctx, c)), client.WithImageHandler(images.HandlerFunc(seen.note)))
 	if err != nil {
 		return images.Image{}, pullFailure(ctx, ref, err)
 	}

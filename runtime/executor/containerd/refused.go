@@ -12,11 +12,13 @@ import (
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
 	"github.com/distribution/reference"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
 )
 
 // pullFailure says why an image that is not here cannot be had, and what to do.
 func pullFailure(ctx context.Context, ref string, err error) error {
-	if ctx.Err() != nil || away(err) {
+	if ctx.Err() != nil || away(err) || errors.Is(err, executor.ErrTemporary) {
 		return failure(ctx, "pull image "+ref, err)
 	}
 	if gone(err) {
@@ -40,7 +42,7 @@ func refusal(ref string, err error) (words string, away bool) {
 	registry := "the registry " + registryOf(ref)
 	switch {
 	case unauthorized(err):
-		return registry + " refuses without credentials, or has no such image", false
+		return registry + " wants another login, or has no such image: see \"swarmgit registry login\"", false
 	case errors.As(err, &request) && strings.Contains(err.Error(), "gave HTTP response to HTTPS client"):
 		return registry + " speaks no HTTPS", false
 	case request != nil && strings.Contains(err.Error(), "x509: "):

@@ -12,6 +12,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // hostDirs are where this machine says how registries are reached: mirrors,
@@ -19,13 +21,33 @@ import (
 // hosts.toml or of Docker.
 var hostDirs = []string{"/etc/containerd/certs.d", "/etc/docker/certs.d"}
 
-// resolver finds registries as containerd and Docker do on this machine: as
-// hostDirs say, else by HTTPS, or plain HTTP on loopback. It asks them with the
-// credentials of the Docker configuration file.
-func resolver(ctx context.Context) remotes.Resolver {
-	return docker.NewResolver(docker.ResolverOptions{
-		Hosts: hosts.ConfigureHosts(ctx, hosts.HostOptions{HostDir: hostDir, Credentials: dockerCredentials}),
-	})
+// resolver finds registries as containerd and Docker do on this machine, and asks
+// them with these credentials.
+func resolver(ctx context.Context, c credentials) remotes.Resolver {
+	return docker.NewResolver(docker.ResolverOptions{Hosts: registries(ctx, c)})
+}
+
+// registries are reached as hostDirs say, else by HTTPS, or plain HTTP on loopback.
+func registries(ctx context.Context, c credentials) docker.RegistryHosts {
+	return hosts.ConfigureHosts(quiet(ctx), hosts.HostOptions{HostDir: hostDir, Credentials: c})
+}
+
+// credentials are a user and a password, or a token without a user, for a host that
+// wants to know who asks; all empty if there are none.
+type credentials func(host string) (user, secret string, err error)
+
+// credentialsFor are those for an image: of its own registry what login yields, if
+// that is something; of that and of mirrors what this machine has.
+func credentialsFor(ctx context.Context, image string, login func(context.Context) (specs.Login, error)) credentials {
+	return func(host string) (user, secret string, err error) {
+		if login != nil && host == registryOf(image) {
+			found, err := login(ctx)
+			if err != nil || found != (specs.Login{}) {
+				return found.User, string(found.Password), err
+			}
+		}
+		return dockerCredentials(host)
+	}
 }
 
 // hostDir is the folder that this machine has for a registry.
@@ -63,14 +85,16 @@ func dockerCredentials(host string) (user, secret string, err error) {
 	return auth.Username, auth.Password, nil
 }
 
-// Digest asks the registry of an image which content its name means now. It needs
-// no containerd. Errors are sentences without the image's name.
-func Digest(ctx context.Context, image string) (digest string, err error) {
+// Digest asks the registry of an image which content its name means now, with the
+// login unless that is none. It needs no containerd. Errors are sentences without
+// the image's name.
+func Digest(ctx context.Context, image string, login specs.Login) (digest string, err error) {
 	named, err := normal(image)
 	if err != nil {
 		return "", err
 	}
-	_, found, err := resolver(ctx).Resolve(quiet(ctx), named)
+	known := func(context.Context) (specs.Login, error) { return login, nil }
+	_, found, err := resolver(ctx, credentialsFor(ctx, image, known)).Resolve(quiet(ctx), named)
 	if err == nil {
 		return found.Digest.String(), nil
 	}

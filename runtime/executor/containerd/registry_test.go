@@ -1,7 +1,6 @@
 package containerd
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // testMirror makes this machine reach a registry that does not exist by a mirror.
@@ -37,7 +38,7 @@ func TestDigest(t *testing.T) {
 	host, path, _ := strings.Cut(repository, "/")
 	testMirror(t, "registry.invalid", host)
 	for _, image := range []string{repository + ":1", "registry.invalid/" + path + ":2"} {
-		if got, err := Digest(t.Context(), image); err != nil || got != want.String() {
+		if got, err := Digest(t.Context(), image, specs.Login{}); err != nil || got != want.String() {
 			t.Errorf("%s: %s, %v; want %s", image, got, err, want)
 		}
 	}
@@ -47,7 +48,7 @@ func TestDigest(t *testing.T) {
 		"other.invalid/web:1":     "the registry other.invalid cannot be reached",
 		"registry.invalid/none:1": "the registry registry.invalid has no such image",
 	} {
-		if _, err := Digest(t.Context(), image); err == nil || err.Error() != words {
+		if _, err := Digest(t.Context(), image, specs.Login{}); err == nil || err.Error() != words {
 			t.Errorf("%s: %v, want %s", image, err, words)
 		}
 	}
@@ -70,14 +71,11 @@ func TestDockerCredentials(t *testing.T) {
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	if _, err := Digest(t.Context(), host+"/shop/web:1"); err == nil || !strings.Contains(err.Error(), "refuses without credentials") {
+	if _, err := Digest(t.Context(), host+"/shop/web:1", specs.Login{}); err == nil || !strings.Contains(err.Error(), "wants another login") {
 		t.Errorf("without credentials: %v", err)
 	}
-	config := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, host, base64.StdEncoding.EncodeToString([]byte("ana:s3cret")))
-	if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := Digest(t.Context(), host+"/shop/web:1"); err != nil || got != digest {
+	writeDockerConfig(t, host, "ana:s3cret")
+	if got, err := Digest(t.Context(), host+"/shop/web:1", specs.Login{}); err != nil || got != digest {
 		t.Errorf("with credentials: %s, %v", got, err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 // and obeys its stop signal at once.
 type Behaviour struct {
 	PrepareTakes time.Duration
-	PrepareErr   string // when set, Prepare fails finally with it, after PrepareTakes
+	PrepareErr   string       // when set, Prepare fails finally with it, after PrepareTakes
+	Registry     *specs.Login // that the image's registry asks for; nil asks for nothing
 	StartTakes   time.Duration
 	StartErr     string // when set, Start fails finally with it, after StartTakes
 

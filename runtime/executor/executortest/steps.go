@@ -40,7 +40,9 @@ func (m *Memory) Prepare(ctx context.Context, task executor.Task, progress func(
 			m.complain("executor: task %s is prepared before its file: %v", task.ID, err)
 		}
 	}
-	b, done := m.beginPrepare(task)
+	kept := task
+	kept.Login = nil
+	b, done := m.beginPrepare(kept)
 	if done {
 		return after
 	}
@@ -49,6 +51,15 @@ func (m *Memory) Prepare(ctx context.Context, task executor.Task, progress func(
 	}
 	if err := pause(ctx, b.PrepareTakes); err != nil {
 		return err
+	}
+	if b.Registry != nil {
+		login, err := task.Login(ctx)
+		if err != nil {
+			return fmt.Errorf("prepare task %s: %w", task.ID, err)
+		}
+		if login != *b.Registry {
+			return fmt.Errorf("prepare task %s: the registry of %s wants another login", task.ID, task.Spec.Image)
+		}
 	}
 	if b.PrepareErr != "" {
 		return fmt.Errorf("prepare task %s: %s", task.ID, b.PrepareErr)

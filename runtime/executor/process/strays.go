@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
@@ -22,12 +25,12 @@ func endStrays(ctx context.Context, id string, s state) error {
 		if err != nil {
 			return err
 		}
-		left := slices.DeleteFunc(all, func(p procfs.Stat) bool { return !isStray(p, id, s) })
+		left := strays(all, id, s)
 		if len(left) == 0 {
 			return nil
 		}
 		for _, p := range left {
-			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			if err := kill(p.Process); err != nil {
 				return fmt.Errorf("kill process %d: %w", p.PID, err)
 			}
 		}
@@ -40,13 +43,31 @@ func endStrays(ctx context.Context, id string, s state) error {
 	}
 }
 
-// isStray holds for processes that began with or after the supervisor only: a
-// session's number is used again too.
-func isStray(p procfs.Stat, id string, s state) bool {
-	if p.Start < s.supervisor.Start || p.Process == s.supervisor {
-		return false
+// kill does nothing to a process that has ended.
+func kill(p procfs.Process) error {
+	held, err := p.Hold()
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
 	}
-	return s.main.PID != 0 && p.Session == s.main.PID || slices.Contains(p.Environ(), marker+"="+id)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	return held.Signal(unix.SIGKILL)
+}
+
+// strays are those of all that the task has left. They began with or after its
+// supervisor, and their session is the task's unless its number is another
+// process's by now: it is used again when nobody of the session is left.
+func strays(all []procfs.Stat, id string, s state) []procfs.Stat {
+	session := s.main.PID
+	if slices.ContainsFunc(all, func(p procfs.Stat) bool { return p.PID == session && p.Process != s.main }) {
+		session = 0
+	}
+	return slices.DeleteFunc(all, func(p procfs.Stat) bool {
+		return p.Start < s.supervisor.Start || p.Process == s.supervisor ||
+			(session == 0 || p.Session != session) && !slices.Contains(p.Environ(), marker+"="+id)
+	})
 }
 
 // killDescendants kills all that the calling process has started, and what that

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A service manager hears that the daemon is up, lives and stops, and what the
+// daemon starts does not know of it.
+func TestServiceManagerHearsOfTheDaemon(t *testing.T) {
+	c := processCluster(t)
+	heard, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: c.path("notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer heard.Close()
+	c.setting = []string{"NOTIFY_SOCKET=" + c.path("notify"), "WATCHDOG_USEC=300000"}
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	next := func(want string) string {
+		buf := make([]byte, 4096)
+		for {
+			if err := heard.SetReadDeadline(time.Now().Add(patience)); err != nil {
+				t.Fatal(err)
+			}
+			n, err := heard.Read(buf)
+			if err != nil {
+				t.Fatalf("%s is not told: %v", want, err)
+			}
+			if said := string(buf[:n]); strings.HasPrefix(said, want+"\n") {
+				return said
+			} else if want == "READY=1" {
+				t.Fatalf("told before it was ready: %s", said)
+			}
+		}
+	}
+	wantWords(t, next("READY=1"), "STATUS=manager ")
+	for range 3 {
+		wantWords(t, next("WATCHDOG=1"), "STATUS=manager ")
+	}
+	wantNoneKnows(t, c.path("notify"), c.path("data"))
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+	wantWords(t, next("STOPPING=1"), "tasks go on")
+}
+
+// wantNoneKnows looks at the environment of what the daemon of dataDir started.
+func wantNoneKnows(t *testing.T, socket, dataDir string) {
+	t.Helper()
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, path := range commands {
+		args, _ := os.ReadFile(path) // it may have ended
+		if !strings.Contains(string(args), dataDir) || strings.Contains(string(args), "\x00daemon\x00") {
+			continue
+		}
+		found++
+		if environ, err := os.ReadFile(filepath.Join(filepath.Dir(path), "environ")); err == nil && strings.Contains(string(environ), socket) {
+			t.Errorf("%q knows of the service manager", args)
+		}
+	}
+	if found == 0 {
+		t.Error("nothing was started that could outlive the daemon")
+	}
+}
+
+func TestUnit(t *testing.T) {
+	text := unit("/opt/my tools/swarmgit", "/srv/100%")
+	wantWords(t, text, `ExecStart="/opt/my tools/swarmgit" daemon --data-dir "/srv/100%%"`,
+		"\nType=notify\n", "\nKillMode=process\n", "\nDelegate=yes\n", "\nRestart=on-failure\n", "\nWatchdogSec=60\n")
+}
+
+// What is in the unit is what systemd knows.
+func TestUnitIsVerified(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip(err) // a machine without systemd has no use for the unit
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "swarmgit.service")
+	if err := os.WriteFile(path, []byte(unit(program, "/var/lib/swarm git")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput(); err != nil || strings.Contains(string(out), path) {
+		t.Errorf("systemd-analyze: %v: %s", err, out)
+	}
+}

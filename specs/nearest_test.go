@@ -1,0 +1,15 @@
+package specs
+
+import "testing"
+
+func TestNearest(t *testing.T) {
+	words := []string{"image", "volumes", "update_config", "cap_add", "tty", "user"}
+	for word, want := range map[string]string{
+		"imag": "image", "Image": "image", "iamge": "image", "update-config": "update_config", "updateconfig": "update_config",
+		"volume": "volumes", "cap_ad": "cap_add", "uesr": "user", "x": "", "healthcheck": "", "tyt": "tty",
+	} {
+		if got := Nearest(word, words); got != want {
+			t.Errorf("%s: got %q, want %q", word, got, want)
+		}
+	}
+}

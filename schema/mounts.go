@@ -113,7 +113,7 @@ func (m *mountList) named(n *node, mount specs.Mount, at string) {
 	volumes := m.root.get("volumes")
 	if volumes.field(mount.Source) == nil {
 		message := fmt.Sprintf("no volume %q in the top-level volumes; for a folder write ./%s", mount.Source, mount.Source)
-		if near := nearest(mount.Source, keysOf(volumes)); near != "" {
+		if near := Nearest(mount.Source, keysOf(volumes)); near != "" {
 			message += "; did you mean " + near + "?"
 		}
 		m.to.problem(n.pos, at, message)

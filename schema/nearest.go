@@ -18,7 +18,7 @@ func (s *shaper) unknownKey(key string, r *rule) string {
 			known = append(known, name)
 		}
 	}
-	if near := nearest(key, known); near != "" {
+	if near := Nearest(key, known); near != "" {
 		return "unknown key; did you mean " + near + "?"
 	}
 	if len(known) <= 6 && len(known) > 0 {
@@ -27,8 +27,9 @@ func (s *shaper) unknownKey(key string, r *rule) string {
 	return "unknown key"
 }
 
-// nearest is the word that differs least, if it differs by less than a third.
-func nearest(word string, words []string) string {
+// Nearest is the word that differs least, if it differs by less than a third; else
+// it is empty.
+func Nearest(word string, words []string) string {
 	simple := func(s string) string { return strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(s)) }
 	best, least := "", max(2, len(word)/3)+1
 	if len(word) > maxWord {

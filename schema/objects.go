@@ -84,7 +84,7 @@ func (b *builder) defined(section string, n *node, at string) bool {
 		return true
 	}
 	message := fmt.Sprintf("no %s %q in the top-level %s", strings.TrimSuffix(section, "s"), n.value, section)
-	if near := nearest(n.value, known); near != "" {
+	if near := Nearest(n.value, known); near != "" {
 		message += "; did you mean " + near + "?"
 	}
 	b.to.problem(n.pos, at, message)

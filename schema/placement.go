@@ -65,7 +65,7 @@ func (b *builder) constraint(n *node, path string) (string, bool) {
 	}
 	if !isLabel(key) && !slices.Contains(nodeAttributes, strings.ToLower(key)) {
 		message := fmt.Sprintf("no node has %s, so no node fits, as with Swarm", key)
-		if near := nearest(key, append([]string{"node.labels." + afterDot(key)}, nodeAttributes...)); near != "" {
+		if near := Nearest(key, append([]string{"node.labels." + afterDot(key)}, nodeAttributes...)); near != "" {
 			message += "; did you mean " + near + "?"
 		}
 		b.to.warn(n.pos, path, message)

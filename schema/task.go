@@ -42,7 +42,7 @@ func (b *builder) capabilityList(n *node, path string) []string {
 			out = append(out, "CAP_"+name)
 		default:
 			message := fmt.Sprintf("%q is no capability", item.value)
-			if near := nearest(name, capabilityNames); near != "" {
+			if near := Nearest(name, capabilityNames); near != "" {
 				message += "; did you mean " + near + "?"
 			}
 			b.to.problem(item.pos, item.path(path), message)
@@ -113,7 +113,7 @@ func (b *builder) stopSignal(n *node, path string) string {
 	base, offset, _ := strings.Cut(strings.Replace(name, "-", "+", 1), "+")
 	if _, err := strconv.ParseUint(offset, 10, 5); offset != "" && (err != nil || !strings.HasPrefix(base, "RTM")) || !slices.Contains(signalNames, base) {
 		message := "must be a signal such as SIGTERM" + got(n, path)
-		if near := nearest(name, signalNames); near != "" {
+		if near := Nearest(name, signalNames); near != "" {
 			message += "; did you mean SIG" + near + "?"
 		}
 		b.to.problem(n.pos, path, message)

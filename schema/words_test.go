@@ -45,7 +45,7 @@ func TestNearest(t *testing.T) {
 		"imag": "image", "Image": "image", "iamge": "image", "update-config": "update_config", "updateconfig": "update_config",
 		"volume": "volumes", "cap_ad": "cap_add", "uesr": "user", "x": "", "healthcheck": "", "tyt": "tty",
 	} {
-		if got := nearest(word, words); got != want {
+		if got := Nearest(word, words); got != want {
 			t.Errorf("%s: got %q, want %q", word, got, want)
 		}
 	}

@@ -11,6 +11,7 @@ var viewing = map[string]bool{
 	string(ListStacks): true, string(ListRevisions): true, string(Wait): true,
 	string(Plan): true, string(ListReviews): true, string(GetReview): true,
 	string(ListFiles): true, string(ListSources): true, string(InspectTask): true,
+	string(WatchRollout): true, string(ListEvents): true,
 }
 
 // allows reports whether a role may ask for the path. A path that is written in

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/schema"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -14,7 +16,23 @@ func findService(snap store.Snapshot, name string) (specs.Service, error) {
 	if svc, ok := snap.ServiceNamed(strings.Replace(name, "/", "_", 1)); ok {
 		return svc, nil
 	}
-	return find("service", name, snap.Services(), func(s specs.Service) string { return s.ID })
+	svc, err := find("service", name, snap.Services(), func(s specs.Service) string { return s.ID })
+	if wire.KindOf(err) == wire.NotFound {
+		if near := nearService(snap, name); near != "" {
+			err = wire.Errorf(wire.NotFound, "no such service: %s; did you mean %s? (see: swarmgit service ls)", name, near)
+		}
+	}
+	return svc, err
+}
+
+// nearService is the service whose name was probably meant.
+func nearService(snap store.Snapshot, name string) string {
+	var names []string
+	for svc := range snap.Services() {
+		names = append(names, svc.Spec.Name)
+	}
+	slices.Sort(names)
+	return schema.Nearest(strings.Replace(name, "/", "_", 1), names)
 }
 
 // findNode returns the node that name means: its hostname, its ID or a unique

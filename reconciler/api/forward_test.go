@@ -279,7 +279,7 @@ func TestNobodyLeads(t *testing.T) {
 	if reply, err := GetStatus.Call(t.Context(), p.client(), Empty{}); err != nil || reply.Cluster != "prod" {
 		t.Errorf("status from the own copy: %+v, %v", reply, err)
 	}
-	if n := len(reads); n != 13 {
+	if n := len(reads); n != 14 {
 		t.Errorf("%d procedures only look", n)
 	}
 }

@@ -22,6 +22,9 @@ func (c *clock) start(wall, last time.Time) {
 	}
 }
 
+// AppliedAt is the latest time that an applied entry carries.
+func (c *Consensus) AppliedAt() time.Time { return c.machine.last() }
+
 // Now is the time by which the cluster's rules decide. It never goes back
 // within a term, nor behind the time of an entry that was applied before it.
 func (c *Consensus) Now() time.Time {

@@ -19,6 +19,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/ca"
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/dispatcher"
+	"github.com/swarmgit/swarmgit/reconciler/events"
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/logs"
 	"github.com/swarmgit/swarmgit/reconciler/metrics"
@@ -75,6 +76,7 @@ type Manager struct {
 	joiner     *logs.Joiner
 	metrics    *metrics.Metrics
 	tokens     *tokens
+	events     events.Record
 	followers  followers                  // of the outside sources, while this manager leads
 	reading    func(specs.Source) reading // opens one
 	calls      *calls
@@ -147,6 +149,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	g.Go(func() error { return m.lead(ctx) })
 	g.Go(func() error { return m.takePart(ctx) })
 	g.Go(func() error { return m.keepStanding(ctx) })
+	g.Go(func() error { return m.keepEvents(ctx) })
 	return g.Wait()
 }
 
@@ -252,7 +255,7 @@ func (m *Manager) succeeded(ctx context.Context, leader string) {
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Restarts: m, Events: &m.events, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
 		Images: m.cfg.Images, Needed: m.cfg.Needed, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }
@@ -366,12 +369,8 @@ func (m *Manager) Logs(ctx context.Context, pick func(store.Snapshot) []specs.Ta
 
 // Exec runs a command in a task, on the task's node.
 func (m *Manager) Exec(ctx context.Context, task specs.Task, c wire.ExecCommand, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
-	who := "the daemon's socket"
-	if peer, known := wire.Peer(ctx); known {
-		who = "manager " + peer.NodeID
-	}
 	m.cfg.Log.InfoContext(ctx, "a command is run in a task", "task", task.ID, "name", task.Name(), "node", task.Want.Node,
-		"command", c.Args, "user", c.User, "by", who)
+		"command", c.Args, "user", c.User, "by", caller(ctx))
 	return m.dispatcher.Exec(ctx, task.Want.Node, wire.ExecRequest{TaskID: task.ID, Command: c}, in, out)
 }
 

@@ -72,6 +72,9 @@ func TestGuard(t *testing.T) {
 		{"health of a rebound name", "evil.example", "/healthz", nil, 421},
 		{"health for a foreign page", "127.0.0.1:2378", "/healthz", []func(*http.Request){header("Origin", "http://evil.example")}, 403},
 		{"below health", "127.0.0.1:2378", "/healthz/../swarmgit.api/GetStatus", nil, 401},
+		{"a webhook", "127.0.0.1:2378", "/hooks/infra", nil, 200},
+		{"below the webhooks", "127.0.0.1:2378", "/hooks/../swarmgit.api/GetStatus", nil, 401},
+		{"below a webhook", "127.0.0.1:2378", "/hooks/infra/../../git/main.git/info/refs", nil, 401},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, c.path, nil)

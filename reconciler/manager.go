@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -207,7 +208,7 @@ func (m *Manager) RegisterNodes(mux *http.ServeMux) {
 }
 
 // People answers Git and the control API, or has the leader answer. Over HTTP,
-// who serves it asks for tokens: see api.Guard and RoleOf.
+// who serves it asks for tokens: see api.Guard and TokenOf.
 func (m *Manager) People() http.Handler { return api.Forward(m.people(), m.leader) }
 
 // people is what this manager answers itself.
@@ -367,11 +368,21 @@ func (m *Manager) Logs(ctx context.Context, pick func(store.Snapshot) []specs.Ta
 	return m.joiner.Join(ctx, pick(m.store.Snapshot()), wanted, deliver)
 }
 
-// Exec runs a command in a task, on the task's node.
+// Exec runs a command in a task, on the task's node. Its arguments are in no log:
+// they may hold a secret.
 func (m *Manager) Exec(ctx context.Context, task specs.Task, c wire.ExecCommand, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
 	m.cfg.Log.InfoContext(ctx, "a command is run in a task", "task", task.ID, "name", task.Name(), "node", task.Want.Node,
-		"command", c.Args, "user", c.User, "by", caller(ctx))
+		"program", c.Args[0], "user", c.User, "by", asker(ctx))
 	return m.dispatcher.Exec(ctx, task.Want.Node, wire.ExecRequest{TaskID: task.ID, Command: c}, in, out)
+}
+
+// asker is who asks, and the manager that passed it on, if one did.
+func asker(ctx context.Context) string {
+	who := cmp.Or(api.Asker(ctx), "the daemon's socket")
+	if peer, known := wire.Peer(ctx); known {
+		who += ", by manager " + peer.NodeID
+	}
+	return who
 }
 
 // newID draws the ID of a new object.

@@ -42,7 +42,7 @@ func (m *Manager) Restart(ctx context.Context, id string, pull bool) error {
 		return specs.Transaction{{TaskSpec: &task}, {Spec: specs.Set(id, svc.SpecVersion, want)}}, nil
 	})
 	if err == nil {
-		m.log.InfoContext(ctx, "a service is restarted", "service", svc.Spec.Name, "pulled", image, "by", caller(ctx))
+		m.log.InfoContext(ctx, "a service is restarted", "service", svc.Spec.Name, "pulled", image, "by", asker(ctx))
 	}
 	return err
 }
@@ -58,14 +58,6 @@ func restartable(snap store.Snapshot, id string) (specs.Service, specs.TaskSpec,
 	}
 	task, _ := snap.TaskSpec(svc.Spec.Task)
 	return svc, task, nil
-}
-
-// caller is who asks for something, as far as that is known.
-func caller(ctx context.Context) string {
-	if peer, known := wire.Peer(ctx); known {
-		return "manager " + peer.NodeID
-	}
-	return "the daemon's socket"
 }
 
 // FollowRollout tells the progress of a service's rollout until it has ended.

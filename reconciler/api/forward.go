@@ -159,6 +159,7 @@ func proxy(t http.RoundTripper) *httputil.ReverseProxy {
 			}
 			p.Out.Header.Del("Authorization") // it is for this daemon, which has looked at it
 			p.Out.Header.Del("Expect")        // this daemon has answered it
+			p.Out.Header.Set(askerHeader, Asker(p.In.Context()))
 		},
 		ModifyResponse: finish,
 		ErrorHandler:   lost,
@@ -214,6 +215,6 @@ func Forwarded(people http.Handler, leads func() bool) http.Handler {
 			refuse(w, r, wire.Unavailable, noLeader)
 			return
 		}
-		people.ServeHTTP(w, r)
+		people.ServeHTTP(w, asking(r, r.Header.Get(askerHeader)))
 	}))
 }

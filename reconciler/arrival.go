@@ -34,14 +34,14 @@ type arrival struct {
 	copies git.Copies     // of the objects, that commit made
 }
 
-// load reads the stacks of the commit's tree, with their images resolved.
-func (a *arrival) load(ctx context.Context, files fs.FS) {
-	a.loaded = a.m.load(ctx, a.m.store.Snapshot(), files, schema.Options{Path: a.source.Path})
+// load reads the stacks of the commit's tree, with their images resolved as the
+// cluster has them in snap.
+func (a *arrival) load(ctx context.Context, snap store.Snapshot, files fs.FS) {
+	a.loaded = a.m.load(ctx, snap, files, schema.Options{Path: a.source.Path})
 }
 
-// plan says what the commit would do, and why it cannot be taken if so.
-func (a *arrival) plan(title string) (planner.Plan, specs.Transaction, []specs.Problem) {
-	snap := a.m.store.Snapshot()
+// plan says what the commit would do over snap, and why it cannot be taken if so.
+func (a *arrival) plan(snap store.Snapshot, title string) (planner.Plan, specs.Transaction, []specs.Problem) {
 	a.owned = ownedBy(snap, a.source.Name)
 	plan, tx := a.m.propose(snap, planRequest{
 		source: a.source, loaded: a.loaded, revision: a.commit.Hash, title: title,

@@ -138,8 +138,11 @@ func (f *follower) note(ctx context.Context, tip string, err error) time.Duratio
 		}
 		if err.Error() != seen.Error && ctx.Err() == nil {
 			f.m.log.WarnContext(ctx, "an outside source cannot be followed; what runs goes on", "source", f.source.Name, "err", err)
+			f.tell("failing", err.Error())
 		}
 		seen.Error = err.Error()
+	} else if f.seen.Failures > 0 {
+		f.tell("recovered", "")
 	}
 	rest := lookAfter(f.source.Every(), seen.Failures, rand.Float64())
 	seen.Next = now.Add(rest)
@@ -152,6 +155,13 @@ func (f *follower) looks() api.SourceSeen {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.seen
+}
+
+// tell notes an event, which this manager alone knows of.
+func (f *follower) tell(action, message string) {
+	f.m.events.Add(specs.Event{
+		Time: f.m.raft.Now(), Type: specs.EventSource, Action: action, Name: f.source.Name, ID: f.source.Name, Message: message,
+	})
 }
 
 // ask has the source looked at, and waits for what comes of it.

@@ -20,6 +20,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/ca"
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/dispatcher"
+	"github.com/swarmgit/swarmgit/reconciler/events"
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/logs"
 	"github.com/swarmgit/swarmgit/reconciler/metrics"
@@ -76,6 +77,7 @@ type Manager struct {
 	joiner     *logs.Joiner
 	metrics    *metrics.Metrics
 	tokens     *tokens
+	events     events.Record
 	followers  followers                  // of the outside sources, while this manager leads
 	reading    func(specs.Source) reading // opens one
 	calls      *calls
@@ -148,6 +150,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	g.Go(func() error { return m.lead(ctx) })
 	g.Go(func() error { return m.takePart(ctx) })
 	g.Go(func() error { return m.keepStanding(ctx) })
+	g.Go(func() error { return m.keepEvents(ctx) })
 	return g.Wait()
 }
 
@@ -253,7 +256,7 @@ func (m *Manager) succeeded(ctx context.Context, leader string) {
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Restarts: m, Events: &m.events, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
 		Images: m.cfg.Images, Needed: m.cfg.Needed, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }

@@ -58,11 +58,7 @@ func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, 
 	if len(loaded.Refusals(true)) > 0 {
 		return loaded
 	}
-	var lookup images.Lookup
-	if m.cfg.Lookup != nil {
-		lookup = m.lookup
-	}
-	pinned := images.Pin(ctx, present, loaded.Stacks, lookup)
+	pinned := images.Pin(ctx, present, loaded.Stacks, m.lookups())
 	loaded.Stacks = pinned.Stacks
 	loaded.Warnings = slices.Concat(loaded.Warnings, pinned.Warnings)
 	loaded.Problems = slices.Concat(loaded.Problems, pinned.Problems)

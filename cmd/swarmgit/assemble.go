@@ -182,6 +182,9 @@ func (n *node) run(ctx context.Context) error {
 	if n.engine.run != nil {
 		g.Go(func() error { return n.engine.run(ctx) })
 	}
+	if n.engine.containers != nil {
+		g.Go(func() error { return n.engine.containers.Watch(ctx) })
+	}
 	g.Go(func() error { return n.logs.Run(ctx) })
 	g.Go(func() error { return n.renewal().Run(ctx) })
 	g.Go(func() error { return n.office(ctx) })

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 		if slices.Contains(os.Environ(), memoryEngine) {
 			openEngine = openMemoryEngine
 		}
+		if path := os.Getenv(memoryVariable); path != "" {
+			go tellMemory(path)
+		}
 		main()
 		return
 	}

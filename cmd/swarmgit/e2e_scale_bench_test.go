@@ -100,6 +100,7 @@ func BenchmarkScale(b *testing.B) {
 		f.seldom(b, "the revision is healthy", func(s api.StatusReply) bool {
 			return s.Revision != nil && s.Revision.Progress.State == specs.RevisionHealthy
 		})
+		leader = f.leader() // on a machine that is overloaded it may be another by now
 		beats := float64(scaleAgents) * scaleIdle.Seconds() / specs.DefaultHeartbeat.Seconds()
 		before := cpuTime(b, leader.daemon.Process.Pid) + cpuTime(b, agents.Pid)
 		own := cpuTime(b, leader.daemon.Process.Pid)

@@ -44,7 +44,7 @@ var reads = map[string]bool{
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
 	string(ListReviews): true, string(GetReview): true,
-	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true,
+	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true, string(ListEvents): true,
 }
 
 // Forward passes the requests of people on to the leader, Git's too, and gives

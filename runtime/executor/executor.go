@@ -132,6 +132,8 @@ type Executor interface {
 	// Wait blocks until the task's process has ended, at once if it has, and
 	// says how. It returns ctx.Err() when ctx ends first, ErrTemporary when the
 	// engine went away, ErrNotFound when the task was removed behind our back.
+	// Any other error says in words what else was done to the task, which runs on
+	// all the same: it is to be stopped and removed.
 	Wait(ctx context.Context, id string) (specs.Exit, error)
 
 	// Stop sends the task's stop signal and, after grace, SIGKILL. It returns

@@ -120,8 +120,10 @@ func (l *Life) ended(e Ended, now time.Time) {
 		l.Lost = e.Kind == Temporary
 	case e.Kind == Missing:
 		l.vanished(now)
+	case e.Kind != Succeeded && l.Stopped:
+		l.gone(e.Words, now)
 	case e.Kind != Succeeded:
-		l.fail(specs.StateFailed, e.Words, now)
+		l.Health.Sick = cmp.Or(l.Health.Sick, e.Words)
 	default:
 		l.exited(e.Exit, now)
 	}
@@ -209,14 +211,20 @@ func (l *Life) exited(exit specs.Exit, now time.Time) {
 // exitWords says how a process ended, beginning as Docker does.
 func exitWords(exit specs.Exit, limit specs.Bytes) string {
 	words := fmt.Sprintf("task: non-zero exit (%d)", exit.Code)
-	switch {
+	switch signal := outsiders[exit.Code]; {
 	case exit.OOM && limit > 0:
 		return words + fmt.Sprintf(": killed, out of memory (limit %s)", limit)
 	case exit.OOM:
 		return words + ": killed, out of memory"
+	case signal != "":
+		return words + ": ended by " + signal + ", which swarmgit did not send"
 	}
 	return words
 }
+
+// outsiders are the exit codes of the signals with which people and programs end
+// what is not theirs.
+var outsiders = map[int]string{128 + 9: "SIGKILL", 128 + 15: "SIGTERM"}
 
 func (l *Life) vanished(now time.Time) {
 	l.gone("task: it was removed behind swarmgit's back", now)

@@ -52,6 +52,11 @@ func TestStep(t *testing.T) {
 		l, _ := task.Step(stopping(running), task.Stopped{}, now)
 		return l
 	}
+	meddled := func() task.Life {
+		l, _ := task.Step(at(running, running), task.Ended{Failure: failed(task.Final, "paused")}, now)
+		l, _ = task.Step(l, task.Stopped{}, now)
+		return l
+	}
 
 	for _, tc := range []struct {
 		name  string
@@ -74,6 +79,11 @@ func TestStep(t *testing.T) {
 		{name: "ended well", life: at(running, running), event: task.Ended{}, state: specs.StateComplete, do: task.Remove},
 		{name: "ended badly", life: at(running, running), event: task.Ended{Exit: specs.Exit{Code: 3}}, state: specs.StateFailed, do: task.Remove, words: "task: non-zero exit (3)"},
 		{name: "out of memory", life: at(running, running), event: task.Ended{Exit: specs.Exit{Code: 137, OOM: true}}, state: specs.StateFailed, do: task.Remove, words: "task: non-zero exit (137): killed, out of memory (limit 64M)"},
+		{name: "killed by others", life: at(running, running), event: task.Ended{Exit: specs.Exit{Code: 137}}, state: specs.StateFailed, do: task.Remove, words: "task: non-zero exit (137): ended by SIGKILL, which swarmgit did not send"},
+		{name: "meddled with", life: at(running, running), event: task.Ended{Failure: failed(task.Final, "paused")}, state: running, do: task.Stop},
+		{name: "meddled with and stopped", life: meddled(), event: task.Ended{Exit: specs.Exit{Code: 0}}, state: specs.StateFailed, do: task.Remove, words: "paused"},
+		{name: "meddled with again", life: meddled(), event: task.Ended{Failure: failed(task.Final, "changed")}, state: specs.StateFailed, do: task.Remove, words: "paused"},
+		{name: "meddled with in vain", life: stopped(), event: task.Ended{Failure: failed(task.Final, "changed")}, state: shutdown, do: task.Remove},
 
 		// Stopping.
 		{name: "stop before anything was made", life: at(specs.StateAccepted, running), event: task.Wanted{shutdown}, state: shutdown, do: task.Remove},

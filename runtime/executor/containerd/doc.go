@@ -24,6 +24,20 @@
 // the cause is read from the task's cgroup, which lives as long. Wait returns
 // when the log keeper has all that the task wrote.
 //
+// Watch hears containerd's events and looks at what they name, never at what they
+// say: a container that was paused, whose record was changed or deleted, or whose
+// snapshot is gone ends its Wait with words about that. Limits it compares with
+// those at the start, since containerd tells of no update. It looks at everything
+// whenever it begins to hear, and it knows that it hears by an event of its own. A
+// container without our label that nobody waits for is let alone. What it finds
+// for a task that nobody waits for yet is kept for its Wait.
+//
+// Such a task is stopped as one that is unhealthy, and replaced; a paused one too,
+// which is resumed for its stop signal only: whoever paused it finds in its story
+// what became of it, and it answers no check while it is frozen. A process whose
+// record was deleted gets one again, or containerd would not stop it for us. A
+// label of others on our container is no change.
+//
 // Exec runs a command in a container through pipes of its own, which lie in
 // Config.Dir/exec under the names of task and command: the next Open ends what a
 // killed daemon left running there.

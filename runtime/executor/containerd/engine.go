@@ -50,6 +50,8 @@ type Engine struct {
 	host   host
 	turns  turns // by image name: one pull or removal at a time
 
+	watched watched // has a mutex of its own
+
 	diskUse func(context.Context) (percent int, err error) // snapshotsDisk, but in tests
 
 	mu        sync.Mutex
@@ -76,6 +78,7 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	e := &Engine{
 		config: config, log: config.Log, client: c, tasks: c.TaskService(),
 		images: map[string]*image{}, preparing: map[string]executor.Task{},
+		watched: watched{waits: map[string]context.CancelCauseFunc{}, notes: map[string]error{}},
 	}
 	e.diskUse = e.snapshotsDisk
 	if err := e.learn(ctx); err != nil {

@@ -41,6 +41,14 @@ func failure(ctx context.Context, tried string, err error) error {
 	return fmt.Errorf("%s: %s", tried, clean(err))
 }
 
+// failed is failure of what may have succeeded.
+func failed(ctx context.Context, tried string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure(ctx, tried, err)
+}
+
 // failureNow is failure for somebody who waits for the answer and is the one to
 // try again.
 func failureNow(ctx context.Context, tried string, err error) error {

@@ -49,9 +49,16 @@ func (e *Engine) process(ctx context.Context, id string) (*tasktypes.Process, er
 	return nil, failure(ctx, "look at task "+id, err)
 }
 
-// Wait waits for the end of the process and of everything it has written.
+// Wait waits for the end of the process and of everything it has written, unless
+// Watch finds that something was done to the task.
 func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
-	ended, err := e.tasks.Wait(ctx, &tasksapi.WaitRequest{ContainerID: id})
+	untouched, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer e.watched.add(id, cancel)()
+	ended, err := e.tasks.Wait(untouched, &tasksapi.WaitRequest{ContainerID: id})
+	if err := tamperedWith(untouched); err != nil && ended == nil {
+		return specs.Exit{}, err
+	}
 	if gone(err) {
 		return specs.Exit{}, fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
 	}
@@ -84,6 +91,12 @@ func (e *Engine) exit(id string, code uint32) specs.Exit {
 // grace is over.
 func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error {
 	process, err := e.process(ctx, id)
+	if isGone(err) {
+		if adopted, err := e.adopt(ctx, id); err != nil || !adopted {
+			return failed(ctx, "take over task "+id, err)
+		}
+		process, err = e.process(ctx, id)
+	}
 	if isGone(err) || err == nil && process.Status != tasktypes.Status_RUNNING && process.Status != tasktypes.Status_PAUSED {
 		return nil
 	}
@@ -93,6 +106,11 @@ func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error
 	sig, err := e.signalOf(ctx, id)
 	if err != nil {
 		return err
+	}
+	if process.Status == tasktypes.Status_PAUSED {
+		if err := e.resume(ctx, id); err != nil {
+			return err
+		}
 	}
 	if err := e.kill(ctx, id, sig, false); err != nil {
 		return err
@@ -131,7 +149,8 @@ func (e *Engine) kill(ctx context.Context, id string, sig syscall.Signal, all bo
 	return nil
 }
 
-// signalOf is the stop signal that the task was prepared with.
+// signalOf is the stop signal that the task was prepared with, or the usual one if
+// its record does not tell any more.
 func (e *Engine) signalOf(ctx context.Context, id string) (syscall.Signal, error) {
 	record, err := e.client.ContainerService().Get(ctx, id)
 	if err != nil {
@@ -139,7 +158,7 @@ func (e *Engine) signalOf(ctx context.Context, id string) (syscall.Signal, error
 	}
 	number, err := strconv.Atoi(record.Labels[labelSignal])
 	if err != nil {
-		return 0, fmt.Errorf("stop signal of task %s: %w", id, err)
+		return syscall.SIGTERM, nil
 	}
 	return syscall.Signal(number), nil
 }

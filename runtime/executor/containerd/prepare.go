@@ -27,6 +27,7 @@ const (
 	labelService = "swarmgit.service"
 	labelStack   = "swarmgit.stack"
 	labelSignal  = "swarmgit.stop-signal"
+	labelSum     = "swarmgit.sum" // of what the record was made as
 )
 
 const runtimeName = "io.containerd.runc.v2"
@@ -116,8 +117,10 @@ func (e *Engine) create(ctx context.Context, task executor.Task, img *image) err
 	if err := e.stdio(ctx, task, request); err != nil {
 		return err
 	}
-	_, err = e.tasks.Create(ctx, request)
-	return err
+	if _, err = e.tasks.Create(ctx, request); err != nil {
+		return err
+	}
+	return e.keepLimits(task.ID)
 }
 
 // record writes the container's record with everything that runc is told.
@@ -145,7 +148,7 @@ func (e *Engine) record(ctx context.Context, task executor.Task, img *image) err
 	if err != nil {
 		return err
 	}
-	_, err = e.client.ContainerService().Create(ctx, containers.Container{
+	made := containers.Container{
 		ID: task.ID,
 		Labels: map[string]string{
 			labelTask: task.ID, labelName: task.Name, labelService: task.ServiceName, labelStack: task.Stack,
@@ -156,7 +159,9 @@ func (e *Engine) record(ctx context.Context, task executor.Task, img *image) err
 		Spec:        specMessage,
 		Snapshotter: e.config.Snapshotter,
 		SnapshotKey: task.ID,
-	})
+	}
+	made.Labels[labelSum] = sum(made)
+	_, err = e.client.ContainerService().Create(ctx, made)
 	return err
 }
 

@@ -28,6 +28,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	if err != nil {
 		return failure(ctx, "remove task "+id, err)
 	}
+	e.watched.forget(id)
 	return nil
 }
 
@@ -58,6 +59,9 @@ func (e *Engine) discard(ctx context.Context, id string) error {
 // discardProcess ends the process and its shim. A created process is killed
 // before it is deleted: containerd would wait 2 s for its output otherwise.
 func (e *Engine) discardProcess(ctx context.Context, id string) error {
+	if _, err := e.adopt(ctx, id); err != nil {
+		return err
+	}
 	if err := e.killAndWait(ctx, id); err != nil {
 		return err
 	}

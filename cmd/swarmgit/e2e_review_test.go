@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -135,7 +136,7 @@ func TestPullRequest(t *testing.T) {
 	c.push(t, shop("e2e/app:1", 2))
 	const stack = "stacks/shop/stack.yml"
 	for _, part := range []string{"review", ".github", ".gitea"} {
-		if err := os.CopyFS(filepath.Join(c.path("clone"), part), os.DirFS(filepath.Join("../../examples/pull-request", part))); err != nil {
+		if err := errors.Join(os.RemoveAll(filepath.Join(c.path("clone"), part)), os.CopyFS(filepath.Join(c.path("clone"), part), os.DirFS(filepath.Join("../../examples/pull-request", part)))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -235,7 +236,7 @@ func TestReviewOfABranch(t *testing.T) {
 	run(0, "review show review/two -o markdown", "<!-- swarmgit-plan: ", "restart 2", "<details>")
 	run(0, "plan --rev main..review/two -o markdown", "<!-- swarmgit-plan: ", "restart 2")
 	run(1, "review show nothing", "no plan is kept of a branch nothing")
-	run(1, "plan -o html", "-o html: unknown output form: use text, json or markdown")
+	run(1, "plan -o html", "--output html: use text, json or markdown")
 
 	c.push(t, shop("e2e/app:3", 2))
 	run(0, "review ls", main+" (stale)")

@@ -149,7 +149,7 @@ func (c *Consensus) run(ctx context.Context) error {
 		case leads := <-c.turns:
 			ready = c.turn(ctx, leads)
 		case err := <-ready:
-			c.office(ctx, err)
+			ready = c.office(ctx, err)
 		case <-tick.C:
 			c.disk.check()
 			c.mark()
@@ -172,26 +172,41 @@ func (c *Consensus) turn(ctx context.Context, leads bool) <-chan error {
 		c.log.InfoContext(ctx, "this manager leads no more")
 		return nil
 	}
+	return c.prepare(0)
+}
+
+// prepare asks for the barrier, after a pause.
+func (c *Consensus) prepare(pause time.Duration) <-chan error {
 	if !c.count(true) {
 		return nil
 	}
 	ready := make(chan error, 1)
 	go func() {
 		defer c.proposals.Done()
+		time.Sleep(pause)
 		ready <- c.raft.Barrier(0).Error()
 	}()
 	return ready
 }
 
-// office begins a term.
-func (c *Consensus) office(ctx context.Context, err error) {
+// barrierPause is the time until a barrier is asked for again.
+const barrierPause = 10 * time.Millisecond
+
+// office begins a term, or tries again: a manager that is elected right after it has
+// handed over finds raft refusing what it asks for because of that, for a moment. If
+// raft has lost its office, the turn that ends it is on its way.
+func (c *Consensus) office(ctx context.Context, err error) (ready <-chan error) {
+	if err != nil && c.raft.State() == raft.Leader {
+		return c.prepare(barrierPause)
+	}
 	if err != nil {
 		c.log.InfoContext(ctx, "office lost before it was taken", "error", err)
-		return
+		return nil
 	}
 	c.clock.lead(c.machine.last())
 	c.leadership.start()
 	c.log.InfoContext(ctx, "this manager leads", "term", c.raft.CurrentTerm())
+	return nil
 }
 
 // Barrier returns once everything that was committed before is applied here. It

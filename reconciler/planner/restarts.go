@@ -3,6 +3,7 @@ package planner
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -10,7 +11,8 @@ import (
 )
 
 // withRestarts gives the wanted services the restarts that operators asked of the
-// present ones. No file says them, and without them each push would replace every
+// present ones, and the digests that these brought: what is wanted may have been
+// read before. No file says them, and without them each push would replace every
 // task that such a restart has replaced. The stacks that are given stay as they are.
 func withRestarts(present store.Snapshot, stacks []specs.Stack) []specs.Stack {
 	stacks = slices.Clone(stacks)
@@ -19,14 +21,19 @@ func withRestarts(present store.Snapshot, stacks []specs.Stack) []specs.Stack {
 		tasks := make(map[specs.Hash]specs.TaskSpec)
 		services := slices.Clone(stack.Services)
 		for j := range services {
-			task, found := stack.Tasks[services[j].Task]
-			restarts := restartsOf(present, services[j].Name)
-			if !found || task.Restarts == restarts {
+			service := &services[j]
+			now, _ := present.ServiceNamed(service.Name)
+			was, _ := present.TaskSpec(now.Spec.Task)
+			task, found := stack.Tasks[service.Task]
+			if !found || was.Restarts == task.Restarts {
 				continue
 			}
-			task.Restarts = restarts
-			services[j].Task = encoding.HashTaskSpec(task)
-			tasks[services[j].Task] = task
+			task.Restarts = was.Restarts
+			if service.Image != "" && service.Image == now.Spec.Image && strings.Contains(was.Image, "@") {
+				task.Image = was.Image
+			}
+			service.Task = encoding.HashTaskSpec(task)
+			tasks[service.Task] = task
 		}
 		if len(tasks) > 0 {
 			maps.Copy(tasks, stack.Tasks)
@@ -34,10 +41,4 @@ func withRestarts(present store.Snapshot, stacks []specs.Stack) []specs.Stack {
 		}
 	}
 	return stacks
-}
-
-func restartsOf(present store.Snapshot, service string) uint64 {
-	svc, _ := present.ServiceNamed(service)
-	task, _ := present.TaskSpec(svc.Spec.Task)
-	return task.Restarts
 }

@@ -1,18 +1,21 @@
 package planner
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
-// restart asks for a restart of a service, as an operator does.
-func (w *world) restart(name string) {
+// restart asks for a restart of a service, as an operator does; image is what its tag
+// means now, empty if nobody asks.
+func (w *world) restart(name, image string) {
 	w.Helper()
 	svc, _ := w.snap.ServiceNamed(name)
 	task, _ := w.snap.TaskSpec(svc.Spec.Task)
 	task.Restarts++
+	task.Image = cmp.Or(image, task.Image)
 	svc.Spec.Task = encoding.HashTaskSpec(task)
 	w.settle(specs.Transaction{{TaskSpec: &task}, {Spec: specs.Set(svc.ID, svc.SpecVersion, specs.ServiceWant{Spec: svc.Spec})}})
 }
@@ -22,7 +25,7 @@ func TestAPushAfterARestart(t *testing.T) {
 	w := newWorld(t, 2)
 	shop := stack("shop", svc("web", replicas(3)), svc("api"))
 	w.push(shop)
-	w.restart("shop_web")
+	w.restart("shop_web", "")
 	if p := w.plan(shop); p.Verdict != NoChanges || p.Totals.Restart != 0 {
 		t.Errorf("the same again: %s, %+v", p.Verdict, p.Totals)
 	}
@@ -35,10 +38,28 @@ func TestAPushAfterARestart(t *testing.T) {
 		t.Errorf("a new image: %+v", p.Services)
 	}
 	w.push(next)
-	if restarts := restartsOf(w.snap, "shop_web"); restarts != 1 {
-		t.Errorf("after the push it has %d restarts", restarts)
+	now, _ := w.snap.ServiceNamed("shop_web")
+	if task, _ := w.snap.TaskSpec(now.Spec.Task); task.Restarts != 1 || task.Image != "web:2" {
+		t.Errorf("after the push it is %+v", task)
 	}
 	if before := stack("shop", svc("web", replicas(3)), svc("api")); before.Services[1].Task != shop.Services[1].Task {
 		t.Error("what is wanted was changed in place")
+	}
+}
+
+// What a restart pulled while a commit was read is not taken back by that commit.
+func TestAPushThatWasReadBeforeARestart(t *testing.T) {
+	tag := func(digest string) option {
+		return func(s *specs.ServiceSpec, t *specs.TaskSpec) { s.Image, t.Image = "web:1", "web:1@"+digest }
+	}
+	w := newWorld(t, 1)
+	read := stack("shop", svc("web", tag("sha256:old")))
+	w.push(read)
+	w.restart("shop_web", "web:1@sha256:new")
+	if p := w.plan(read); p.Verdict != NoChanges {
+		t.Errorf("it is planned as %s: %+v", p.Verdict, p.Services)
+	}
+	if tx, _ := Changes(w.snap, specs.MainSource, "2", []specs.Stack{read}, w.newID, w.now); len(tx) > 0 {
+		t.Errorf("it changes %q", told(tx))
 	}
 }

@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -243,12 +242,7 @@ func (m *Manager) address() string {
 }
 
 // hostname is what people call a node.
-func (m *Manager) hostname(nodeID string) string { return hostname(m.store.Snapshot(), nodeID) }
-
-func hostname(snap store.Snapshot, nodeID string) string {
-	node, _ := snap.Node(nodeID)
-	return cmp.Or(node.Seen.Description.Hostname, nodeID)
-}
+func (m *Manager) hostname(nodeID string) string { return m.store.Snapshot().NodeName(nodeID) }
 
 // calls keeps a connection to each manager that was called.
 type calls struct {

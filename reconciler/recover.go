@@ -37,7 +37,7 @@ func Recover(dir, nodeID string, log *slog.Logger, agree func(Remains) error) er
 		if node, known := r.Node(nodeID); !known || node.Spec.Role != specs.Manager {
 			return nil, fmt.Errorf("node %s is not to be a manager, by its own data: begin on one that is", nodeID)
 		}
-		remains := Remains{Cluster: r.Cluster().Name, Newest: r.At, Hostname: func(id string) string { return hostname(r.Snapshot, id) }}
+		remains := Remains{Cluster: r.Cluster().Name, Newest: r.At, Hostname: r.Snapshot.NodeName}
 		remains.Revision, _ = findRevision(r.Snapshot, "") // zero if nothing was pushed
 		var lost []specs.Node
 		for _, m := range r.Members {

@@ -1,6 +1,9 @@
 package specs
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Role is what a node is in the cluster.
 type Role string
@@ -80,6 +83,9 @@ type NodeDescription struct {
 	Runtimes     []string          `json:"runtimes,omitempty"`      // task runtimes, "" is a container
 	Format       int               `json:"format,omitempty"`        // newest of the managers' entries that its release reads; 0 is 1
 }
+
+// Name is what people call the node: its hostname, or its ID while it has told none.
+func (n Node) Name() string { return cmp.Or(n.Seen.Description.Hostname, n.ID) }
 
 // CanTakeTasks reports whether new tasks may be assigned to the node.
 func (n Node) CanTakeTasks() bool {

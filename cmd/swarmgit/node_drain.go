@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,7 @@ func watchDrain(c *cobra.Command, client *wire.Client, node api.Node, deadline t
 		ctx, cancel = context.WithTimeout(ctx, deadline)
 		defer cancel()
 	}
-	name := cmp.Or(node.Seen.Description.Hostname, node.ID)
+	name := node.Name()
 	var last api.DrainReply
 	for reply, err := range api.WatchDrain.Call(ctx, client, api.ByName{Name: node.ID}) {
 		switch {

@@ -75,7 +75,7 @@ type drain struct {
 // look says how far the node is. It fails when nothing drains it any more.
 func (d *drain) look(snap store.Snapshot) (DrainReply, error) {
 	node, known := snap.Node(d.node.ID)
-	name := nodeName(d.node)
+	name := d.node.Name()
 	switch {
 	case !known:
 		return DrainReply{}, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", name)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -57,8 +56,7 @@ func (s *Server) exec(ctx context.Context, ends wire.Ends[wire.ExecOutput, ExecI
 	}
 	err = s.Commands.Exec(ctx, task, *first.Command, in, ends.Send)
 	if wire.KindOf(err) == wire.Unavailable && ctx.Err() == nil {
-		node, _ := snap.Node(task.Want.Node)
-		return wire.Errorf(wire.Unavailable, "run a command in %s on node %s: %v", task.Name(), cmp.Or(node.Seen.Description.Hostname, node.ID), err)
+		return wire.Errorf(wire.Unavailable, "run a command in %s on node %s: %v", task.Name(), snap.NodeName(task.Want.Node), err)
 	}
 	return err
 }

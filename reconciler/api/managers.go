@@ -61,10 +61,10 @@ func mayDemote(snap store.Snapshot, managers map[string]bool, node specs.Node) e
 	}
 	switch need := quorum(left); {
 	case left == 0:
-		return wire.Errorf(wire.InvalidArgument, "demote %s: refused: it is the last manager: promote another node first (swarmgit node promote NODE)", nodeName(node))
+		return wire.Errorf(wire.InvalidArgument, "demote %s: refused: it is the last manager: promote another node first (swarmgit node promote NODE)", node.Name())
 	case reachable < need:
 		return wire.Errorf(wire.InvalidArgument, "demote %s: refused: %s would be left of which %s reachable; %s needed: bring one back first",
-			nodeName(node), plural(left, "manager"), are(reachable), are(need))
+			node.Name(), plural(left, "manager"), are(reachable), are(need))
 	}
 	return nil
 }
@@ -85,14 +85,6 @@ func are(n int) string {
 	return fmt.Sprintf("%d are", n)
 }
 
-// nodeName is what people call a node.
-func nodeName(node specs.Node) string {
-	if name := node.Seen.Description.Hostname; name != "" {
-		return name
-	}
-	return node.ID
-}
-
 // managerCounts says how the managers are. Without a leader only those count as
 // reachable that the manager which answers reaches itself.
 func (s *Server) managerCounts(snap store.Snapshot) ManagerCounts {
@@ -103,11 +95,7 @@ func (s *Server) managerCounts(snap store.Snapshot) ManagerCounts {
 			c.Reachable++
 			continue
 		}
-		node, known := snap.Node(id)
-		if !known {
-			node.ID = id
-		}
-		c.Unreachable = append(c.Unreachable, nodeName(node))
+		c.Unreachable = append(c.Unreachable, snap.NodeName(id))
 	}
 	slices.Sort(c.Unreachable)
 	c.CanLose, c.Advice = canLose(c.Total, c.Reachable), advice(c.Total)

@@ -102,7 +102,7 @@ func TestManagerStatus(t *testing.T) {
 		}
 		seen := make(map[string]ManagerStatus)
 		for _, node := range reply.Nodes {
-			seen[nodeName(node.Node)] = node.Manager
+			seen[node.Node.Name()] = node.Manager
 		}
 		return seen
 	}

@@ -39,7 +39,7 @@ func (s *Server) updateNode(ctx context.Context, req UpdateNodeRequest) (UpdateN
 			node, _ = snap.Node(node.ID)
 			return UpdateNodeReply{Node: s.nodeView(ctx, snap, node), Changed: true}, nil
 		case !errors.Is(err, store.ErrConflict):
-			return UpdateNodeReply{}, fmt.Errorf("update node %s: %w", nodeName(node), err)
+			return UpdateNodeReply{}, fmt.Errorf("update node %s: %w", node.Name(), err)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func patched(node specs.Node, req UpdateNodeRequest) (specs.NodeSpec, error) {
 	}
 	for _, key := range req.LabelRemove {
 		if _, has := spec.Labels[key]; !has {
-			return spec, wire.Errorf(wire.NotFound, "node %s has no label %s (see: swarmgit node inspect %s)", nodeName(node), key, nodeName(node))
+			return spec, wire.Errorf(wire.NotFound, "node %s has no label %s (see: swarmgit node inspect %s)", node.Name(), key, node.Name())
 		}
 		delete(spec.Labels, key)
 	}
@@ -101,7 +101,7 @@ func (s *Server) removeNode(ctx context.Context, req RemoveNodeRequest) (Empty, 
 		case err == nil:
 			return Empty{}, nil
 		case !errors.Is(err, store.ErrConflict):
-			return Empty{}, fmt.Errorf("remove node %s: %w", nodeName(node), err)
+			return Empty{}, fmt.Errorf("remove node %s: %w", node.Name(), err)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (s *Server) removeNode(ctx context.Context, req RemoveNodeRequest) (Empty, 
 // mayRemove says why the node has to stay, or nothing. A manager never goes by
 // force: the others would wait for its vote.
 func mayRemove(node specs.Node, votes bool, status specs.NodeStatus, force bool) error {
-	name := nodeName(node)
+	name := node.Name()
 	switch {
 	case node.Spec.Role == specs.Manager:
 		return wire.Errorf(wire.InvalidArgument, "node %s is a manager: demote it first (swarmgit node demote %s)", name, name)

@@ -22,7 +22,7 @@ func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
 		if !known {
 			node.ID = leader
 		}
-		reply.Leader = nodeName(node)
+		reply.Leader = node.Name()
 	}
 	if s.Cluster.Leaderless() >= LongLeaderless {
 		reply.WayBack = WayBack
@@ -39,7 +39,7 @@ func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
 func (s *Server) diskTrouble(snap store.Snapshot) string {
 	trouble := s.Cluster.DiskTrouble()
 	if node, known := snap.Node(s.Self); known && trouble != "" {
-		return nodeName(node) + ": " + trouble
+		return node.Name() + ": " + trouble
 	}
 	return trouble
 }

@@ -80,10 +80,10 @@ func (s *Server) nodeCounts(snap store.Snapshot) NodeCounts {
 		case specs.NodeReady:
 			c.Ready++
 		case specs.NodeDown:
-			c.Down = append(c.Down, nodeName(node))
+			c.Down = append(c.Down, node.Name())
 		}
 		if trouble := s.Nodes.Trouble(node.ID); trouble != "" && node.ID != s.Self {
-			c.Troubled = append(c.Troubled, nodeName(node)+": "+trouble)
+			c.Troubled = append(c.Troubled, node.Name()+": "+trouble)
 		}
 	}
 	slices.Sort(c.Down)

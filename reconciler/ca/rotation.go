@@ -2,7 +2,6 @@ package ca
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,7 +146,7 @@ func (p Progress) String() string {
 
 // describe names a node, and why it may not have renewed yet.
 func describe(n specs.Node) string {
-	name := cmp.Or(n.Seen.Description.Hostname, n.ID)
+	name := n.Name()
 	switch {
 	case n.Seen.Certificate.Issuer == "":
 		return name + " (never connected)"

@@ -14,7 +14,7 @@ func (w *work) evict() {
 		if reason := w.evictReason(r); reason != "" {
 			r.stop(specs.StateShutdown, reason, w.now)
 		} else if r.Want.Node != "" && w.overbooks(r) {
-			r.stop(specs.StateShutdown, "node "+w.node(r.Want.Node).name()+" has less than its tasks reserve", w.now)
+			r.stop(specs.StateShutdown, "node "+w.node(r.Want.Node).Name()+" has less than its tasks reserve", w.now)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func (w *work) judge(node nodeView) string {
 		return reason
 	}
 	if constraint := w.fit().unmet(&node.Node); constraint != "" {
-		return constraint + " not met on node " + node.name()
+		return constraint + " not met on node " + node.Name()
 	}
 	return ""
 }

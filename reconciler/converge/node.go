@@ -23,23 +23,15 @@ func (p *pass) node(id string) nodeView {
 // forgotten. A node not heard of yet is not lost.
 func (n nodeView) lost() bool { return !n.known || n.Seen.Status == specs.NodeDown }
 
-// name is what people call the node.
-func (n nodeView) name() string {
-	if n.Seen.Description.Hostname != "" {
-		return n.Seen.Description.Hostname
-	}
-	return n.ID
-}
-
 // evicts says why the node cannot keep any task, or nothing.
 func (n nodeView) evicts() string {
 	switch {
 	case !n.known:
 		return "its node left the cluster"
 	case n.Spec.Availability == specs.Drain:
-		return "node " + n.name() + " is drained"
+		return "node " + n.Name() + " is drained"
 	case n.silent():
-		return "node " + n.name() + " is down"
+		return "node " + n.Name() + " is down"
 	}
 	return ""
 }

@@ -147,7 +147,7 @@ func (d *difference) task(id string) {
 	if !has {
 		return // forgotten; its end was told
 	}
-	e := specs.Event{Type: specs.EventTask, Name: is.Name(), ID: id, Service: is.ServiceName, Node: hostname(d.after, is.Want.Node)}
+	e := specs.Event{Type: specs.EventTask, Name: is.Name(), ID: id, Service: is.ServiceName, Node: d.after.NodeName(is.Want.Node)}
 	if waits(is) && !(had && waits(was)) {
 		d.add(e, is.Want.Since, specs.StatePending.String(), is.Want.Reason)
 	}
@@ -234,9 +234,4 @@ func fileEvent(x specs.External) specs.Event {
 func external(snap store.Snapshot, id string) (specs.External, bool) {
 	kind, name, _ := strings.Cut(id, "/") // specs.ExternalID
 	return snap.External(specs.FileKind(kind), name)
-}
-
-func hostname(snap store.Snapshot, id string) string {
-	node, _ := snap.Node(id)
-	return cmp.Or(node.Seen.Description.Hostname, id)
 }

@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -140,6 +139,5 @@ func (r *reading) tasks() string {
 
 func (r *reading) hostname() string {
 	snap, _ := r.Watch()
-	row, _ := snap.Node(r.node)
-	return cmp.Or(row.Seen.Description.Hostname, r.node)
+	return snap.NodeName(r.node)
 }

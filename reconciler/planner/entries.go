@@ -166,8 +166,7 @@ func (m making) waits(groups []waiting) []Waiting {
 
 // hostname is what people call the node.
 func (m making) hostname(nodeID string) string {
-	node, _ := m.Present.Node(nodeID)
-	return printable(cmp.Or(node.Seen.Description.Hostname, nodeID))
+	return printable(m.Present.NodeName(nodeID))
 }
 
 func (m making) stack(name string) specs.Stack {

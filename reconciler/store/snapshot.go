@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"iter"
 	"math"
 
@@ -139,6 +140,12 @@ func (s Snapshot) UnassignedTasks() iter.Seq[specs.Task] { return s.TasksOn("") 
 
 // Node returns the node with that ID.
 func (s Snapshot) Node(id string) (specs.Node, bool) { return s.t.nodes.get(id) }
+
+// NodeName is what people call a node; its ID if there is no such node any more.
+func (s Snapshot) NodeName(id string) string {
+	node, _ := s.Node(id)
+	return cmp.Or(node.Name(), id)
+}
 
 // Nodes yields all nodes by ID.
 func (s Snapshot) Nodes() iter.Seq[specs.Node] { return s.t.nodes.all() }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"path"
 	"time"
 
@@ -148,19 +147,15 @@ func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (E
 }
 
 // setPath says where the stacks of the cluster's own remote are. What runs is
-// compared with it by the next push. It looks again when somebody else changed the
-// source at the same time.
+// compared with it by the next push.
 func (s *Server) setPath(ctx context.Context, given string) error {
 	path, err := specs.CleanPath(given)
 	if err != nil {
 		return wire.Errorf(wire.InvalidArgument, "cluster update: %w", err)
 	}
-	for {
-		source, _ := s.Cluster.Snapshot().Source(specs.MainSource)
+	return s.change(ctx, func(snap store.Snapshot) (specs.Transaction, error) {
+		source, _ := snap.Source(specs.MainSource)
 		source.Path = path
-		err := s.Nodes.Propose(ctx, specs.Transaction{{Source: specs.Set(source.Name, source.Version, source)}})
-		if !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
+		return specs.Transaction{{Source: specs.Set(source.Name, source.Version, source)}}, nil
+	})
 }

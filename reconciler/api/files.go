@@ -148,24 +148,20 @@ func checkKind(kind specs.FileKind) error {
 
 // removeFile forgets an external secret or config that no service refers to.
 func (s *Server) removeFile(ctx context.Context, req FileName) (Empty, error) {
-	for {
-		snap := s.Cluster.Snapshot()
+	return Empty{}, s.change(ctx, func(snap store.Snapshot) (specs.Transaction, error) {
 		file, err := findFile(snap, req)
 		if err != nil {
-			return Empty{}, err
+			return nil, err
 		}
 		if !file.External {
-			return Empty{}, wire.Errorf(wire.InvalidArgument, "%s %s is a file of a repository: take it out there; it goes with the last service that uses it", req.Kind, req.Name)
+			return nil, wire.Errorf(wire.InvalidArgument, "%s %s is a file of a repository: take it out there; it goes with the last service that uses it", req.Kind, req.Name)
 		}
 		if users := file.users(); len(users) > 0 {
-			return Empty{}, wire.Errorf(wire.Conflict, "%s %s is used by %s: take it out of their stack files first", req.Kind, req.Name, strings.Join(users, ", "))
+			return nil, wire.Errorf(wire.Conflict, "%s %s is used by %s: take it out of their stack files first", req.Kind, req.Name, strings.Join(users, ", "))
 		}
 		row, _ := snap.External(req.Kind, req.Name)
-		err = s.Nodes.Propose(ctx, specs.Transaction{{External: specs.Remove[specs.External](row.ID, row.Version)}})
-		if !errors.Is(err, store.ErrConflict) {
-			return Empty{}, err
-		}
-	}
+		return specs.Transaction{{External: specs.Remove[specs.External](row.ID, row.Version)}}, nil
+	})
 }
 
 func (s *Server) getAgeKey(ctx context.Context, _ Empty) (AgeKeyReply, error) {

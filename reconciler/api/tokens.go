@@ -3,13 +3,11 @@ package api
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -116,18 +114,4 @@ func (s *Server) changeTokens(ctx context.Context, change func([]specs.AccessTok
 		cluster.Spec.Tokens, err = change(slices.Clone(cluster.Spec.Tokens))
 		return err
 	})
-}
-
-// changeCluster writes what change makes of the cluster's row; what the row points
-// to is shared. It looks again when somebody else changed the row at the same time.
-func (s *Server) changeCluster(ctx context.Context, change func(*specs.Cluster) error) error {
-	for {
-		cluster := s.Cluster.Snapshot().Cluster()
-		if err := change(&cluster); err != nil {
-			return err
-		}
-		if err := s.Nodes.Propose(ctx, specs.Transaction{{Cluster: &cluster}}); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
 }

@@ -43,7 +43,7 @@ func (c *clock) lead(last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known {
-		c.set(c.at.Add(time.Since(c.when)))
+		c.advance()
 	} else {
 		c.set(c.wall().Round(0))
 	}
@@ -59,16 +59,18 @@ func (c *clock) now() time.Time {
 	if !c.known {
 		return c.wall().Round(0).UTC()
 	}
-	c.advance()
+	passed := c.advance()
+	c.at = c.at.Add(min(max(c.wall().Round(0).Sub(c.at), -passed/steering), passed/steering))
 	return c.at
 }
 
 func (c *clock) set(at time.Time) { c.at, c.when = at.UTC(), time.Now() }
 
-func (c *clock) advance() {
-	passed := time.Since(c.when)
+// advance counts the time that has passed.
+func (c *clock) advance() (passed time.Duration) {
+	passed = time.Since(c.when)
 	c.at, c.when = c.at.Add(passed), c.when.Add(passed)
-	c.at = c.at.Add(min(max(c.wall().Round(0).Sub(c.at), -passed/steering), passed/steering))
+	return passed
 }
 
 // AppliedAt is the latest time that an applied entry carries.

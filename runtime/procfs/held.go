@@ -16,8 +16,8 @@ type Held struct {
 	file *os.File // a pidfd, which becomes readable at the end of the process
 }
 
-// Hold holds the process; os.ErrProcessDone if it has ended.
-func (p Process) Hold() (*Held, error) {
+// hold holds the process; os.ErrProcessDone if it has ended.
+func (p Process) hold() (*Held, error) {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil, os.ErrProcessDone
@@ -33,6 +33,19 @@ func (p Process) Hold() (*Held, error) {
 		return nil, errors.Join(os.ErrProcessDone, held.Close())
 	}
 	return held, nil
+}
+
+// WhileHeld calls do with the process held. It does nothing if that has ended.
+func (p Process) WhileHeld(do func(*Held) error) error {
+	held, err := p.hold()
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	return do(held)
 }
 
 // Signal does nothing to a process that has ended.

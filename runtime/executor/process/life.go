@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -157,15 +158,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 
 // await waits until the supervisor, and with it the task, has ended.
 func await(ctx context.Context, s state) error {
-	held, err := s.supervisor.Hold()
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer held.Close()
-	return held.Wait(ctx)
+	return s.supervisor.WhileHeld(func(supervisor *procfs.Held) error { return supervisor.Wait(ctx) })
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -193,23 +186,17 @@ func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error
 	if err != nil || phase != executor.Running {
 		return ignoreNotFound(err)
 	}
-	held, err := s.supervisor.Hold()
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer held.Close()
-	if err := held.Signal(askToStop); err != nil {
-		return fmt.Errorf("stop task %s: %w", id, err)
-	}
-	patience, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
-	if err := held.Wait(patience); err == nil || patience.Err() == nil || ctx.Err() != nil {
-		return err
-	}
-	return e.end(ctx, id, s)
+	return s.supervisor.WhileHeld(func(supervisor *procfs.Held) error {
+		if err := supervisor.Signal(askToStop); err != nil {
+			return fmt.Errorf("stop task %s: %w", id, err)
+		}
+		patience, cancel := context.WithTimeout(ctx, grace)
+		defer cancel()
+		if err := supervisor.Wait(patience); err == nil || patience.Err() == nil || ctx.Err() != nil {
+			return err
+		}
+		return e.end(ctx, id, s)
+	})
 }
 
 func ignoreNotFound(err error) error {
@@ -264,26 +251,20 @@ func (e *Engine) end(ctx context.Context, id string, s state) error {
 
 // endSupervisor has the supervisor end the task, and kills it if it does not.
 func endSupervisor(ctx context.Context, s state) error {
-	held, err := s.supervisor.Hold()
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer held.Close()
-	for _, sig := range []unix.Signal{endAll, unix.SIGKILL} {
-		if err := held.Signal(sig); err != nil {
-			return err
+	return s.supervisor.WhileHeld(func(supervisor *procfs.Held) error {
+		for _, sig := range []unix.Signal{endAll, unix.SIGKILL} {
+			if err := supervisor.Signal(sig); err != nil {
+				return err
+			}
+			patience, cancel := context.WithTimeout(ctx, killPatience)
+			err := supervisor.Wait(patience)
+			cancel()
+			if err == nil || ctx.Err() != nil {
+				return err
+			}
 		}
-		patience, cancel := context.WithTimeout(ctx, killPatience)
-		err := held.Wait(patience)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("process %d does not end: %w", s.supervisor.PID, executor.ErrTemporary)
+		return fmt.Errorf("process %d does not end: %w", s.supervisor.PID, executor.ErrTemporary)
+	})
 }
 
 // Shutdown ends and removes every task, for a node that is taken down with all

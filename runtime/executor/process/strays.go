@@ -2,9 +2,7 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -45,15 +43,7 @@ func endStrays(ctx context.Context, id string, s state) error {
 
 // kill does nothing to a process that has ended.
 func kill(p procfs.Process) error {
-	held, err := p.Hold()
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer held.Close()
-	return held.Signal(unix.SIGKILL)
+	return p.WhileHeld(func(held *procfs.Held) error { return held.Signal(unix.SIGKILL) })
 }
 
 // strays are those of all that the task has left. They began with or after its

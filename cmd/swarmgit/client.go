@@ -25,12 +25,17 @@ func (o *options) connect() (*wire.Client, error) {
 		return nil, err
 	}
 	return wire.NewJSONClient(func(ctx context.Context) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+		conn, err := dialSocket(ctx, path)
 		if err != nil {
 			return nil, explainDial(path, err)
 		}
 		return conn, nil
 	}), nil
+}
+
+// dialSocket connects to a daemon's own socket.
+func dialSocket(ctx context.Context, path string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "unix", path)
 }
 
 // address is what the person said of where the daemon is: --host, else

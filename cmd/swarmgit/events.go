@@ -77,10 +77,6 @@ func filterEvents(req *api.EventsRequest, filters []string) error {
 }
 
 func events(c *cobra.Command, opt *options, req api.EventsRequest) error {
-	write, err := eventWriter(opt.format)
-	if err != nil {
-		return err
-	}
 	client, err := opt.connect()
 	if err != nil {
 		return err
@@ -96,7 +92,7 @@ func events(c *cobra.Command, opt *options, req api.EventsRequest) error {
 			fmt.Fprintf(c.ErrOrStderr(), "swarmgit: events: %d are left out: they came faster than they were read\n", reply.Missed)
 		}
 		for _, event := range reply.Events {
-			if err := write(c.OutOrStdout(), event); err != nil {
+			if err := opt.printEvent(c.OutOrStdout(), event); err != nil {
 				return err
 			}
 		}
@@ -104,18 +100,13 @@ func events(c *cobra.Command, opt *options, req api.EventsRequest) error {
 	return nil
 }
 
-// eventWriter writes an event as a line of text or of JSON.
-func eventWriter(format string) (func(io.Writer, specs.Event) error, error) {
-	switch format {
-	case "json":
-		return func(w io.Writer, e specs.Event) error { return json.NewEncoder(w).Encode(e) }, nil
-	case "", "text":
-		return func(w io.Writer, e specs.Event) error {
-			_, err := fmt.Fprintln(w, eventLine(e))
-			return err
-		}, nil
+// printEvent writes an event as a line of text or of JSON.
+func (o *options) printEvent(w io.Writer, e specs.Event) error {
+	if o.format == "json" {
+		return json.NewEncoder(w).Encode(e)
 	}
-	return nil, fmt.Errorf("-o %s: unknown output form: use text or json", format)
+	_, err := fmt.Fprintln(w, eventLine(e))
+	return err
 }
 
 // eventLine is one event:

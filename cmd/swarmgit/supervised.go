@@ -103,9 +103,8 @@ func (n *node) answers(ctx context.Context, within time.Duration) error {
 	if m := n.managing(); m != nil {
 		m.Snapshot()
 	}
-	var d net.Dialer
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return d.DialContext(ctx, "unix", n.cfg.socket)
+		return dialSocket(ctx, n.cfg.socket)
 	}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/healthz", nil)
 	if err != nil {

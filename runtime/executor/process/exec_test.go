@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/swarmgit/swarmgit/runtime/executor"
 )
 
@@ -38,6 +40,16 @@ func TestCommandsLeaveNothing(t *testing.T) {
 	}
 	if err := b.Remove(t.Context(), "a"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Nothing that a command is given takes our marker away.
+func TestCommandsAreMarked(t *testing.T) {
+	for _, theirs := range []string{marker + "=theirs", marker} {
+		p, err := commandOf("a", program{Env: []string{"PATH=/bin", marker + "=a"}, Dir: "/"}, executor.Command{Args: []string{"/bin/sh"}, Env: []string{theirs}})
+		if diff := cmp.Diff([]string{"PATH=/bin", marker + "=a"}, p.Env); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", theirs, err, diff)
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func TestAsAnotherUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), copyFile(binary, os.Args[0]), os.Mkdir(filepath.Join(dir, "tmp"), 0o700), os.Chown(filepath.Join(dir, "tmp"), nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestNothingEscapes|TestRefused|TestLimits)$")
+	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestNothingEscapes|TestAttendantIsKilled|TestRefused|TestLimits)$")
 	cmd.Dir, cmd.Env = "/", []string{"TMPDIR=" + filepath.Join(dir, "tmp"), "HOME=/nonexistent"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()

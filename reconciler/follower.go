@@ -236,13 +236,14 @@ func (m *Manager) lacks(ref string) bool {
 // fetch takes the commit in, or says why not. last is the newest revision of the
 // source.
 func (a *arrival) fetch(ctx context.Context, f *follower, tip string, last specs.Revision) (string, error) {
-	if err := a.take(ctx, f.from, tip); err != nil {
+	snap, err := a.take(ctx, f.from, tip)
+	if err != nil {
 		return "", err
 	}
-	plan, _, problems := a.plan("of " + a.commit.Short())
+	plan, _, problems := a.plan(snap, "of "+a.commit.Short())
 	switch {
 	case len(problems) > 0:
-		f.refused = tip + owners(a.m.store.Snapshot())
+		f.refused = tip + owners(snap)
 		if last.Commit == tip && last.Progress.State == specs.RevisionRefused && slices.Equal(last.Problems, problems) {
 			return stands(last), nil
 		}
@@ -256,17 +257,18 @@ func (a *arrival) fetch(ctx context.Context, f *follower, tip string, last specs
 // loadLimit bounds the reading of a tree: the largest of stack files take seconds.
 const loadLimit = 2 * time.Minute
 
-// take gets the commit and reads its stacks.
-func (a *arrival) take(ctx context.Context, from reading, commit string) error {
+// take gets the commit and reads its stacks, over the snapshot that it returns.
+func (a *arrival) take(ctx context.Context, from reading, commit string) (store.Snapshot, error) {
 	c, files, rewritten, err := from.Take(ctx, commit, a.old)
+	snap := a.m.store.Snapshot()
 	if err != nil {
-		return err
+		return snap, err
 	}
 	a.commit, a.rewritten = c, rewritten
 	ctx, cancel := context.WithTimeoutCause(ctx, loadLimit, fmt.Errorf("its stacks were not read within %v", loadLimit))
 	defer cancel()
-	if a.load(ctx, files); ctx.Err() != nil {
-		return context.Cause(ctx) // which says nothing against the files
+	if a.load(ctx, snap, files); ctx.Err() != nil {
+		return snap, context.Cause(ctx) // which says nothing against the files
 	}
 	if len(a.loaded.Stacks)+len(a.loaded.Problems) == 0 {
 		a.loaded.Problems = []specs.Problem{{
@@ -274,7 +276,7 @@ func (a *arrival) take(ctx context.Context, from reading, commit string) error {
 			Message:  fmt.Sprintf("no stack is in it: a list that is gone removes nothing; to remove what it had: swarmgit source rm %s --prune", a.source.Name),
 		}}
 	}
-	return nil
+	return snap, nil
 }
 
 // bring makes the commit true once a majority of the managers has its objects.

@@ -139,7 +139,7 @@ func TestDownIsWrittenOnceItCanBe(t *testing.T) {
 func TestNodeThatComesBackWhileItIsWrittenDown(t *testing.T) {
 	bubble(t, func(m *manager) {
 		n := m.connect("n1")
-		m.latency = time.Second
+		m.slow(time.Second)
 		after(15 * time.Second)
 		wantKind(t, <-n.ended, wire.Unavailable)
 		n = m.connect("n1")
@@ -159,7 +159,7 @@ func TestNodeThatIsReadyTooLateIsDownAgain(t *testing.T) {
 	bubble(t, func(m *manager) {
 		m.connect("n1").leave()
 		after(15 * time.Second)
-		m.latency = 20 * time.Second
+		m.slow(20 * time.Second)
 		n, err := m.tryConnect("n1")
 		if err == nil {
 			n.leave()

@@ -3,6 +3,8 @@ package dispatcher
 import (
 	"context"
 	"crypto/rand"
+	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -15,10 +17,16 @@ const execPatience = 30 * time.Second
 // execEnds are the ends of a node's call that carries one command.
 type execEnds = wire.Ends[wire.ExecInput, wire.ExecOutput]
 
+// nodeCall is a node's call, in which it takes so much input at first.
+type nodeCall struct {
+	execEnds
+	room int
+}
+
 // pending is a command that waits for its node.
 type pending struct {
 	nodeID string
-	called chan execEnds // the node's call
+	called chan nodeCall
 	over   chan struct{} // closed once nobody waits for the command any more
 }
 
@@ -37,15 +45,15 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 		return err
 	}
 	req.ID = specs.NewID(rand.Reader)
-	p := &pending{nodeID: nodeID, called: make(chan execEnds), over: make(chan struct{})}
+	p := &pending{nodeID: nodeID, called: make(chan nodeCall), over: make(chan struct{})}
 	t.await(req.ID, p)
 	defer t.forgetCommand(req.ID, p)
 	s.commands.put(req)
 	patience := time.NewTimer(execPatience)
 	defer patience.Stop()
 	select {
-	case ends := <-p.called:
-		return carry(ctx, s, ends, in, out)
+	case call := <-p.called:
+		return carry(ctx, s, call, in, out)
 	case <-patience.C:
 		return wire.Errorf(wire.Unavailable, "node %s does not take commands", nodeID)
 	case <-s.gone:
@@ -55,10 +63,12 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 	}
 }
 
-// carry passes on what both sides send.
-func carry(ctx context.Context, s *session, node execEnds, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
+// carry passes on what both sides send. Input that the node has no room for is
+// held back here: the node must always hear when who asked is gone.
+func carry(ctx context.Context, s *session, node nodeCall, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	room := newRoom(node.room)
 	go func() { // until who asked, or the node, sends or takes no more
 		for {
 			input, err := in()
@@ -66,7 +76,7 @@ func carry(ctx context.Context, s *session, node execEnds, in func() (wire.ExecI
 				cancel(err)
 				return
 			}
-			if node.Send(input) != nil {
+			if !room.take(ctx, len(input.Stdin)) || node.Send(input) != nil {
 				return // what comes from the node says why
 			}
 		}
@@ -78,6 +88,10 @@ func carry(ctx context.Context, s *session, node execEnds, in func() (wire.ExecI
 			if err != nil {
 				ended <- wire.Errorf(wire.Unavailable, "the node broke off in the middle of the command")
 				return
+			}
+			if output.Room > 0 {
+				room.give(output.Room)
+				continue
 			}
 			if err := out(output); err != nil || output.Last() {
 				ended <- err
@@ -93,6 +107,39 @@ func carry(ctx context.Context, s *session, node execEnds, in func() (wire.ExecI
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// room is how much input a node takes, in bytes. One goroutine takes of it.
+type room struct {
+	left atomic.Int64
+	more chan struct{} // readable when there is more
+}
+
+func newRoom(bytes int) *room {
+	r := &room{more: make(chan struct{}, 1)}
+	if r.left.Store(int64(bytes)); bytes == 0 {
+		r.left.Store(math.MaxInt64)
+	}
+	return r
+}
+
+// take waits until there is any room and takes it for n bytes, which may be more;
+// it is false when ctx ended first.
+func (r *room) take(ctx context.Context, n int) bool {
+	for n > 0 && r.left.Load() <= 0 {
+		select {
+		case <-r.more:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	r.left.Add(int64(-n))
+	return true
+}
+
+func (r *room) give(n int) {
+	r.left.Add(int64(n))
+	signal(r.more)
 }
 
 func (t *term) await(requestID string, p *pending) {
@@ -135,7 +182,7 @@ func (d *Dispatcher) exec(ctx context.Context, ends execEnds) error {
 		return wire.Errorf(wire.NotFound, "nobody waits for the command of request %s", first.RequestID)
 	}
 	select {
-	case p.called <- ends:
+	case p.called <- nodeCall{ends, first.Room}:
 	case <-p.over:
 		return nil
 	case <-ctx.Done():

@@ -47,21 +47,19 @@ func (s *session) runCommand(ctx context.Context, req wire.ExecRequest) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		send := serial(ends.Send)
-		if err := send(wire.ExecOutput{SessionID: s.SessionID, RequestID: req.ID}); err != nil {
+		if err := send(wire.ExecOutput{SessionID: s.SessionID, RequestID: req.ID, Room: inputRoom}); err != nil {
 			return err
 		}
-		r := &remote{sizes: make(chan executor.Size)}
-		if req.Command.Stdin {
-			r.stdin, r.feed = io.Pipe()
+		r := &remote{
+			input: newInput(func(read int) error { return send(wire.ExecOutput{Room: read}) }),
+			sizes: make(chan executor.Size, 1),
 		}
 		go func() { // ends with the call
 			defer cancel()
-			r.listen(ctx, ends.Receive)
+			r.listen(ends.Receive)
 		}()
 		code, err := s.Executor.Exec(ctx, req.TaskID, r.command(req.Command, send))
-		if r.stdin != nil {
-			r.stdin.Close()
-		}
+		r.input.close()
 		last := wire.ExecOutput{Code: &code}
 		if err != nil {
 			last = wire.ExecOutput{Err: err.Error()}
@@ -86,9 +84,8 @@ func serial(send func(wire.ExecOutput) error) func(wire.ExecOutput) error {
 
 // remote is the person at the other end of a command.
 type remote struct {
-	stdin *io.PipeReader // nil: no input comes
-	feed  *io.PipeWriter
-	sizes chan executor.Size
+	input *input
+	sizes chan executor.Size // the newest that nobody took
 }
 
 func (r *remote) command(c wire.ExecCommand, send func(wire.ExecOutput) error) executor.Command {
@@ -97,36 +94,39 @@ func (r *remote) command(c wire.ExecCommand, send func(wire.ExecOutput) error) e
 		TTY: c.TTY, Size: executor.Size(c.Size), Resize: r.sizes,
 		Stdout: &stdout{send}, Stderr: &stderr{send},
 	}
-	if r.stdin != nil {
-		command.Stdin = r.stdin
+	if c.Stdin {
+		command.Stdin = r.input
+	} else {
+		r.input.close()
 	}
 	return command
 }
 
-// listen takes what comes until nothing more does: the person is gone.
-func (r *remote) listen(ctx context.Context, receive func() (wire.ExecInput, error)) {
+// listen takes what comes, whether the command wants it or not, until nothing
+// more does: the person is gone.
+func (r *remote) listen(receive func() (wire.ExecInput, error)) {
 	for {
 		in, err := receive()
 		if err != nil {
 			return
 		}
 		if in.Resize != nil {
-			select {
-			case r.sizes <- executor.Size(*in.Resize):
-			case <-ctx.Done():
-				return
-			}
+			r.resize(executor.Size(*in.Resize))
 		}
-		if r.feed == nil {
-			continue
-		}
-		if len(in.Stdin) > 0 {
-			_, _ = r.feed.Write(in.Stdin) // a command that reads no more may run on
-		}
+		r.input.write(in.Stdin)
 		if in.EOF {
-			r.feed.Close()
+			r.input.end(io.EOF)
 		}
 	}
+}
+
+// resize is called by one goroutine.
+func (r *remote) resize(s executor.Size) {
+	select {
+	case <-r.sizes:
+	default:
+	}
+	r.sizes <- s
 }
 
 type stdout struct{ send func(wire.ExecOutput) error }

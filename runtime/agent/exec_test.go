@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,5 +88,68 @@ func TestExec(t *testing.T) {
 		if err := c.dispatcher.Exec(t.Context(), "n1", request(id, "deaf"), next, out); wire.KindOf(err) != wire.Unavailable {
 			t.Errorf("a node that goes away: %v", err)
 		}
+	})
+}
+
+// A command that does not read what comes to it hears of the terminal's size all
+// the same, ends with who asked for it, and gets all of it when it reads at last.
+func TestExecThatDoesNotRead(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		const chunk, flood = 64 << 10, 32 << 20
+		sizes, ended := make(chan executor.Size, 1), make(chan struct{})
+		n := c.node("n1")
+		n.engine.SetImage("web:1", executortest.Behaviour{Exec: func(ctx context.Context, _ executor.Task, c executor.Command) (int, error) {
+			sizes <- <-c.Resize
+			if c.Args[0] == "late" {
+				time.Sleep(5 * time.Minute)
+				all, err := io.Copy(io.Discard, c.Stdin)
+				return int(all), err
+			}
+			<-ctx.Done()
+			close(ended)
+			return 0, ctx.Err()
+		}})
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		after(time.Second)
+
+		person := func() (next func() (wire.ExecInput, error), asked *atomic.Int64) {
+			asked = new(atomic.Int64)
+			return func() (wire.ExecInput, error) {
+				switch n := asked.Add(1); {
+				case n == 2:
+					return wire.ExecInput{Resize: &wire.Size{Width: 99, Height: 9}}, nil
+				case n == flood/chunk+2:
+					return wire.ExecInput{EOF: true}, nil
+				case n > flood/chunk+2:
+					<-t.Context().Done()
+				}
+				return wire.ExecInput{Stdin: make([]byte, chunk)}, nil
+			}, asked
+		}
+		var code *int
+		out := func(o wire.ExecOutput) error { code = o.Code; return nil }
+		request := func(arg string) wire.ExecRequest {
+			return wire.ExecRequest{TaskID: id, Command: wire.ExecCommand{Args: []string{arg}, TTY: true, Stdin: true}}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		next, asked := person()
+		if err := c.dispatcher.Exec(ctx, "n1", request("deaf"), next, out); err != context.DeadlineExceeded {
+			t.Errorf("a person who goes away: %v", err)
+		}
+		if size := <-sizes; size.Width != 99 {
+			t.Errorf("the size is %v", size)
+		}
+		if n := asked.Load(); n > 20 {
+			t.Errorf("%d KiB were taken from a person whose command reads nothing", n*chunk>>10)
+		}
+		<-ended
+
+		next, _ = person()
+		if err := c.dispatcher.Exec(t.Context(), "n1", request("late"), next, out); err != nil || code == nil || *code != flood {
+			t.Errorf("a command that reads late: %v, code %v", err, code)
+		}
+		<-sizes
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // The control protocol: a request is "verb task\n", the answer "ok\n" or
@@ -26,6 +27,10 @@ const (
 const (
 	socketName    = "keeper.sock"
 	maxSocketPath = 107 // bytes that the kernel takes
+
+	// acceptPause is between two tries to take a connection for which there is no
+	// room now, such as when too many files are open. Logs flow meanwhile.
+	acceptPause = 100 * time.Millisecond
 )
 
 // listen opens the control socket. The caller holds the lock, so a socket that
@@ -42,7 +47,7 @@ func listen(dir string) (net.Listener, error) {
 }
 
 // serve answers requests until the listener is closed or a client says quit.
-func (k *keeper) serve(listener net.Listener) error {
+func (k *keeper) serve(listener net.Listener) {
 	quit := make(chan struct{}, 1)
 	go func() {
 		<-quit
@@ -51,10 +56,11 @@ func (k *keeper) serve(listener net.Listener) error {
 	for {
 		conn, err := listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
-			return nil
+			return
 		}
 		if err != nil {
-			return err
+			time.Sleep(acceptPause)
+			continue
 		}
 		go k.converse(conn, quit)
 	}

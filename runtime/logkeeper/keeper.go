@@ -98,7 +98,8 @@ func (t *kept) abandon() error {
 	var errs []error
 	for _, p := range t.pumps {
 		if p != nil {
-			errs = append(errs, unix.Close(p.writer), unix.Close(p.reader))
+			errs = append(errs, unix.Close(p.writer))
+			p.stop()
 		}
 	}
 	return errors.Join(errs...)

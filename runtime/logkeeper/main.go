@@ -54,7 +54,8 @@ func run(args []string, ready io.WriteCloser) error {
 	_ = ready.Close()
 	go k.loop.run()
 	debug.FreeOSMemory() // what the start of a large binary used is not needed again
-	return k.serve(listener)
+	k.serve(listener)
+	return nil
 }
 
 const readyWord = "ok"

@@ -119,6 +119,12 @@ func (p *pump) finish(ctx context.Context) {
 	}
 	for b := newBuffer(); p.move(b) > 0; {
 	}
+	p.stop()
+}
+
+// stop ends what has not ended. The loop may hold it still, and would read from
+// whatever has the number next.
+func (p *pump) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reader >= 0 {

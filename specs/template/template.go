@@ -8,7 +8,7 @@
 // have the functions secret, config and env. The language is Go's text/template
 // without what could run without an end: no template calls another, a range goes
 // over fields only and not within another range. Every text on the way is
-// bounded, so the work is bounded by the size of the template.
+// bounded, and all of them together.
 package template
 
 import (
@@ -66,7 +66,7 @@ func Check(text string, labels map[string]string) error {
 // CheckPayload is Check for the content of a secret or a config. What it names
 // may be something else for each service, so only its form is checked.
 func CheckPayload(text string) error {
-	_, err := parsed(text, payloadFuncs(Files{}))
+	_, err := parsed(text, newBudget().payloadFuncs(Files{}))
 	return err
 }
 
@@ -75,13 +75,13 @@ func Expand(text string, c Context) (string, error) {
 	if !In(text) {
 		return text, nil
 	}
-	return expand(text, c, funcs)
+	return expand(text, c, newBudget().funcs())
 }
 
 // ExpandPayload is the content of a secret or a config for a task. Its error is
 // an *Error.
 func ExpandPayload(text string, c Context, files Files) (string, error) {
-	return expand(text, c, payloadFuncs(files))
+	return expand(text, c, newBudget().payloadFuncs(files))
 }
 
 func expand(text string, c Context, functions template.FuncMap) (string, error) {
@@ -169,25 +169,53 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Builder.Write(p)
 }
 
+// maxWork is how much may be written on the way to one text, in bytes. A single
+// result may get as long before it is seen to be too long: quoted, a character may
+// take four.
+const maxWork = 16 * maxOutput
+
+var errTooMuch = fmt.Errorf("the texts made on the way get longer than %d MiB together: make each once and keep it in a variable", maxWork>>20)
+
+// budget is what is left of maxWork.
+type budget int
+
+func newBudget() *budget {
+	b := budget(maxWork)
+	return &b
+}
+
+// pay lets a result pass that is neither too long nor too much.
+func (b *budget) pay(text string) (string, error) {
+	if len(text) > maxOutput {
+		return "", errTooLong
+	}
+	if *b -= budget(len(text)); *b < 0 {
+		return "", errTooMuch
+	}
+	return text, nil
+}
+
 // funcs are join, as in Swarm, and Go's own that make texts, with bounded results.
-var funcs = template.FuncMap{
-	"join":     func(texts []string, sep string) (string, error) { return short(strings.Join(texts, sep)) },
-	"print":    within(fmt.Sprint),
-	"printf":   printf,
-	"println":  within(fmt.Sprintln),
-	"html":     within(template.HTMLEscaper),
-	"js":       within(template.JSEscaper),
-	"urlquery": within(template.URLQueryEscaper),
+func (b *budget) funcs() template.FuncMap {
+	return template.FuncMap{
+		"join":     func(texts []string, sep string) (string, error) { return b.pay(strings.Join(texts, sep)) },
+		"print":    b.within(fmt.Sprint),
+		"printf":   b.printf,
+		"println":  b.within(fmt.Sprintln),
+		"html":     b.within(template.HTMLEscaper),
+		"js":       b.within(template.JSEscaper),
+		"urlquery": b.within(template.URLQueryEscaper),
+	}
 }
 
 // within is f for arguments that are not too long together: a result is made
 // whole before anybody can look how long it is.
-func within(f func(...any) string) func(...any) (string, error) {
+func (b *budget) within(f func(...any) string) func(...any) (string, error) {
 	return func(args ...any) (string, error) {
 		if length(args) > maxOutput {
 			return "", errTooLong
 		}
-		return short(f(args...))
+		return b.pay(f(args...))
 	}
 }
 
@@ -201,35 +229,30 @@ func length(args []any) (n int) {
 	return n
 }
 
-// maxWork is how long a text may get before it is seen to be too long: quoted, a
-// character may take four.
-const maxWork = 16 * maxOutput
-
 var tooWide = regexp.MustCompile(`%[^a-zA-Z%]*(\d{5}|\*)`)
 
 // printf is Go's, without widths beyond four digits: each verb may give all of
 // the arguments.
-func printf(format string, args ...any) (string, error) {
+func (b *budget) printf(format string, args ...any) (string, error) {
 	if tooWide.MatchString(format) {
 		return "", errors.New("printf has widths of at most four digits here, and no *")
 	}
 	if strings.Count(format, "%")*(4*length(args)+10_000) > maxWork {
 		return "", errTooLong
 	}
-	return short(fmt.Sprintf(format, args...))
+	return b.pay(fmt.Sprintf(format, args...))
 }
 
-func short(text string) (string, error) {
-	if len(text) > maxOutput {
-		return "", errTooLong
-	}
-	return text, nil
-}
-
-func payloadFuncs(files Files) template.FuncMap {
-	all := template.FuncMap{"secret": files.Secret, "config": files.Config, "env": files.Env}
-	for name, f := range funcs {
-		all[name] = f
+func (b *budget) payloadFuncs(files Files) template.FuncMap {
+	all := b.funcs()
+	for name, f := range map[string]func(string) (string, error){"secret": files.Secret, "config": files.Config, "env": files.Env} {
+		all[name] = func(name string) (string, error) {
+			text, err := f(name)
+			if err != nil {
+				return "", err
+			}
+			return b.pay(text)
+		}
 	}
 	return all
 }
@@ -257,6 +280,8 @@ func inWords(err error) *Error {
 	switch {
 	case errors.Is(err, errTooLong):
 		text = errTooLong.Error()
+	case errors.Is(err, errTooMuch):
+		text = errTooMuch.Error()
 	case absent.MatchString(text):
 		text = absent.ReplaceAllString(text, at+": there is no $1; there are "+
 			".Service.ID .Service.Name .Service.Labels .Node.ID .Node.Hostname .Node.Platform.OS .Node.Platform.Architecture .Task.ID .Task.Name .Task.Slot")

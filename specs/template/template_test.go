@@ -122,3 +122,20 @@ func TestExpandSpec(t *testing.T) {
 		}
 	}
 }
+
+// What is not shown costs as much as what is: many small steps over a long text.
+func TestWorkIsBounded(t *testing.T) {
+	long := strings.Repeat("x", maxOutput-1)
+	files := Files{Config: func(string) (string, error) { return long, nil }}
+	const keep = "{{$x := config `long`}}"
+	for _, step := range []string{"{{$x = print $x}}", "{{$y := html $x}}", "{{if printf `%s` $x}}{{end}}", "{{$y := config `x`}}"} {
+		var mistake *Error
+		_, err := ExpandPayload(keep+"\n"+strings.Repeat(step, 1000), example(), files)
+		if !errors.As(err, &mistake) || mistake.Line != 2 || mistake.Message != "the texts made on the way get longer than 16 MiB together: make each once and keep it in a variable" {
+			t.Errorf("%s: %v", step, err)
+		}
+		if _, err := ExpandPayload(keep+strings.Repeat(step, 9)+"{{$x}}", example(), files); err != nil {
+			t.Errorf("%s, nine times: %v", step, err)
+		}
+	}
+}

@@ -45,12 +45,14 @@ type ExecInput struct {
 }
 
 // ExecOutput is what comes from a command. The first of an agent names the
-// request; the last has the exit code, or why the command could not be run.
+// request and says how much input it takes; the last has the exit code, or why
+// the command could not be run.
 type ExecOutput struct {
 	SessionID string `json:"session_id,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
 	Stdout    []byte `json:"stdout,omitempty"`
 	Stderr    []byte `json:"stderr,omitempty"`
+	Room      int    `json:"room,omitempty"` // for so many more bytes of input; without it in the first, for any
 	Code      *int   `json:"code,omitempty"`
 	Err       string `json:"err,omitempty"`
 }

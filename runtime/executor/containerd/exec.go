@@ -37,7 +37,6 @@ const (
 type execution struct {
 	*Engine
 	task, id string
-	pid      int // on the host; 0 until it has started
 	pipes    *execPipes
 }
 
@@ -96,12 +95,8 @@ func (x *execution) start(ctx context.Context, c executor.Command) error {
 	}); err != nil {
 		return err
 	}
-	started, err := x.tasks.Start(whole, &tasksapi.StartRequest{ContainerID: x.task, ExecID: x.id})
-	if err != nil {
-		return err
-	}
-	x.pid = int(started.Pid)
-	return nil
+	_, err = x.tasks.Start(whole, &tasksapi.StartRequest{ContainerID: x.task, ExecID: x.id})
+	return err
 }
 
 // wait returns the exit code; meanwhile the terminal has the size it is to have.
@@ -163,12 +158,7 @@ func (x *execution) remove(ctx context.Context) error {
 	if err == nil || gone(err) {
 		return nil
 	}
-	if x.pid > 0 {
-		// It leads a group of its own, in which are those whom it has started.
-		_ = syscall.Kill(-x.pid, syscall.SIGKILL)
-	}
-	_, err = x.tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: x.task, ExecID: x.id, Signal: uint32(syscall.SIGKILL)})
-	if err != nil && !gone(err) {
+	if err := x.kill(ctx); err != nil && !gone(err) {
 		return err
 	}
 	if _, err := x.tasks.Wait(ctx, &tasksapi.WaitRequest{ContainerID: x.task, ExecID: x.id}); err != nil && !gone(err) {
@@ -178,6 +168,21 @@ func (x *execution) remove(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// kill kills the process and its group, in which are those whom it has started,
+// if containerd says that it runs: the number of one that has ended may be
+// another's by now.
+func (x *execution) kill(ctx context.Context) error {
+	found, err := x.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: x.task, ExecID: x.id})
+	if err != nil || found.Process.Status == tasktypes.Status_STOPPED {
+		return err
+	}
+	if found.Process.Status == tasktypes.Status_RUNNING && found.Process.Pid > 0 {
+		_ = syscall.Kill(-int(found.Process.Pid), syscall.SIGKILL) // it may just have ended
+	}
+	_, err = x.tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: x.task, ExecID: x.id, Signal: uint32(syscall.SIGKILL)})
+	return err
 }
 
 func (x *execution) dir() string { return filepath.Join(x.executions(), x.task+"."+x.id) }

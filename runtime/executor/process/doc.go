@@ -35,6 +35,8 @@
 //     exit status is not known, and the task fails in these words. What else the
 //     task had started is killed when the task is removed: what is in its session,
 //     in its cgroup, or carries SWARMGIT_TASK_ID in its environment.
+//   - The attendant of a command is killed: the kernel kills the command with it;
+//     what that had started ends with the task, by cgroup or marker.
 //   - The supervisor hangs: it is killed after killPatience, and as above.
 //   - The machine boots: processes are gone without an exit status.
 //   - The disk is full: a task cannot be prepared until there is room, which is a

@@ -101,7 +101,7 @@ func TestAsAnotherUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), copyFile(binary, os.Args[0]), os.Mkdir(filepath.Join(dir, "tmp"), 0o700), os.Chown(filepath.Join(dir, "tmp"), nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestNothingEscapes|TestRefused|TestLimits)$")
+	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestNothingEscapes|TestAttendantIsKilled|TestRefused|TestLimits)$")
 	cmd.Dir, cmd.Env = "/", []string{"TMPDIR=" + filepath.Join(dir, "tmp"), "HOME=/nonexistent"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
@@ -130,7 +130,7 @@ func TestSurroundings(t *testing.T) {
 	b := newBench(t)
 	t.Setenv("OF_THE_DAEMON", "secret")
 	s := spec("env", "where", "reopen", "id")
-	s.Env = []string{"GREETING=hello", "HOME=/elsewhere", "LOGNAME"}
+	s.Env = []string{"GREETING=hello", "HOME=/elsewhere", "LOGNAME", marker + "=theirs"}
 	s.WorkingDir = "/usr"
 	s.Ulimits = []specs.Ulimit{{Name: "nofile", Soft: 100, Hard: 100}}
 	s.OOMScoreAdj = 300
@@ -143,7 +143,7 @@ func TestSurroundings(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}
 	}
-	for _, unwanted := range []string{"OF_THE_DAEMON", "LOGNAME"} {
+	for _, unwanted := range []string{"OF_THE_DAEMON", "LOGNAME", marker + "=theirs"} {
 		if strings.Contains(out, unwanted) {
 			t.Errorf("it has %s:\n%s", unwanted, out)
 		}

@@ -34,7 +34,7 @@ func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (int, 
 	if err != nil {
 		return 0, err
 	}
-	p, err := commandOf(s.program, c)
+	p, err := commandOf(id, s.program, c)
 	if err != nil {
 		return 0, err
 	}
@@ -62,8 +62,8 @@ func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (int, 
 	return code, nil
 }
 
-// commandOf is the program of a task's command.
-func commandOf(p program, c executor.Command) (program, error) {
+// commandOf is the program of a command in the task, whose own is p.
+func commandOf(id string, p program, c executor.Command) (program, error) {
 	defaults := p.Env
 	if c.User != "" {
 		who, home, name, err := identify(specs.TaskSpec{User: c.User})
@@ -76,7 +76,7 @@ func commandOf(p program, c executor.Command) (program, error) {
 	if c.TTY {
 		defaults = environment([]string{"TERM=xterm"}, defaults...)
 	}
-	p.Env = environment(c.Env, defaults...)
+	p.Env = marked(id, environment(c.Env, defaults...))
 	p.Args, p.Dir, p.TTY = c.Args, path.Join("/", cmp.Or(c.WorkingDir, p.Dir)), c.TTY
 	if len(p.Args) == 0 {
 		return p, errors.New("there is no command")

@@ -2,10 +2,15 @@ package process
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 )
@@ -38,6 +43,47 @@ func TestCommandsLeaveNothing(t *testing.T) {
 	}
 	if err := b.Remove(t.Context(), "a"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a command has started whose attendant was killed ends with the task.
+func TestAttendantIsKilled(t *testing.T) {
+	b := newBench(t)
+	b.start("a", spec("sleep"))
+	b.ready("a", 1)
+	var out readyWriter = make(chan struct{}, 16)
+	over := make(chan error, 1)
+	go func() {
+		_, err := b.Exec(t.Context(), "a", executor.Command{Args: []string{os.Args[0], "program", "escape=marked", "deaf"}, Stdout: out})
+		over <- err
+	}()
+	for range 3 {
+		<-out
+	}
+	for _, pid := range b.alive() {
+		if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.Contains(string(args), verbAttend) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	if err := errors.Join(b.Stop(t.Context(), "a", time.Minute), b.Remove(t.Context(), "a")); err != nil {
+		t.Error(err)
+	}
+	left := b.alive()
+	for _, pid := range left {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if <-over; len(left) > 0 {
+		t.Errorf("%d processes are left of a command whose attendant was killed", len(left))
+	}
+}
+
+// Nothing that a command is given takes our marker away.
+func TestCommandsAreMarked(t *testing.T) {
+	for _, theirs := range []string{marker + "=theirs", marker} {
+		p, err := commandOf("a", program{Env: []string{"PATH=/bin", marker + "=a"}, Dir: "/"}, executor.Command{Args: []string{"/bin/sh"}, Env: []string{theirs}})
+		if diff := cmp.Diff([]string{"PATH=/bin", marker + "=a"}, p.Env); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", theirs, err, diff)
+		}
 	}
 }
 

@@ -241,7 +241,7 @@ func (e *Engine) end(ctx context.Context, id string, s state) error {
 	}
 	s, err := readState(e.dir(id))
 	switch {
-	case errors.Is(err, errHalfMade), err == nil && s.end != nil:
+	case errors.Is(err, errHalfMade):
 		return nil
 	case err != nil:
 		return err

@@ -76,8 +76,7 @@ func newProgram(task executor.Task) (program, error) {
 		return p, err
 	}
 	p.User = who
-	p.Env = environment(spec.Env, "PATH="+defaultPath, "HOME="+home, "USER="+name, "LOGNAME="+name)
-	p.Env = append(p.Env, marker+"="+task.ID)
+	p.Env = marked(task.ID, environment(spec.Env, "PATH="+defaultPath, "HOME="+home, "USER="+name, "LOGNAME="+name))
 	if p.StopSignal, err = signal.ParseSignal(cmp.Or(spec.StopSignal, "SIGTERM")); err != nil {
 		return p, fmt.Errorf("stop signal %q is not known", spec.StopSignal)
 	}
@@ -103,6 +102,12 @@ func environment(own []string, defaults ...string) []string {
 		}
 	}
 	return env
+}
+
+// marked is env with our marker, and nobody else's.
+func marked(id string, env []string) []string {
+	env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, marker+"=") })
+	return append(env, marker+"="+id)
 }
 
 func variable(env []string, name string) string {

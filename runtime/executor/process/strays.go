@@ -13,8 +13,9 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
-// endStrays kills what a task whose supervisor was killed has left: what is in
-// its session, and what carries its marker. It returns once none is left.
+// endStrays kills what a task has left whose supervisor, or a command's attendant,
+// was killed: what is in its session, and what carries its marker. It returns once
+// none is left.
 func endStrays(ctx context.Context, id string, s state) error {
 	patience, cancel := context.WithTimeout(ctx, killPatience)
 	defer cancel()
@@ -48,10 +49,11 @@ func kill(p procfs.Process) error {
 
 // strays are those of all that the task has left. They began with or after its
 // supervisor, and their session is the task's unless its number is another
-// process's by now: it is used again when nobody of the session is left.
+// process's by now: it is used again when nobody of the session is left, as is
+// sure of a task that its supervisor saw to its end.
 func strays(all []procfs.Stat, id string, s state) []procfs.Stat {
 	session := s.main.PID
-	if slices.ContainsFunc(all, func(p procfs.Stat) bool { return p.PID == session && p.Process != s.main }) {
+	if s.end != nil || slices.ContainsFunc(all, func(p procfs.Stat) bool { return p.PID == session && p.Process != s.main }) {
 		session = 0
 	}
 	return slices.DeleteFunc(all, func(p procfs.Stat) bool {

@@ -15,6 +15,11 @@ func TestStraysOfASession(t *testing.T) {
 	process := func(n int, start uint64) procfs.Process { return procfs.Process{PID: far + n, Start: start} }
 	of := state{supervisor: process(1, 10), main: process(2, 11)}
 	member := procfs.Stat{Process: process(3, 12), Session: far + 2}
+	over := of
+	over.end = new(ending)
+	if got := strays([]procfs.Stat{member}, "t1", over); len(got) > 0 {
+		t.Errorf("the task was seen to its end: %v is another's", got)
+	}
 	for name, c := range map[string]struct{ all, want []procfs.Stat }{
 		"the process and its own":       {all: []procfs.Stat{{Process: of.main, Session: far + 2}, member}, want: []procfs.Stat{{Process: of.main, Session: far + 2}, member}},
 		"the process has ended":         {all: []procfs.Stat{member}, want: []procfs.Stat{member}},

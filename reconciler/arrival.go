@@ -29,18 +29,21 @@ type arrival struct {
 	approves      specs.Revision // that awaited approval and that this one carries out; none without an ID
 
 	loaded schema.Result
+	owned  []string       // the source's stacks, as it was planned over them
 	rev    specs.Revision // that was written
 	copies git.Copies     // of the objects, that commit made
 }
 
-// load reads the stacks of the commit's tree, with their images resolved.
-func (a *arrival) load(ctx context.Context, files fs.FS) {
-	a.loaded = a.m.load(ctx, a.m.store.Snapshot(), files, schema.Options{Path: a.source.Path})
+// load reads the stacks of the commit's tree, with their images resolved as the
+// cluster has them in snap.
+func (a *arrival) load(ctx context.Context, snap store.Snapshot, files fs.FS) {
+	a.loaded = a.m.load(ctx, snap, files, schema.Options{Path: a.source.Path})
 }
 
-// plan says what the commit would do, and why it cannot be taken if so.
-func (a *arrival) plan(title string) (planner.Plan, specs.Transaction, []specs.Problem) {
-	plan, tx := a.m.propose(a.m.store.Snapshot(), planRequest{
+// plan says what the commit would do over snap, and why it cannot be taken if so.
+func (a *arrival) plan(snap store.Snapshot, title string) (planner.Plan, specs.Transaction, []specs.Problem) {
+	a.owned = ownedBy(snap, a.source.Name)
+	plan, tx := a.m.propose(snap, planRequest{
 		source: a.source, loaded: a.loaded, revision: a.commit.Hash, title: title,
 		acceptPartial: a.acceptPartial, allowRemoval: a.allowRemoval,
 	})
@@ -93,8 +96,12 @@ func (a *arrival) replicate(ctx context.Context) error {
 }
 
 // settle makes the commit true: where the source is, the revision and the
-// services. The ref's move is the first change of the transaction.
+// services. The ref's move is the first change of the transaction. A stack that
+// the source was given since the plan would be removed without a word.
 func (a *arrival) settle(snap store.Snapshot, ref specs.Ref) (specs.Transaction, error) {
+	if owned := ownedBy(snap, a.source.Name); !slices.Equal(owned, a.owned) {
+		return nil, fmt.Errorf("the stacks of source %s changed meanwhile (swarmgit source adopt), and the plan does not hold: try again", a.source.Name)
+	}
 	tx := specs.Transaction{{Ref: specs.Set(ref.Name, ref.Version, specs.Ref{Name: ref.Name, Commit: a.commit.Hash})}}
 	wanted, refused := secrets.Resolve(snap, a.loaded.Stacks)
 	if len(refused) > 0 {
@@ -114,6 +121,17 @@ func (a *arrival) settle(snap store.Snapshot, ref specs.Ref) (specs.Transaction,
 	tx = append(tx, a.overtake(snap)...)
 	tx = append(tx, specs.Change{Revision: specs.Insert(a.rev.ID, a.rev)})
 	return append(tx, prune(snap)...), nil
+}
+
+// ownedBy are the names of the stacks that belong to a source.
+func ownedBy(snap store.Snapshot, source string) []string {
+	var names []string
+	for stack := range snap.Stacks() {
+		if stack.Source == source {
+			names = append(names, stack.Name)
+		}
+	}
+	return names
 }
 
 // changeAttempts is how often change looks again after a conflict: a decision

@@ -97,16 +97,9 @@ func (m *Manager) follow(ctx context.Context, id string, line func(string) error
 		if first && ended { // what runs now says nothing of it
 			return rev, each(verdict(snap, rev, false), line)
 		}
-		held := false
-		for _, p := range progressOf(snap, rev, now) {
-			if last, known := told[p.service]; known && !p.news(last, ended) {
-				held = held || p.stirred(last)
-				continue
-			}
-			told[p.service] = p
-			if err := line(p.text(now.Sub(rev.Created))); err != nil {
-				return rev, err
-			}
+		held, err := tell(progressOf(snap, rev, now), told, ended, rev.Created, line)
+		if err != nil {
+			return rev, err
 		}
 		if ended {
 			return rev, each(verdict(snap, rev, causeTold(told)), line)
@@ -118,6 +111,22 @@ func (m *Manager) follow(ctx context.Context, id string, line func(string) error
 			return rev, ctx.Err()
 		}
 	}
+}
+
+// tell writes a line for each service whose progress is news after what was told,
+// and notes it there. held: something was not worth a line yet.
+func tell(all []progress, told map[string]progress, ended bool, since time.Time, line func(string) error) (held bool, err error) {
+	for _, p := range all {
+		if last, known := told[p.service]; known && !p.news(last, ended) {
+			held = held || p.stirred(last)
+			continue
+		}
+		told[p.service] = p
+		if err := line(p.text(p.at.Sub(since))); err != nil {
+			return held, err
+		}
+	}
+	return held, nil
 }
 
 // afterQuiet fires when what was held back may be told: nothing else may ever

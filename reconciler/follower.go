@@ -138,8 +138,11 @@ func (f *follower) note(ctx context.Context, tip string, err error) time.Duratio
 		}
 		if err.Error() != seen.Error && ctx.Err() == nil {
 			f.m.log.WarnContext(ctx, "an outside source cannot be followed; what runs goes on", "source", f.source.Name, "err", err)
+			f.tell("failing", err.Error())
 		}
 		seen.Error = err.Error()
+	} else if f.seen.Failures > 0 {
+		f.tell("recovered", "")
 	}
 	rest := lookAfter(f.source.Every(), seen.Failures, rand.Float64())
 	seen.Next = now.Add(rest)
@@ -152,6 +155,13 @@ func (f *follower) looks() api.SourceSeen {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.seen
+}
+
+// tell notes an event, which this manager alone knows of.
+func (f *follower) tell(action, message string) {
+	f.m.events.Add(specs.Event{
+		Time: f.m.raft.Now(), Type: specs.EventSource, Action: action, Name: f.source.Name, ID: f.source.Name, Message: message,
+	})
 }
 
 // ask has the source looked at, and waits for what comes of it.
@@ -226,13 +236,14 @@ func (m *Manager) lacks(ref string) bool {
 // fetch takes the commit in, or says why not. last is the newest revision of the
 // source.
 func (a *arrival) fetch(ctx context.Context, f *follower, tip string, last specs.Revision) (string, error) {
-	if err := a.take(ctx, f.from, tip); err != nil {
+	snap, err := a.take(ctx, f.from, tip)
+	if err != nil {
 		return "", err
 	}
-	plan, _, problems := a.plan("of " + a.commit.Short())
+	plan, _, problems := a.plan(snap, "of "+a.commit.Short())
 	switch {
 	case len(problems) > 0:
-		f.refused = tip + owners(a.m.store.Snapshot())
+		f.refused = tip + owners(snap)
 		if last.Commit == tip && last.Progress.State == specs.RevisionRefused && slices.Equal(last.Problems, problems) {
 			return stands(last), nil
 		}
@@ -246,17 +257,18 @@ func (a *arrival) fetch(ctx context.Context, f *follower, tip string, last specs
 // loadLimit bounds the reading of a tree: the largest of stack files take seconds.
 const loadLimit = 2 * time.Minute
 
-// take gets the commit and reads its stacks.
-func (a *arrival) take(ctx context.Context, from reading, commit string) error {
+// take gets the commit and reads its stacks, over the snapshot that it returns.
+func (a *arrival) take(ctx context.Context, from reading, commit string) (store.Snapshot, error) {
 	c, files, rewritten, err := from.Take(ctx, commit, a.old)
+	snap := a.m.store.Snapshot()
 	if err != nil {
-		return err
+		return snap, err
 	}
 	a.commit, a.rewritten = c, rewritten
 	ctx, cancel := context.WithTimeoutCause(ctx, loadLimit, fmt.Errorf("its stacks were not read within %v", loadLimit))
 	defer cancel()
-	if a.load(ctx, files); ctx.Err() != nil {
-		return context.Cause(ctx) // which says nothing against the files
+	if a.load(ctx, snap, files); ctx.Err() != nil {
+		return snap, context.Cause(ctx) // which says nothing against the files
 	}
 	if len(a.loaded.Stacks)+len(a.loaded.Problems) == 0 {
 		a.loaded.Problems = []specs.Problem{{
@@ -264,7 +276,7 @@ func (a *arrival) take(ctx context.Context, from reading, commit string) error {
 			Message:  fmt.Sprintf("no stack is in it: a list that is gone removes nothing; to remove what it had: swarmgit source rm %s --prune", a.source.Name),
 		}}
 	}
-	return nil
+	return snap, nil
 }
 
 // bring makes the commit true once a majority of the managers has its objects.

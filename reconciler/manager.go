@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/ca"
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/dispatcher"
+	"github.com/swarmgit/swarmgit/reconciler/events"
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/logs"
 	"github.com/swarmgit/swarmgit/reconciler/metrics"
@@ -75,6 +77,7 @@ type Manager struct {
 	joiner     *logs.Joiner
 	metrics    *metrics.Metrics
 	tokens     *tokens
+	events     events.Record
 	followers  followers                  // of the outside sources, while this manager leads
 	reading    func(specs.Source) reading // opens one
 	calls      *calls
@@ -147,6 +150,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	g.Go(func() error { return m.lead(ctx) })
 	g.Go(func() error { return m.takePart(ctx) })
 	g.Go(func() error { return m.keepStanding(ctx) })
+	g.Go(func() error { return m.keepEvents(ctx) })
 	return g.Wait()
 }
 
@@ -204,7 +208,7 @@ func (m *Manager) RegisterNodes(mux *http.ServeMux) {
 }
 
 // People answers Git and the control API, or has the leader answer. Over HTTP,
-// who serves it asks for tokens: see api.Guard and RoleOf.
+// who serves it asks for tokens: see api.Guard and TokenOf.
 func (m *Manager) People() http.Handler { return api.Forward(m.people(), m.leader) }
 
 // people is what this manager answers itself.
@@ -252,7 +256,7 @@ func (m *Manager) succeeded(ctx context.Context, leader string) {
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Restarts: m, Events: &m.events, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
 		Images: m.cfg.Images, Needed: m.cfg.Needed, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }
@@ -364,15 +368,21 @@ func (m *Manager) Logs(ctx context.Context, pick func(store.Snapshot) []specs.Ta
 	return m.joiner.Join(ctx, pick(m.store.Snapshot()), wanted, deliver)
 }
 
-// Exec runs a command in a task, on the task's node.
+// Exec runs a command in a task, on the task's node. Its arguments are in no log:
+// they may hold a secret.
 func (m *Manager) Exec(ctx context.Context, task specs.Task, c wire.ExecCommand, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
-	who := "the daemon's socket"
-	if peer, known := wire.Peer(ctx); known {
-		who = "manager " + peer.NodeID
-	}
 	m.cfg.Log.InfoContext(ctx, "a command is run in a task", "task", task.ID, "name", task.Name(), "node", task.Want.Node,
-		"command", c.Args, "user", c.User, "by", who)
+		"program", c.Args[0], "user", c.User, "by", asker(ctx))
 	return m.dispatcher.Exec(ctx, task.Want.Node, wire.ExecRequest{TaskID: task.ID, Command: c}, in, out)
+}
+
+// asker is who asks, and the manager that passed it on, if one did.
+func asker(ctx context.Context) string {
+	who := cmp.Or(api.Asker(ctx), "the daemon's socket")
+	if peer, known := wire.Peer(ctx); known {
+		who += ", by manager " + peer.NodeID
+	}
+	return who
 }
 
 // newID draws the ID of a new object.

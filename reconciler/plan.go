@@ -58,11 +58,7 @@ func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, 
 	if len(loaded.Refusals(true)) > 0 {
 		return loaded
 	}
-	var lookup images.Lookup
-	if m.cfg.Lookup != nil {
-		lookup = m.lookup
-	}
-	pinned := images.Pin(ctx, present, loaded.Stacks, lookup)
+	pinned := images.Pin(ctx, present, loaded.Stacks, m.lookups())
 	loaded.Stacks = pinned.Stacks
 	loaded.Warnings = slices.Concat(loaded.Warnings, pinned.Warnings)
 	loaded.Problems = slices.Concat(loaded.Problems, pinned.Problems)
@@ -94,6 +90,10 @@ func (m *Manager) Plan(ctx context.Context, req api.PlanRequest) (planner.Plan, 
 	return plan, nil
 }
 
+// maxUnpacked bounds what a working tree may be in the archive that it travels in:
+// a small one can hold terabytes. Reading more of a file than it says fails.
+const maxUnpacked specs.Bytes = 1 << 30
+
 // planned finds the tree that a request means, and how to call it. The cluster is at
 // a commit of the source, or at none yet.
 func (m *Manager) planned(ctx context.Context, at string, req api.PlanRequest) (fs.FS, planRequest, error) {
@@ -103,6 +103,13 @@ func (m *Manager) planned(ctx context.Context, at string, req api.PlanRequest) (
 	tree, err := zip.NewReader(bytes.NewReader(req.Tree), int64(len(req.Tree)))
 	if err != nil {
 		return nil, planRequest{}, wire.Errorf(wire.InvalidArgument, "read the working tree: %w", err)
+	}
+	left := uint64(maxUnpacked)
+	for _, f := range tree.File {
+		if f.UncompressedSize64 > left {
+			return nil, planRequest{}, wire.Errorf(wire.InvalidArgument, "read the working tree: its files are larger than %s together: keep others elsewhere", maxUnpacked)
+		}
+		left -= f.UncompressedSize64
 	}
 	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, at)}, nil
 }

@@ -47,8 +47,9 @@ func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Che
 	if m.Leader() != m.cfg.NodeID {
 		return nil, errors.New("no manager leads right now: push again in a moment")
 	}
-	checked.load(ctx, p.Files)
-	plan, tx, problems := checked.plan(checked.title())
+	snap := m.store.Snapshot()
+	checked.load(ctx, snap, p.Files)
+	plan, tx, problems := checked.plan(snap, checked.title(snap))
 	if len(problems) > 0 {
 		m.metrics.Push("refused", time.Since(checked.began))
 		checked.remember(ctx, problems)
@@ -71,8 +72,8 @@ func (m *Manager) arrivalOf(p git.Push) arrival {
 }
 
 // title follows the word Plan.
-func (p *push) title() string {
-	at := commitOf(p.m.store.Snapshot(), p.source)
+func (p *push) title(snap store.Snapshot) string {
+	at := commitOf(snap, p.source)
 	switch {
 	case !p.Followed && at != "":
 		return fmt.Sprintf("of %s over %s %s", p.Branch(), p.source.Branch, git.Short(at))

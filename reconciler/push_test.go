@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,30 @@ func TestARefusedPushSaysAllAndChangesNothing(t *testing.T) {
 		rev, _ := m.store.Snapshot().Revision("0000000002-0000002")
 		if rev.Progress.State != specs.RevisionRefused || len(rev.Problems) != 2 || rev.Progress.Reason != rev.Problems[0].String() {
 			t.Errorf("remembered as %+v", rev)
+		}
+	})
+}
+
+// A stack that a source is given between a plan and its commit is not removed: the
+// plan did not say so.
+func TestAStackIsAdoptedWhileAPushIsUnderWay(t *testing.T) {
+	bubble(t, false, func(t *testing.T, m *Manager) {
+		if _, err := m.pushed(t, pushOf(0, 1, tree(shop))); err != nil {
+			t.Fatal(err)
+		}
+		m.write(t, specs.Change{Stack: specs.Insert("edge", specs.StackRow{Name: "edge", Source: "infra"})})
+		checked, err := m.Check(t.Context(), pushOf(1, 2, tree(shop)), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (sources{m}).Adopt(t.Context(), "edge", specs.MainSource); err != nil {
+			t.Fatal(err)
+		}
+		if err := checked.Commit(t.Context()); err == nil || !strings.Contains(err.Error(), "source adopt") {
+			t.Errorf("got %v", err)
+		}
+		if stack, there := m.store.Snapshot().Stack("edge"); !there || m.Refs()["refs/heads/main"] != commit(1) {
+			t.Errorf("the stack is %+v, the cluster at %v", stack, m.Refs())
 		}
 	})
 }

@@ -23,6 +23,14 @@ func (m *Manager) login(image string) (specs.Login, error) {
 	return specs.Login{User: kept.User, Password: specs.Hidden(password)}, nil
 }
 
+// lookups asks registries; it is nil where nobody can be asked.
+func (m *Manager) lookups() images.Lookup {
+	if m.cfg.Lookup == nil {
+		return nil
+	}
+	return m.lookup
+}
+
 // lookup asks the registry of an image, with what the cluster keeps for it.
 func (m *Manager) lookup(ctx context.Context, image string) (string, error) {
 	login, err := m.login(image)

@@ -198,10 +198,11 @@ func (s sources) Approve(ctx context.Context, req api.ApproveRequest) (api.Appro
 		acceptPartial: source.AcceptPartial, allowRemoval: true,
 	}
 	reply := api.ApproveReply{Source: rev.Source, Commit: rev.Commit}
-	if err := a.take(ctx, s.reading(source), rev.Commit); err != nil {
+	snap, err = a.take(ctx, s.reading(source), rev.Commit)
+	if err != nil {
 		return reply, wire.Errorf(wire.Unavailable, "approve %s: %w", git.Short(rev.Commit), err)
 	}
-	plan, _, problems := a.plan("of " + a.commit.Short())
+	plan, _, problems := a.plan(snap, "of "+a.commit.Short())
 	reply.Plan = plan
 	switch {
 	case len(problems) > 0:

@@ -46,22 +46,26 @@ func (t *tokens) knows(hash specs.Hash, now time.Time) bool {
 	return ok && now.Before(until)
 }
 
-// RoleOf is what the holder of the token may do at the port that people use, ""
-// for nothing. Every manager knows it from its own copy of the store.
-func (m *Manager) RoleOf(token string) specs.AccessRole {
+// passName is what a pass is called. No lasting token can have that name.
+const passName = "(git-url)"
+
+// TokenOf is what is known of a token for the port that people use; one that is
+// good for nothing has no role. Every manager knows it from its own copy of the
+// store.
+func (m *Manager) TokenOf(token string) specs.AccessToken {
 	if token == "" {
-		return ""
+		return specs.AccessToken{}
 	}
 	hash, now := specs.HashAccess(token), m.raft.Now()
 	if m.tokens.knows(hash, now) {
-		return specs.Admin
+		return specs.AccessToken{Name: passName, Role: specs.Admin}
 	}
 	for _, lasting := range m.store.Snapshot().Cluster().Spec.Tokens {
 		if lasting.Opens(hash, now) {
-			return lasting.Role
+			return lasting
 		}
 	}
-	return ""
+	return specs.AccessToken{}
 }
 
 // GitURL is the address of the cluster's remote, and a short-lived token for it.

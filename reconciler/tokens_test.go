@@ -19,21 +19,21 @@ func TestAPassIsGoodForItsTime(t *testing.T) {
 			t.Fatalf("two tokens %q and %q, %v", reply.Token, other.Token, err)
 		}
 		for _, token := range []string{reply.Token, other.Token} {
-			if m.RoleOf(token) != specs.Admin {
+			if m.TokenOf(token).Role != specs.Admin {
 				t.Errorf("%s does not open", token)
 			}
 		}
 		for _, token := range []string{"", "swarmgit-", reply.Token + "x", strings.ToLower(reply.Token), string(specs.HashAccess(reply.Token))} {
-			if m.RoleOf(token) != "" {
+			if m.TokenOf(token).Role != "" {
 				t.Errorf("%q opens", token)
 			}
 		}
 		later(passLifetime - time.Second)
-		if m.RoleOf(reply.Token) != specs.Admin {
+		if m.TokenOf(reply.Token).Role != specs.Admin {
 			t.Error("it ended early")
 		}
 		later(time.Second)
-		if m.RoleOf(reply.Token) != "" {
+		if m.TokenOf(reply.Token).Role != "" {
 			t.Error("it lives on")
 		}
 		if len(m.store.Snapshot().Cluster().Spec.Tokens) > 0 {
@@ -61,7 +61,7 @@ func TestALastingToken(t *testing.T) {
 		want := func(roles map[string]specs.AccessRole) {
 			t.Helper()
 			for token, role := range roles {
-				if got := m.RoleOf(token); got != role {
+				if got := m.TokenOf(token).Role; got != role {
 					t.Errorf("%q is good for %q, want %q", token, got, role)
 				}
 			}

@@ -4,7 +4,8 @@ import "strings"
 
 // Nearest is the one of the words that was probably meant: it differs least from
 // word, and by less than a third. It is empty if none is near. Letter case, and
-// what joins the parts of a name, count for nothing.
+// what joins the parts of a name, count for nothing. Of several that are as near it
+// is the first by name.
 func Nearest(word string, words []string) string {
 	simple := func(s string) string { return strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(s)) }
 	best, least := "", max(2, len(word)/3)+1
@@ -12,7 +13,8 @@ func Nearest(word string, words []string) string {
 		return ""
 	}
 	for _, candidate := range words {
-		if d := distance(simple(word), simple(candidate)); d < least && d < len(candidate) {
+		d := distance(simple(word), simple(candidate))
+		if nearer := d < least || d == least && candidate < best; nearer && d < len(candidate) {
 			best, least = candidate, d
 		}
 	}

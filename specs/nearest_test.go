@@ -13,3 +13,11 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestNearestIsTheSameEachTime(t *testing.T) {
+	for _, words := range [][]string{{"web.1", "web.2"}, {"web.2", "web.1"}} {
+		if got := Nearest("web.9", words); got != "web.1" {
+			t.Errorf("of %q it is %q", words, got)
+		}
+	}
+}

@@ -23,6 +23,9 @@ type Task struct {
 	SeenVersion uint64   `json:"seen_version,omitempty"`
 }
 
+// ReasonRestarted is the Reason of a task that made way in an operator's restart.
+const ReasonRestarted = "restarted by an operator"
+
 // TaskWant is what the managers decided for a task.
 type TaskWant struct {
 	Desired State     `json:"desired"`           // ready, running, complete, shutdown or remove

@@ -1,5 +1,10 @@
 package specs
 
+import (
+	"reflect"
+	"strings"
+)
+
 // TaskSpec is what one task of a service is, and all that its node needs to run
 // it. It is stored once under its hash (specs/encoding.HashTaskSpec).
 //
@@ -44,6 +49,29 @@ type TaskSpec struct {
 
 	Limits       Limits    `json:"limits,omitzero"`
 	Reservations Resources `json:"reservations,omitzero"`
+
+	// Restarts counts the restarts that operators asked of the service. No stack
+	// file has it: it makes the spec another one, whose rollout is the restart.
+	Restarts uint64 `json:"restarts,omitempty"`
+}
+
+// RestartOf reports that an operator's restart made the spec of the old one: all
+// that may differ besides is what the tag of its image meant.
+func (t TaskSpec) RestartOf(old TaskSpec) bool {
+	if t.Restarts == old.Restarts {
+		return false
+	}
+	if tagged(t.Image) == tagged(old.Image) {
+		old.Image = t.Image
+	}
+	old.Restarts = t.Restarts
+	return reflect.DeepEqual(t, old)
+}
+
+// tagged is an image without the digest that was found for it.
+func tagged(image string) string {
+	name, _, _ := strings.Cut(image, "@")
+	return name
 }
 
 // The runtimes of a task: what its program runs as.

@@ -46,9 +46,10 @@ that have joined with it stay.`,
 	return opt.formatFlag(c)
 }
 
-// joinLine is the command that joins, as a line to copy.
+// joinLine is the command that joins, as a line to copy. The address is the
+// leader's, which may be down by the time the line is used.
 func joinLine(reply api.JoinTokenReply) string {
-	return fmt.Sprintf("    sudo swarmgit daemon --join %s --token %s\n", reply.Addr, reply.Token)
+	return fmt.Sprintf("    sudo swarmgit daemon --join %s --token %s\n\nThe address of any other manager does as well.", reply.Addr, reply.Token)
 }
 
 func nodeReadmitCommand(opt *options) *cobra.Command {

@@ -101,7 +101,7 @@ func memoryCluster(t *testing.T) *realCluster {
 		if err := c.stop(); err != nil {
 			t.Error(err)
 		}
-		if err := newNodeLogs(c.path("data"), quietLog()).Stop(context.Background()); err != nil {
+		if err := endWorker(context.Background(), c.path("data")); err != nil {
 			t.Error(err)
 		}
 	})

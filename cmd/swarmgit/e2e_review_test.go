@@ -267,6 +267,8 @@ func TestAViewersToken(t *testing.T) {
 	with(token, 0, "plan", "NO CHANGES")
 	with(token, 0, "wait")
 	with(token, 1, "node update self --availability drain", "a token of the role viewer may look and plan, not this")
+	with(token, 0, "events", "service   completed   shop_web")
+	with(token, 1, "service restart shop_web", "a token of the role viewer may look and plan, not this")
 	with(token, 1, "service logs shop_web", "a token of the role viewer may look and plan, not this")
 	with(token, 1, "token ls", "this is answered over the daemon's own socket only")
 	with("swarmgit-guess", 1, "status", "swarmgit: a token is needed")

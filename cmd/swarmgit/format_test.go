@@ -85,12 +85,12 @@ func TestParseSince(t *testing.T) {
 		"2026-11-23":                     time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC),
 		"2026-11-23T10:00:00.123456789Z": time.Date(2026, 11, 23, 10, 0, 0, 123456789, time.UTC),
 	} {
-		if got, err := parseSince(text, now); err != nil || !got.Equal(want) {
+		if got, err := parseTime("--since", text, now); err != nil || !got.Equal(want) {
 			t.Errorf("%q: got %s, %v, want %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"yesterday", "10", "12:00", "2026-13-01"} {
-		if got, err := parseSince(text, now); err == nil || !strings.HasPrefix(err.Error(), "--since "+text+": neither") {
+		if got, err := parseTime("--since", text, now); err == nil || !strings.HasPrefix(err.Error(), "--since "+text+": neither") {
 			t.Errorf("%q: got %s, %v", text, got, err)
 		}
 	}

@@ -44,6 +44,7 @@ var layers = map[string]float64{
 	"reconciler/secrets":    3,
 	"reconciler/logs":       3,
 	"reconciler/metrics":    3,
+	"reconciler/events":     3,
 	"reconciler/api":        3,
 	"runtime/executor":      3,
 	"runtime/logkeeper":     3,

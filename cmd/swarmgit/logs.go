@@ -19,7 +19,7 @@ func serviceLogsCommand(opt *options) *cobra.Command {
 		Example: "  swarmgit service logs shop_web\n  swarmgit service logs -f --tail 20 shop_web.1\n  swarmgit service logs --since 10m shop/web",
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
-			if req.Since, err = parseSince(since, time.Now()); err != nil {
+			if req.Since, err = parseTime("--since", since, time.Now()); err != nil {
 				return err
 			}
 			req.Service = args[0]
@@ -33,8 +33,8 @@ func serviceLogsCommand(opt *options) *cobra.Command {
 	return c
 }
 
-// parseSince reads a time, or a duration before now. Empty is since ever.
-func parseSince(text string, now time.Time) (time.Time, error) {
+// parseTime reads a flag that is a time, or a duration before now. Empty is none.
+func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -46,7 +46,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--since %s: neither a duration such as 10m nor a time such as 2026-11-23T10:00:00Z", text)
+	return time.Time{}, fmt.Errorf("%s %s: neither a duration such as 10m nor a time such as 2026-11-23T10:00:00Z", flag, text)
 }
 
 // serviceLogs writes what tasks wrote to standard output and standard error to

@@ -140,7 +140,7 @@ func (n *node) openManager(ctx context.Context) (*manager, error) {
 	}
 	own, _, _ := net.SplitHostPort(n.people.Addr().String()) // a listener's address is well formed
 	m.local = m.People()
-	m.people = api.Guard(m.local, []string{"127.0.0.1", "localhost", "::1", own}, m.RoleOf)
+	m.people = api.Guard(m.local, []string{"127.0.0.1", "localhost", "::1", own}, m.TokenOf)
 	return m, nil
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func serviceCommand(opt *options) *cobra.Command {
-	return group("service", "Look at services, their tasks and their logs",
+	return group("service", "Look at services, their tasks and their logs, and restart them",
 		opt.formatFlag(&cobra.Command{
 			Use: "ls", Short: "List services", Args: cobra.NoArgs,
 			Example: "  swarmgit service ls",
@@ -32,7 +32,7 @@ func serviceCommand(opt *options) *cobra.Command {
 			Example: "  swarmgit service inspect shop_web",
 			RunE:    func(c *cobra.Command, args []string) error { return serviceInspect(c, opt, args[0]) },
 		},
-		serviceLogsCommand(opt),
+		serviceLogsCommand(opt), serviceRestartCommand(opt),
 		serviceCreateCommand(), serviceUpdateCommand(opt), serviceScaleCommand(opt), serviceRemoveCommand(opt),
 	)
 }
@@ -149,10 +149,12 @@ func currentState(t api.Task, now time.Time) string {
 // shownError is how many characters of an error fit beside the rest of a row.
 const shownError = 60
 
-// taskError is why a task waits, ended or is being stopped.
+// taskError is why a task waits, ended or is being stopped. Of one that has stopped
+// as it should only a person's doing is told.
 func taskError(t api.Task) string {
 	words := t.Seen.Err
-	if words == "" && t.State != specs.StateRunning && t.State != specs.StateShutdown {
+	done := t.State == specs.StateRunning || t.State == specs.StateShutdown
+	if words == "" && (!done || t.Want.Reason == specs.ReasonRestarted) {
 		words = t.Want.Reason
 	}
 	return words

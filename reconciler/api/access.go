@@ -12,6 +12,7 @@ var viewing = map[string]bool{
 	string(Plan): true, string(ListReviews): true, string(GetReview): true,
 	string(ListFiles): true, string(ListSources): true, string(InspectTask): true, string(FindOrigin): true,
 	string(ListRegistries): true,
+	string(WatchRollout):   true, string(ListEvents): true,
 }
 
 // allows reports whether a role may ask for the path. A path that is written in

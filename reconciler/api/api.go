@@ -108,6 +108,8 @@ type Server struct {
 	Logs     LogSource
 	Commands Commands
 	Sources  Sources
+	Restarts Restarts
+	Events   Events
 	Images   Images // nil when the node's executor has none
 	Keys     Keys
 
@@ -135,6 +137,9 @@ func (s *Server) Register(mux *http.ServeMux) {
 	ListServices.Serve(mux, ready(s, s.listServices))
 	InspectService.Serve(mux, ready(s, s.inspectService))
 	ListTasks.Serve(mux, ready(s, s.listTasks))
+	RestartService.Serve(mux, ready(s, s.restartService))
+	WatchRollout.Serve(mux, s.watchRollout)
+	ListEvents.Serve(mux, s.listEvents)
 	ListStacks.Serve(mux, ready(s, s.listStacks))
 	ListRevisions.Serve(mux, ready(s, s.listRevisions))
 	ListFiles.Serve(mux, ready(s, s.listFiles))

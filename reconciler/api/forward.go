@@ -44,7 +44,7 @@ var reads = map[string]bool{
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
 	string(ListReviews): true, string(GetReview): true,
-	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true,
+	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true, string(ListEvents): true,
 }
 
 // Forward passes the requests of people on to the leader, Git's too, and gives
@@ -159,6 +159,7 @@ func proxy(t http.RoundTripper) *httputil.ReverseProxy {
 			}
 			p.Out.Header.Del("Authorization") // it is for this daemon, which has looked at it
 			p.Out.Header.Del("Expect")        // this daemon has answered it
+			p.Out.Header.Set(askerHeader, Asker(p.In.Context()))
 		},
 		ModifyResponse: finish,
 		ErrorHandler:   lost,
@@ -214,6 +215,6 @@ func Forwarded(people http.Handler, leads func() bool) http.Handler {
 			refuse(w, r, wire.Unavailable, noLeader)
 			return
 		}
-		people.ServeHTTP(w, r)
+		people.ServeHTTP(w, asking(r, r.Header.Get(askerHeader)))
 	}))
 }

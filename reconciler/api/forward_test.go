@@ -116,6 +116,11 @@ func (p *pair) post(path, contentType string, body io.Reader) (status int, text 
 		p.t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", contentType)
+	return p.send(r)
+}
+
+func (p *pair) send(r *http.Request) (status int, text string) {
+	p.t.Helper()
 	r.Header.Set("Authorization", "Bearer secret")
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {

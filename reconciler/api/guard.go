@@ -13,13 +13,13 @@ import (
 
 // Guard lets only those requests through to next that carry a token of a role
 // that may ask for their path, as a bearer or as the password of basic
-// authentication (as Git sends it). role says what a token is good for, "" for
-// nothing. It refuses Hosts other than the allowed ones, so that a page whose name
+// authentication (as Git sends it). known is what is known of a token, without a
+// role if it is good for nothing; [Asker] tells its name from then on. It refuses Hosts other than the allowed ones, so that a page whose name
 // was rebound to this address reaches nothing, and every Origin: browsers have no
 // business here yet. /healthz needs no token, and a webhook shows in another way
 // that it may call. What answers over the socket only is refused with any token,
 // also where requests are passed on.
-func Guard(next http.Handler, hosts []string, role func(token string) specs.AccessRole) http.Handler {
+func Guard(next http.Handler, hosts []string, known func(token string) specs.AccessToken) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !hostAllowed(r.Host, hosts) {
 			http.Error(w, "swarmgit: this address does not answer to the host "+r.Host, http.StatusMisdirectedRequest)
@@ -33,24 +33,31 @@ func Guard(next http.Handler, hosts []string, role func(token string) specs.Acce
 			turnAway(w, r, wire.PermissionDenied, "this is answered over the daemon's own socket only")
 			return
 		}
-		if r.URL.Path == "/healthz" || strings.HasPrefix(r.URL.Path, WebhookPath) {
+		if isOpen(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		switch as := role(token(r)); {
-		case as == "":
+		switch as := known(token(r)); {
+		case as.Role == "":
 			w.Header().Set("WWW-Authenticate", `Basic realm="swarmgit"`)
 			words := "a token is needed"
 			if token(r) != "" {
 				words += " that is good: this one is unknown, was removed or has expired"
 			}
 			turnAway(w, r, wire.Unauthenticated, words+`: see "swarmgit git-url" and "swarmgit token create"`)
-		case !allows(as, r.URL.Path):
-			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as)+` may look and plan, not this: see "swarmgit token create --role admin"`)
+		case !allows(as.Role, r.URL.Path):
+			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as.Role)+` may look and plan, not this: see "swarmgit token create --role admin"`)
 		default:
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, asking(r, "token "+as.Name))
 		}
 	})
+}
+
+// isOpen reports whether a path is answered without a token. It does not know one
+// that is written in another way, which may lead elsewhere.
+func isOpen(path string) bool {
+	source, isHook := strings.CutPrefix(path, WebhookPath)
+	return path == "/healthz" || isHook && !strings.Contains(source, "/")
 }
 
 // turnAway answers a caller who may not ask, as that expects it.

@@ -15,8 +15,8 @@ import (
 func TestGuard(t *testing.T) {
 	const secret, looking = "swarmgit-secret", "swarmgit-looking"
 	through := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "through") })
-	guarded := Guard(through, []string{"127.0.0.1", "localhost", "::1"}, func(token string) specs.AccessRole {
-		return map[string]specs.AccessRole{secret: specs.Admin, looking: specs.Viewer}[token]
+	guarded := Guard(through, []string{"127.0.0.1", "localhost", "::1"}, func(token string) specs.AccessToken {
+		return map[string]specs.AccessToken{secret: {Name: "ci", Role: specs.Admin}, looking: {Role: specs.Viewer}}[token]
 	})
 	bearer := func(token string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
@@ -72,6 +72,9 @@ func TestGuard(t *testing.T) {
 		{"health of a rebound name", "evil.example", "/healthz", nil, 421},
 		{"health for a foreign page", "127.0.0.1:2378", "/healthz", []func(*http.Request){header("Origin", "http://evil.example")}, 403},
 		{"below health", "127.0.0.1:2378", "/healthz/../swarmgit.api/GetStatus", nil, 401},
+		{"a webhook", "127.0.0.1:2378", "/hooks/infra", nil, 200},
+		{"below the webhooks", "127.0.0.1:2378", "/hooks/../swarmgit.api/GetStatus", nil, 401},
+		{"below a webhook", "127.0.0.1:2378", "/hooks/infra/../../git/main.git/info/refs", nil, 401},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, c.path, nil)
@@ -102,8 +105,8 @@ func TestGuard(t *testing.T) {
 func TestJSONOverHTTP(t *testing.T) {
 	mux := http.NewServeMux()
 	prod(t).server().Register(mux)
-	people := httptest.NewServer(Guard(mux, []string{"127.0.0.1"}, func(token string) specs.AccessRole {
-		return map[string]specs.AccessRole{"good": specs.Admin, "looking": specs.Viewer}[token]
+	people := httptest.NewServer(Guard(mux, []string{"127.0.0.1"}, func(token string) specs.AccessToken {
+		return map[string]specs.AccessToken{"good": {Role: specs.Admin}, "looking": {Role: specs.Viewer}}[token]
 	}))
 	defer people.Close()
 	post := func(path, token, body string) (int, string) {

@@ -95,17 +95,19 @@ func subject(id wire.Identity) pkix.Name {
 	}
 }
 
-// readRequest reads a request whose sender has the key that it names.
+// readRequest reads a request whose sender has the key that it names. The kind of
+// key is looked at first: anybody may ask, and a signature by an RSA key of a
+// megabyte takes minutes to check.
 func readRequest(csr []byte) (*x509.CertificateRequest, error) {
 	request, err := x509.ParseCertificateRequest(csr)
-	if err == nil {
-		err = request.CheckSignature()
-	}
 	if err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "read the request for a certificate: %w", err)
 	}
 	if _, ok := request.PublicKey.(*ecdsa.PublicKey); !ok {
 		return nil, wire.Errorf(wire.InvalidArgument, "the request for a certificate has a key of the kind %s: nodes have ECDSA keys", request.PublicKeyAlgorithm)
+	}
+	if err := request.CheckSignature(); err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "read the request for a certificate: %w", err)
 	}
 	return request, nil
 }

@@ -71,6 +71,9 @@ func (c *clock) advance() {
 	c.at = c.at.Add(min(max(c.wall().Round(0).Sub(c.at), -passed/steering), passed/steering))
 }
 
+// AppliedAt is the latest time that an applied entry carries.
+func (c *Consensus) AppliedAt() time.Time { return c.machine.last() }
+
 // Now is the time by which the cluster's rules decide. It never goes back within
 // a term, nor behind the time of an entry that was applied before it.
 func (c *Consensus) Now() time.Time { return c.clock.now() }

@@ -74,9 +74,19 @@ func (w *work) roll() {
 	w.svc.Rollout = next.Rollout
 	w.wakeAt(next.Wake)
 	for _, id := range next.Replace {
-		w.slot(id).current().stop(specs.StateShutdown, reasonReplaced, w.now)
+		old := w.slot(id).current()
+		old.stop(specs.StateShutdown, w.reasonReplaced(old.Spec, next.Rollout.Target), w.now)
 		w.fill(id, next.Rollout.Target, time.Time{})
 	}
+}
+
+// reasonReplaced says why a task of the old spec makes way for one of the new.
+func (w *work) reasonReplaced(old, new specs.Hash) string {
+	was, _ := w.draft.TaskSpec(old)
+	if is, _ := w.draft.TaskSpec(new); is.RestartOf(was) {
+		return specs.ReasonRestarted
+	}
+	return reasonReplaced
 }
 
 // revive fills slots whose task is dead or was evicted with a task of the same

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -138,13 +139,15 @@ func (t *term) touch(before, now store.Snapshot, id string) {
 	}
 }
 
-// lookAtNodes ends the sessions of nodes that were removed from the cluster, and
-// tells those whose row the operator changed.
+// lookAtNodes ends the sessions of nodes that were removed from the cluster, or
+// written down while they came back, and tells those whose row the operator
+// changed.
 func (t *term) lookAtNodes(before, now store.Snapshot, touched store.Touched) {
 	for id := range touched.Nodes {
 		was, _ := before.Node(id)
 		is, exists := now.Node(id)
 		t.mu.Lock()
+		t.expect(is, time.Now())
 		s := t.sessions[id]
 		switch {
 		case !exists:
@@ -154,6 +157,9 @@ func (t *term) lookAtNodes(before, now store.Snapshot, touched store.Touched) {
 			if s != nil {
 				t.drop(s, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", id))
 			}
+		case s != nil && is.Seen.Status == specs.NodeDown:
+			// Its opening may have found it ready still, and written nothing.
+			t.drop(s, wire.Errorf(wire.Unavailable, "node %s was written down as it came back: open a new session", id))
 		case s != nil && was.SpecVersion != is.SpecVersion:
 			signal(s.look)
 		}

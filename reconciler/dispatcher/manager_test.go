@@ -26,11 +26,11 @@ type manager struct {
 	store   *store.Store
 	pipe    *wire.Pipe
 	endTerm func()
-	latency time.Duration // of a proposal
 	others  *changing[[]wire.Manager]
 	renew   *changing[string] // for n1
 
 	mu      sync.Mutex
+	latency time.Duration // of a proposal
 	index   uint64
 	entries [][]specs.Transaction
 	fail    error // what the next proposals come to
@@ -116,7 +116,10 @@ func (m *manager) lead() {
 
 // Propose applies at once, or fails as the test wants.
 func (m *manager) Propose(_ context.Context, txs []specs.Transaction) ([]error, error) {
-	time.Sleep(m.latency)
+	m.mu.Lock()
+	latency := m.latency
+	m.mu.Unlock()
+	time.Sleep(latency)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil && !m.doneAll {
@@ -125,6 +128,13 @@ func (m *manager) Propose(_ context.Context, txs []specs.Transaction) ([]error, 
 	m.index++
 	m.entries = append(m.entries, txs)
 	return m.store.Apply(m.index, txs), m.fail
+}
+
+// slow has each proposal take that long.
+func (m *manager) slow(latency time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.latency = latency
 }
 
 func (m *manager) failing(err error, doneAll bool) {

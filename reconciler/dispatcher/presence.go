@@ -31,11 +31,17 @@ func (t *term) heartbeat() time.Duration {
 
 // expectNodes gives every node that is ready time to find this leader.
 func (t *term) expectNodes(now time.Time) {
-	grace := firstGraceBeats * t.heartbeat()
 	for node := range t.Store.Snapshot().Nodes() {
-		if node.Seen.Status == specs.NodeReady {
-			t.presence[node.ID] = presence{deadline: now.Add(grace)}
-		}
+		t.expect(node, now)
+	}
+}
+
+// expect has a node that is ready heard of in time, so that none is ready for
+// ever; the caller holds the mutex. It was given up if its being ready took
+// longer to be written than its grace.
+func (t *term) expect(node specs.Node, now time.Time) {
+	if _, expected := t.presence[node.ID]; !expected && node.Seen.Status == specs.NodeReady {
+		t.presence[node.ID] = presence{deadline: now.Add(firstGraceBeats * t.heartbeat())}
 	}
 }
 

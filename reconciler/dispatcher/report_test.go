@@ -107,7 +107,7 @@ func TestReportsOfManyNodesGoTogether(t *testing.T) {
 			connected = append(connected, m.connect(id))
 		}
 		before, _ := m.proposed()
-		m.latency = 5 * time.Millisecond
+		m.slow(5 * time.Millisecond)
 		var all sync.WaitGroup
 		for _, n := range connected {
 			all.Go(func() {

@@ -134,6 +134,46 @@ func TestDownIsWrittenOnceItCanBe(t *testing.T) {
 	})
 }
 
+// A node that only was slow comes back at once when its session ends: while its
+// being down is on its way into the store, which still has it as ready.
+func TestNodeThatComesBackWhileItIsWrittenDown(t *testing.T) {
+	bubble(t, func(m *manager) {
+		n := m.connect("n1")
+		m.slow(time.Second)
+		after(15 * time.Second)
+		wantKind(t, <-n.ended, wire.Unavailable)
+		n = m.connect("n1")
+		after(2 * time.Second)
+		if n.beat() != nil {
+			m.connect("n1") // as a node does whose session has ended
+		}
+		if got := m.status("n1"); got != specs.NodeReady {
+			t.Errorf("the node is connected, and %s", got)
+		}
+	})
+}
+
+// A node that was down returns, and is gone for good before it is written that it
+// is ready, which takes longer than its grace.
+func TestNodeThatIsReadyTooLateIsDownAgain(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.connect("n1").leave()
+		after(15 * time.Second)
+		m.slow(20 * time.Second)
+		n, err := m.tryConnect("n1")
+		if err == nil {
+			n.leave()
+		}
+		if got := m.status("n1"); got != specs.NodeReady {
+			t.Fatalf("the node is %s", got)
+		}
+		after(5 * time.Minute)
+		if got := m.status("n1"); got != specs.NodeDown {
+			t.Errorf("a node that is gone is %s", got)
+		}
+	})
+}
+
 func TestTasksOfAGoneNodeAreGivenUp(t *testing.T) {
 	bubble(t, func(m *manager) {
 		m.service("web", "web:1")

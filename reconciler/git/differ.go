@@ -4,9 +4,11 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 )
 
 // Differ lists the files that one tree has and the other has not or otherwise,
@@ -104,22 +106,33 @@ func known(e fs.DirEntry) string {
 	return ""
 }
 
-// hash is what Git would call the entry's content.
+// hash is what Git would call the entry's content, which may be of any size.
 func hash(fsys fs.FS, e fs.DirEntry, at string) (string, error) {
 	if h := known(e); h != "" {
 		return h, nil
 	}
-	var content []byte
-	var err error
 	if e.Type() == fs.ModeSymlink {
-		var target string
-		target, err = fs.ReadLink(fsys, at)
-		content = []byte(target)
-	} else {
-		content, err = fs.ReadFile(fsys, at)
+		target, err := fs.ReadLink(fsys, at)
+		if err != nil {
+			return "", err
+		}
+		return blob(strings.NewReader(target), int64(len(target)))
 	}
+	file, err := fsys.Open(at)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	return blob(file, info.Size())
+}
+
+func blob(content io.Reader, size int64) (string, error) {
 	sum := sha1.New()
-	fmt.Fprintf(sum, "blob %d\x00", len(content))
-	sum.Write(content)
+	fmt.Fprintf(sum, "blob %d\x00", size)
+	_, err := io.Copy(sum, content)
 	return hex.EncodeToString(sum.Sum(nil)), err
 }

@@ -3,14 +3,15 @@
 //
 // A tag is asked for once for each service and image, when the service first
 // names it. The answer is kept in the service's task spec, as NAME:TAG@DIGEST,
-// until the stack file names another image: a tag that moves in its registry
-// changes nothing that runs, and a registry that is away hinders no push. That
-// the registry could not be asked is an answer too: such a service goes by its
-// tag, and the plan warns of it.
+// until the stack file names another image, or an operator asks again ([Ask]): a
+// tag that moves in its registry changes nothing that runs, and a registry that is
+// away hinders no push. That the registry could not be asked is an answer too: such
+// a service goes by its tag, and the plan warns of it.
 package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,6 +57,26 @@ func Pin(ctx context.Context, present store.Snapshot, stacks []specs.Stack, look
 		out.Stacks = append(out.Stacks, p.stack(stack, &out))
 	}
 	return out
+}
+
+// Ask is the image of a service with the digest that its tag has now, whatever
+// digest was kept. The error is a sentence.
+func Ask(ctx context.Context, service specs.ServiceSpec, lookup Lookup) (string, error) {
+	switch {
+	case service.Image == "":
+		return "", errors.New("the service has no image")
+	case !moves(service.Image):
+		return "", fmt.Errorf("its stack file names the content itself, which never changes: %s", service.Image)
+	case lookup == nil:
+		return "", errors.New("this manager asks no registries")
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	digest, err := lookup(ctx, service.Image)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", service.Image, err)
+	}
+	return service.Image + "@" + digest, nil
 }
 
 // pinning is Pin at work.

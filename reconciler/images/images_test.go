@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -125,5 +126,31 @@ func TestRequireDigest(t *testing.T) {
 	pinned := Pin(t.Context(), byTag, []specs.Stack{stack}, reg.lookup)
 	if got := names(pinned.Stacks[0]); len(pinned.Problems) != 0 || got[0] != "web:1@sha256:one" {
 		t.Errorf("%q, problems %v", got, pinned.Problems)
+	}
+}
+
+// Asking again is not kept from the registry by the digest that there is, and says
+// why there is nothing to ask.
+func TestAsk(t *testing.T) {
+	r := &registry{digests: map[string]string{"web:1": "sha256:2"}}
+	for _, c := range []struct {
+		image  string
+		lookup Lookup
+		want   string
+		words  string
+	}{
+		{"web:1", r.lookup, "web:1@sha256:2", ""},
+		{"web:2", r.lookup, "", "web:2: the registry cannot be reached"},
+		{"web:1@sha256:" + strings.Repeat("a", 64), r.lookup, "", "names the content itself"},
+		{"", r.lookup, "", "the service has no image"},
+		{"web:1", nil, "", "asks no registries"},
+	} {
+		got, err := Ask(t.Context(), specs.ServiceSpec{Image: c.image}, c.lookup)
+		if got != c.want || (err == nil) != (c.words == "") || err != nil && !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%q: %q, %v", c.image, got, err)
+		}
+	}
+	if diff := cmp.Diff([]string{"web:1", "web:2"}, r.asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 }

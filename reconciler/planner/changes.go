@@ -17,7 +17,7 @@ import (
 // Changes returns what makes the stacks of a source what is wanted: task specs,
 // services that are new or differ, Removed for services that are wanted no more,
 // and the rows of the stacks that change, which then name the revision. Wanting
-// what is there already gives nothing.
+// what is there already gives nothing, also after an operator restarted a service.
 //
 // It is one transaction: a push is one decision, and the caller adds the ref and
 // the revision to it. A conflict can only come of another push, or of a service
@@ -31,7 +31,7 @@ func Changes(present store.Snapshot, source, revision string, wanted []specs.Sta
 		present: present, source: source, revision: revision, now: now,
 		wanted: make(map[string]specs.Stack), names: make(map[string]string),
 	}
-	c.claim(wanted)
+	c.claim(withRestarts(present, wanted))
 	c.drawIDs(newID)
 	for _, name := range slices.Sorted(maps.Keys(c.wanted)) {
 		c.put(c.wanted[name])

@@ -45,6 +45,7 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	if in.NewID == nil {
 		in.NewID = placeholders()
 	}
+	in.Wanted = withRestarts(in.Present, in.Wanted)
 	tx, refused := Changes(in.Present, in.Source, in.Revision, in.Wanted, in.NewID, in.Now)
 	m := making{Input: in, tx: tx, redact: redactor{in.Present.Cluster().Key}, end: simulate(in.Present, tx, in.Now)}
 	p := Plan{

@@ -12,6 +12,7 @@ type Touched struct {
 	Revisions map[string]struct{}
 	Authority bool
 	Sources   bool
+	Externals bool
 }
 
 func newTouched() Touched {
@@ -23,12 +24,13 @@ func newTouched() Touched {
 
 // empty reports that nothing was touched.
 func (t Touched) empty() bool {
-	return !t.All && !t.Authority && !t.Sources && len(t.Services)+len(t.Tasks)+len(t.Nodes)+len(t.Revisions) == 0
+	return !t.All && !t.Authority && !t.Sources && !t.Externals && len(t.Services)+len(t.Tasks)+len(t.Nodes)+len(t.Revisions) == 0
 }
 
 func (t *Touched) add(c specs.Change) {
 	t.Authority = t.Authority || c.Authority != nil
 	t.Sources = t.Sources || c.Source != nil
+	t.Externals = t.Externals || c.External != nil
 	mark(t.Services, c.Service)
 	mark(t.Services, c.Spec)
 	mark(t.Services, c.Rollout)

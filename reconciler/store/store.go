@@ -17,7 +17,7 @@
 //	task spec              planner       TaskSpec (by content; counted, collected at zero)
 //	payload                planner, api  Payload (by content; counted, collected at zero)
 //	external               api           External (create, forget)
-//	service: spec, removed planner       Service (create), Spec
+//	service: spec, removed planner       Service (create), Spec; the api restarts by another task spec
 //	service: rollout       converge      Rollout, Service (forget)
 //	task: identity, want   converge      Task, TaskWant
 //	task: seen             dispatcher    TaskSeen

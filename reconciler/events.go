@@ -1,0 +1,44 @@
+package reconciler
+
+import (
+	"context"
+
+	"github.com/swarmgit/swarmgit/reconciler/events"
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// keepEvents notes what happens, on every manager, until ctx ends. Who leads is in
+// no row: each manager notes it when it hears of it.
+func (m *Manager) keepEvents(ctx context.Context) error {
+	feed := m.store.Subscribe()
+	defer feed.Close()
+	before, leader := store.New().Snapshot(), ""
+	for {
+		changed := m.raft.Changed()
+		if id, _ := m.raft.Leader(); id != leader {
+			m.events.Add(m.leaderEvent(leader, id))
+			leader = id
+		}
+		select {
+		case <-feed.Wait():
+			after, touched := feed.Take()
+			m.events.Add(events.Between(before, after, touched, m.raft.AppliedAt())...)
+			before = after
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// leaderEvent tells that another manager leads, or nobody.
+func (m *Manager) leaderEvent(was, is string) specs.Event {
+	e := specs.Event{Time: m.raft.Now(), Type: specs.EventLeader, Action: "elected", ID: is}
+	if is == "" {
+		e.Action, e.ID, e.Message = "lost", was, "nobody leads"
+	}
+	e.Name = m.hostname(e.ID)
+	e.Node = e.Name
+	return e
+}

@@ -256,7 +256,7 @@ func (n *node) takeDataDir() (err error) {
 
 // lockDataDir keeps others out of the directory until the file is closed.
 func lockDataDir(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the data directory: %w", err)
 	}

@@ -76,7 +76,7 @@ and touches nothing that is not its.`,
 		},
 	}
 	opt.flags(c.Flags())
-	c.AddCommand(daemonEndCommand(), daemonForceCommand(), daemonUnitCommand())
+	c.AddCommand(daemonEndCommand(), daemonForceCommand(), daemonUnitCommand(), daemonUninstallCommand())
 	return c
 }
 

@@ -22,7 +22,7 @@ func daemonEndCommand() *cobra.Command {
 		Long: `Stops the tasks, the private containerd and the log keeper of a data directory,
 whose daemon has been stopped before. The data is kept: a daemon that is started
 there again goes on with the same cluster, and starts its tasks anew.
-To be rid of the cluster, remove the data directory after this.
+To be rid of all of it: swarmgit daemon uninstall.
 
 Containers in a containerd that the daemon got by --containerd are not touched:
 there, remove the stacks by a push before the daemon is stopped.`,
@@ -76,11 +76,11 @@ func endWorker(ctx context.Context, dataDir string) error {
 	if err := endProcesses(ctx, dataDir, logs); err != nil {
 		return fmt.Errorf("end the processes: %w", err)
 	}
-	if hasContainerd(dataDir) {
-		managed, err := containerd.NewManaged(containerd.ManagedConfig{DataDir: dataDir, Log: quietLog()})
-		if err != nil {
-			return err
-		}
+	managed, err := containerd.NewManaged(containerd.ManagedConfig{DataDir: dataDir, Log: quietLog()})
+	if err != nil {
+		return err
+	}
+	if hasContainerd(dataDir) || managed.HasRun() {
 		if err := managed.Shutdown(ctx); err != nil {
 			return fmt.Errorf("end the private containerd: %w", err)
 		}

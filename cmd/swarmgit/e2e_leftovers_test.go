@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,16 +59,8 @@ func (c *realCluster) containersRunning(t testing.TB) map[string]uint32 {
 // containerd, in the kernel, on disk.
 func (c *realCluster) leftovers(t testing.TB, ids []string) (found []string) {
 	t.Helper()
-	named := func(text string) bool {
-		for _, id := range ids {
-			if strings.Contains(text, id) {
-				return true
-			}
-		}
-		return false
-	}
 	note := func(kind, name string) {
-		if named(name) {
+		if namesOne(name, ids) {
 			found = append(found, kind+" "+name)
 		}
 	}
@@ -97,16 +90,30 @@ func (c *realCluster) leftovers(t testing.TB, ids []string) (found []string) {
 		}
 		return nil
 	})
+	return append(found, machineLeftovers(t, ids, c.path("data"), "/run/swarmgit")...)
+}
+
+// namesOne reports whether a text holds one of the IDs.
+func namesOne(text string, ids []string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(text, id) })
+}
+
+// machineLeftovers is leftovers without what containerd says, with the files below
+// these directories.
+func machineLeftovers(t testing.TB, ids []string, dirs ...string) (found []string) {
+	t.Helper()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(mounts)) {
-		note("mount", strings.TrimSpace(line))
+		if namesOne(line, ids) {
+			found = append(found, "mount "+strings.TrimSpace(line))
+		}
 	}
-	for _, root := range []string{"/sys/fs/cgroup", c.path("data"), "/run/swarmgit"} {
+	for _, root := range append(dirs, "/sys/fs/cgroup") {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && named(entry.Name()) {
+			if err == nil && namesOne(entry.Name(), ids) {
 				found = append(found, "path "+path)
 			}
 			return nil // what goes away while we look is not left
@@ -117,7 +124,7 @@ func (c *realCluster) leftovers(t testing.TB, ids []string) (found []string) {
 	}
 	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range processes {
-		if text, err := os.ReadFile(path); err == nil && named(string(text)) {
+		if text, err := os.ReadFile(path); err == nil && namesOne(string(text), ids) {
 			found = append(found, "process "+strings.ReplaceAll(string(text), "\x00", " "))
 		}
 	}

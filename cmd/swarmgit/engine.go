@@ -88,12 +88,18 @@ func openProcesses(dataDir string, log *slog.Logger, logs nodeLogs) (*process.En
 	if err != nil {
 		return nil, err
 	}
-	name := fnv.New32a()
-	_, _ = name.Write([]byte(dir)) // never fails, by its contract
 	return process.Open(process.Config{
 		Dir: filepath.Join(dir, "processes"), Command: []string{executable(), processVerb}, Logs: logs, Log: log,
-		Cgroup: fmt.Sprintf("/swarmgit-processes/%08x", name.Sum32()),
+		Cgroup: processCgroup(dir),
 	})
+}
+
+// processCgroup is where root's tasks that are processes live; dir is the absolute
+// path of the data directory.
+func processCgroup(dir string) string {
+	name := fnv.New32a()
+	_, _ = name.Write([]byte(dir)) // never fails, by its contract
+	return fmt.Sprintf("/swarmgit-processes/%08x", name.Sum32())
 }
 
 // openContainerd opens a private containerd, or somebody else's.

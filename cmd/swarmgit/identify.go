@@ -62,7 +62,7 @@ func (n *node) join(ctx context.Context, dir string) (*identity.Identity, error)
 // found makes a cluster. What it begins with is on disk before anything else: a
 // machine that stops here goes on with the same.
 func (n *node) found(ctx context.Context, dir string) (*identity.Identity, error) {
-	first, err := readFirst(n.firstPath())
+	first, err := readFirst(firstPath(n.cfg.dataDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		first, err = n.newFirst()
 	}
@@ -86,11 +86,11 @@ func (n *node) newFirst() (*reconciler.First, error) {
 	if err != nil {
 		return nil, err
 	}
-	return first, writeWhole(n.firstPath(), text)
+	return first, writeWhole(firstPath(n.cfg.dataDir), text)
 }
 
 // firstPath is where the beginning of a cluster lies until its managers have it.
-func (n *node) firstPath() string { return n.path("first.json") }
+func firstPath(dataDir string) string { return filepath.Join(dataDir, "first.json") }
 
 func readFirst(path string) (*reconciler.First, error) {
 	text, err := os.ReadFile(path)

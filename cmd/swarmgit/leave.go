@@ -101,4 +101,4 @@ func awaitLeft(ctx context.Context, dataDir string) error {
 }
 
 // identityDir is where a node keeps who it is.
-func identityDir(dataDir string) string { return filepath.Join(dataDir, "identity") }
+func identityDir(dataDir string) string { return filepath.Join(dataDir, identityName) }

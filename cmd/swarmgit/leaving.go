@@ -178,6 +178,10 @@ func (n *node) tell(ctx context.Context, addr string) error {
 	return err
 }
 
+// clusterState are the names in a data directory of what a node knows of its
+// cluster and its tasks.
+var clusterState = []string{"raft", "git", "agent", "executor", "processes", "logs"}
+
 // forget ends what outlives the daemon and removes what made this machine a node,
 // its identity last: until then it can be asked to leave again. Images and volumes
 // stay.
@@ -185,12 +189,12 @@ func (n *node) forget(ctx context.Context) error {
 	if err := endWorker(ctx, n.cfg.dataDir); err != nil {
 		return err
 	}
-	for _, name := range []string{"raft", "git", "agent", "executor", "processes", "logs"} {
+	for _, name := range clusterState {
 		if err := os.RemoveAll(n.path(name)); err != nil {
 			return fmt.Errorf("forget the cluster: %w", err)
 		}
 	}
-	err := errors.Join(os.RemoveAll(n.firstPath()), os.RemoveAll(settingsPath(n.cfg.dataDir)))
+	err := errors.Join(os.RemoveAll(firstPath(n.cfg.dataDir)), os.RemoveAll(settingsPath(n.cfg.dataDir)))
 	if err == nil {
 		err = identity.Forget(identityDir(n.cfg.dataDir))
 	}

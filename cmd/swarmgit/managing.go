@@ -116,7 +116,7 @@ func (n *node) openManager(ctx context.Context) (*manager, error) {
 		m.port.Close()
 		return nil, err
 	}
-	first, err := readFirst(n.firstPath())
+	first, err := readFirst(firstPath(n.cfg.dataDir))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		m.port.Close()
 		return nil, err
@@ -177,7 +177,7 @@ func (n *node) forgetFirst(ctx context.Context, m *manager) error {
 	for {
 		snap, changed := m.Watch()
 		if snap.Cluster().ID != "" {
-			if err := os.Remove(n.firstPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err := os.Remove(firstPath(n.cfg.dataDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("remove what the cluster began with: %w", err)
 			}
 			return nil

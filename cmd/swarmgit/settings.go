@@ -18,14 +18,7 @@ var kept = []string{"listen", "advertise", "http", "socket", "executor", "contai
 // recall gives every kept flag that was not given the value that it had when the
 // daemon of this data directory was last started with it.
 func recall(flags *pflag.FlagSet, dataDir string) error {
-	text, err := os.ReadFile(settingsPath(dataDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	saved := map[string][]string{}
-	if err == nil {
-		err = json.Unmarshal(text, &saved)
-	}
+	saved, err := readSettings(dataDir)
 	if err != nil {
 		return fmt.Errorf("read the node's settings: %w: remove the file and give its flags again", err)
 	}
@@ -41,6 +34,18 @@ func recall(flags *pflag.FlagSet, dataDir string) error {
 		}
 	}
 	return nil
+}
+
+// readSettings returns the values of the kept flags, none if none were ever kept.
+func readSettings(dataDir string) (saved map[string][]string, err error) {
+	text, err := os.ReadFile(settingsPath(dataDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return saved, json.Unmarshal(text, &saved)
 }
 
 // remember writes the kept flags that were given, now or at an earlier start.

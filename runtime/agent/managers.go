@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -93,6 +96,21 @@ func (a *Agent) learn(told []wire.Manager) {
 		a.publish()
 		a.memory.keepManagers(a.managers.known)
 	}
+}
+
+// Remembered is what the node that keeps its memory in dir has heard of the
+// managers at last, for when no agent runs there; nothing if it never did.
+func Remembered(dir string) ([]wire.Manager, error) {
+	path := filepath.Join(dir, memoryFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	memory, err := openMemory(path)
+	if err != nil {
+		return nil, err
+	}
+	known, err := memory.managers()
+	return known, errors.Join(err, memory.close())
 }
 
 // Known is where this node has heard of managers, at last or when it was

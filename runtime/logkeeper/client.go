@@ -100,6 +100,17 @@ func (c *Client) Remove(ctx context.Context, taskID string) error {
 	return c.ask(ctx, verbRemove, taskID)
 }
 
+// Living is the process of the keeper; it is false if none lives.
+func (c *Client) Living() (procfs.Process, bool) {
+	file, err := os.Open(filepath.Join(c.Dir, lockName))
+	if err != nil {
+		return procfs.Process{}, false
+	}
+	defer file.Close()
+	p := holder(file)
+	return p, p.Lives()
+}
+
 // Stop ends the keeper, for a node that is taken down with all its tasks. Logs
 // and FIFOs stay.
 func (c *Client) Stop(ctx context.Context) error {

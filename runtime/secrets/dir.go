@@ -62,6 +62,17 @@ func DefaultPlaces(name string) []string {
 	return places
 }
 
+// Present lists the places that there are: something was written and not all of
+// it is removed.
+func (d *Dir) Present() (places []string) {
+	for _, place := range d.places {
+		if _, err := os.Lstat(place); err == nil {
+			places = append(places, place)
+		}
+	}
+	return places
+}
+
 // Find returns the paths of the task's files, in the order in which they were
 // written; ok is false if there are none.
 func (d *Dir) Find(taskID string) (paths []string, ok bool) {

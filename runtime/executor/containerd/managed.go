@@ -35,7 +35,7 @@ type ManagedConfig struct {
 type Managed struct {
 	config  ManagedConfig
 	log     *slog.Logger
-	binary  string
+	binary  string   // set by Start
 	hash    string   // of the data directory
 	process *process // used by Start, then by Run, then by Shutdown
 }
@@ -46,7 +46,7 @@ const maxSocketPath = 107
 // startTimeout bounds the time from the start of containerd to its first answer.
 const startTimeout = 30 * time.Second
 
-// NewManaged checks that what is needed is installed. It starts nothing.
+// NewManaged starts nothing, and needs nothing to be installed yet.
 func NewManaged(config ManagedConfig) (*Managed, error) {
 	dataDir, err := filepath.Abs(config.DataDir)
 	if err != nil {
@@ -64,8 +64,7 @@ func NewManaged(config ManagedConfig) (*Managed, error) {
 	if len(m.Socket()) > maxSocketPath {
 		return nil, fmt.Errorf("socket path %s is longer than %d bytes: choose a shorter run directory", m.Socket(), maxSocketPath)
 	}
-	m.binary, err = findBinaries()
-	return m, err
+	return m, nil
 }
 
 // Installed says what a private containerd lacks on this machine, nil if nothing.
@@ -74,11 +73,13 @@ func Installed() error {
 	return err
 }
 
+const containerdProgram = "containerd"
+
 // findBinaries returns the path of containerd.
 func findBinaries() (string, error) {
 	var missing []string
 	paths := map[string]string{}
-	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "runc"} {
+	for _, name := range []string{containerdProgram, "containerd-shim-runc-v2", "runc"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			missing = append(missing, name)
@@ -89,7 +90,7 @@ func findBinaries() (string, error) {
 		return "", fmt.Errorf("%s not found in PATH: install containerd and runc (Debian and Ubuntu: apt install containerd runc)",
 			strings.Join(missing, ", "))
 	}
-	return paths["containerd"], nil
+	return paths[containerdProgram], nil
 }
 
 func hashOf(dataDir string) string {
@@ -125,6 +126,10 @@ func (m *Managed) LogPath() string { return filepath.Join(m.config.DataDir, "con
 func (m *Managed) Start(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a private containerd needs root: run the daemon as root")
+	}
+	var err error
+	if m.binary, err = findBinaries(); err != nil {
+		return err
 	}
 	adopted, err := findProcess(m.isOurs)
 	if err != nil {
@@ -174,7 +179,7 @@ func (m *Managed) relaunch(ctx context.Context) error {
 // isOurs reports whether a command line is that of our private containerd: only
 // it has our configuration.
 func (m *Managed) isOurs(args []string) bool {
-	return len(args) == 3 && filepath.Base(args[0]) == filepath.Base(m.binary) &&
+	return len(args) == 3 && filepath.Base(args[0]) == containerdProgram &&
 		args[1] == "--config" && args[2] == m.configPath()
 }
 

@@ -261,7 +261,7 @@ func TestLongDataDirectory(t *testing.T) {
 
 func TestMissingBinariesAreNamed(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := NewManaged(ManagedConfig{DataDir: t.TempDir()})
+	err := Installed()
 	want := "containerd, containerd-shim-runc-v2, runc not found in PATH: install containerd and runc (Debian and Ubuntu: apt install containerd runc)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)

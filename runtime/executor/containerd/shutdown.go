@@ -36,11 +36,16 @@ func (m *Managed) Shutdown(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("end the private containerd: %w", err))
 	}
 	errs = append(errs, m.endShims(), m.endStrays(ctx))
-	for _, dir := range []string{m.config.RunDir, m.config.DataDir} {
+	for _, dir := range m.mountDirs() {
 		errs = append(errs, unmountBelow(dir))
 	}
 	errs = append(errs, cgroup.Find(cgroup.Root).RemoveOwn(m.EngineConfig().CgroupParent), removeRunDir(m.config.RunDir))
 	return errors.Join(errs...)
+}
+
+// mountDirs are the directories below which every mount is ours.
+func (m *Managed) mountDirs() []string {
+	return []string{m.config.RunDir, m.root(), m.EngineConfig().Dir}
 }
 
 // removeRunDir removes the directory and, if it is empty then, the one of all
@@ -58,8 +63,8 @@ func removeRunDir(dir string) error {
 // endTasks removes every task and container of a private containerd, which it
 // starts for that if it is dead: only it knows them.
 func (m *Managed) endTasks(ctx context.Context) error {
-	if !pathExists(m.config.RunDir) {
-		return nil // it has not run since the machine was booted
+	if !m.HasRun() {
+		return nil
 	}
 	if m.process == nil || m.process.dead() {
 		if err := m.Start(ctx); err != nil {
@@ -168,6 +173,21 @@ func unmountBelow(dir string) error {
 		if m.Mountpoint != dir {
 			errs = append(errs, mount.UnmountAll(m.Mountpoint, 0))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// Shutdown takes away every task of this engine, and nothing else of a containerd
+// that is not ours: images stay.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	all, err := e.List(ctx)
+	errs := []error{err}
+	for _, found := range all {
+		if err := e.Remove(ctx, found.ID); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, e.host.cgroups.RemoveOwn(e.cgroup(found.ID)))
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,63 @@
+package containerd
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moby/sys/mountinfo"
+
+	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
+)
+
+// Piece is one thing that a private containerd has on this machine outside of its
+// data directory, in words for people.
+type Piece struct{ Kind, Name string }
+
+// HasRun reports whether the private containerd has been started since the machine
+// was booted, and has not been shut down.
+func (m *Managed) HasRun() bool { return pathExists(m.config.RunDir) }
+
+// Pieces lists all that Shutdown would end or take away. It starts nothing.
+func (m *Managed) Pieces() ([]Piece, error) {
+	pieces, err := m.processes()
+	if err != nil {
+		return nil, fmt.Errorf("look for the processes of a private containerd: %w", err)
+	}
+	if group := m.EngineConfig().CgroupParent; cgroup.Find(cgroup.Root).Exists(group) {
+		pieces = append(pieces, Piece{"cgroup", group})
+	}
+	if !m.HasRun() {
+		return pieces, nil
+	}
+	for _, dir := range m.mountDirs() {
+		mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+		if err != nil {
+			return nil, fmt.Errorf("list mounts below %s: %w", dir, err)
+		}
+		for _, mounted := range mounts {
+			if mounted.Mountpoint != dir {
+				pieces = append(pieces, Piece{"mount", mounted.Mountpoint})
+			}
+		}
+	}
+	return append(pieces, Piece{"directory", m.config.RunDir}), nil
+}
+
+// processes lists the containerd and, as what they run, its shims.
+func (m *Managed) processes() (pieces []Piece, err error) {
+	pids, err := processIDs()
+	for _, pid := range pids {
+		args := arguments(pid)
+		switch {
+		case m.isOurs(args):
+			pieces = append(pieces, Piece{"containerd", fmt.Sprintf("process %d", pid)})
+		case m.isShim(args):
+			name := fmt.Sprintf("shim process %d", pid)
+			if i := slices.Index(args, "-id"); i > 0 && i+1 < len(args) {
+				name = fmt.Sprintf("%s (shim process %d)", args[i+1], pid)
+			}
+			pieces = append(pieces, Piece{"container", name})
+		}
+	}
+	return pieces, err
+}

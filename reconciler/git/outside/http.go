@@ -53,7 +53,8 @@ func overHTTP(ctx context.Context, u *url.URL, c specs.Credential) (conversation
 		return nil, errors.New("no Git repository answers there, but a web page: check the address")
 	}
 	w.base = answer.Request.URL
-	w.base.Path, w.base.RawQuery = strings.TrimSuffix(w.base.Path, "/info/refs"), ""
+	w.base.Path, w.base.RawPath = strings.TrimSuffix(w.base.Path, "/info/refs"), strings.TrimSuffix(w.base.RawPath, "/info/refs")
+	w.base.RawQuery = ""
 	return w, w.skipService()
 }
 

@@ -116,6 +116,22 @@ func TestOverHTTP(t *testing.T) {
 	wantCommits(t, Remote{url + "/shop", "main", specs.Credential{Secret: "s3cret"}}, first, second)
 }
 
+// A path is asked for as it was written, in both requests.
+func TestEscapedPath(t *testing.T) {
+	root, first, second := newRepository(t)
+	forge := smart(t, root, "")
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/ops%2Fshop")
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		r.URL.Path, r.URL.RawPath = "/shop"+rest, ""
+		forge.ServeHTTP(w, r)
+	}))
+	wantCommits(t, Remote{url + "/ops%2Fshop", "main", specs.Credential{}}, first, second)
+}
+
 func TestFromDisk(t *testing.T) {
 	root, first, second := newRepository(t)
 	wantCommits(t, Remote{"file://" + root + "/shop", "main", specs.Credential{}}, first, second)

@@ -9,10 +9,11 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -92,7 +93,7 @@ func sshConfig(u *url.URL, c specs.Credential) (*ssh.ClientConfig, error) {
 	}
 	config := &ssh.ClientConfig{
 		User: cmp.Or(u.User.Username(), c.User, "git"), Timeout: dialLimit,
-		HostKeyCallback: known, HostKeyAlgorithms: algorithms(known, hostPort(u)),
+		HostKeyCallback: known.HostKeyCallback(), HostKeyAlgorithms: algorithms(known, hostPort(u)),
 	}
 	if c.Secret != "" {
 		config.Auth = append(config.Auth, ssh.Password(string(c.Secret)))
@@ -112,7 +113,7 @@ func sshConfig(u *url.URL, c specs.Credential) (*ssh.ClientConfig, error) {
 
 // parseKnownHosts reads what OpenSSH calls known_hosts. The library reads files
 // only.
-func parseKnownHosts(text string) (ssh.HostKeyCallback, error) {
+func parseKnownHosts(text string) (*knownhosts.HostKeyDB, error) {
 	file, err := os.CreateTemp("", "swarmgit-known-hosts-")
 	if err != nil {
 		return nil, err
@@ -125,45 +126,28 @@ func parseKnownHosts(text string) (ssh.HostKeyCallback, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := knownhosts.New(file.Name())
+	known, err := knownhosts.NewDB(file.Name())
 	if err != nil {
 		return nil, errors.New("the known hosts cannot be read: give a file in the form of ~/.ssh/known_hosts")
 	}
 	return known, nil
 }
 
-// algorithms are those of the keys that are known of the host: a server that has
-// several kinds would else show one that is not known.
-func algorithms(known ssh.HostKeyCallback, host string) []string {
-	var unknown *knownhosts.KeyError
-	if !errors.As(known(host, &net.TCPAddr{IP: net.IPv4zero}, noKey{}), &unknown) {
-		return nil
-	}
-	var names []string
-	for _, key := range unknown.Want {
-		if name := key.Key.Type(); name == ssh.KeyAlgoRSA {
-			names = append(names, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512)
-		} else {
-			names = append(names, name)
-		}
-	}
-	return names
+// algorithms are those of the keys and authorities that are known of the host: a
+// server that has several kinds would else show one that is not known.
+func algorithms(known *knownhosts.HostKeyDB, host string) []string {
+	safe := ssh.SupportedAlgorithms().HostKeys
+	return slices.DeleteFunc(known.HostKeyAlgorithms(host), func(name string) bool { return !slices.Contains(safe, name) })
 }
 
-// noKey is a key that nobody has.
-type noKey struct{}
-
-func (noKey) Type() string                        { return "none" }
-func (noKey) Marshal() []byte                     { return []byte("none") }
-func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
-
 func explainSSH(err error) error {
-	var unknown *knownhosts.KeyError
 	switch {
-	case errors.As(err, &unknown) && len(unknown.Want) == 0:
+	case knownhosts.IsHostUnknown(err):
 		return errors.New("the known hosts do not have this server: add it to them, after you have checked its key")
-	case errors.As(err, &unknown):
+	case knownhosts.IsHostKeyChanged(err):
 		return errors.New("the server shows another key than the one that is known of it: somebody may be in between, or its key was changed; nothing was sent")
+	case strings.Contains(err.Error(), "no authorities for hostname"):
+		return errors.New("the server shows a certificate of another authority than the known hosts have: somebody may be in between; nothing was sent")
 	case strings.Contains(err.Error(), "no common algorithm for host key"):
 		return errors.New("the server has no key of the kind that is known of it: add its new key to the known hosts, after you have checked it")
 	case strings.Contains(err.Error(), "unable to authenticate"):

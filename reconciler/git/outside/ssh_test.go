@@ -47,18 +47,32 @@ func newKey(t *testing.T, addr string) (k key, hosts string) {
 // sshd serves the repositories below root to the key of one person.
 func sshd(t *testing.T, root string, person ssh.PublicKey) (addr, hosts string) {
 	t.Helper()
+	l := listen(t)
+	host, hosts := newKey(t, l.Addr().String())
+	serveAs(t, l, root, person, host.signer)
+	return l.Addr().String(), hosts
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, hosts := newKey(t, l.Addr().String())
+	return l
+}
+
+// serveAs is sshd with host keys of the caller's.
+func serveAs(t *testing.T, l net.Listener, root string, person ssh.PublicKey, hosts ...ssh.Signer) {
 	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
 		if string(k.Marshal()) != string(person.Marshal()) {
 			return nil, errors.New("no")
 		}
 		return nil, nil
 	}}
-	config.AddHostKey(host.signer)
+	for _, host := range hosts {
+		config.AddHostKey(host)
+	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -73,7 +87,6 @@ func sshd(t *testing.T, root string, person ssh.PublicKey) (addr, hosts string) 
 		l.Close()
 		serving.Wait()
 	})
-	return l.Addr().String(), hosts
 }
 
 func serveSSH(conn net.Conn, config *ssh.ServerConfig, root string) {
@@ -117,6 +130,35 @@ func TestOverSSH(t *testing.T) {
 	person, _ := newKey(t, "x")
 	addr, hosts := sshd(t, root, person.signer.PublicKey())
 	wantCommits(t, Remote{"ssh://git@" + addr + "/shop", "main", specs.Credential{SSHKey: person.private, KnownHosts: hosts}}, first, second)
+}
+
+// A server for which an authority of the known hosts vouches needs no line of its
+// own; another authority's word counts for nothing.
+func TestSSHAuthority(t *testing.T) {
+	root, first, second := newRepository(t)
+	person, _ := newKey(t, "x")
+	host, _ := newKey(t, "x")
+	l := listen(t)
+	authority, line := newKey(t, l.Addr().String())
+	_, otherLine := newKey(t, l.Addr().String())
+	cert := &ssh.Certificate{
+		Key: host.signer.PublicKey(), CertType: ssh.HostCert,
+		ValidPrincipals: []string{"127.0.0.1"}, ValidBefore: ssh.CertTimeInfinity,
+	}
+	if err := cert.SignCert(rand.Reader, authority.signer); err != nil {
+		t.Fatal(err)
+	}
+	vouched, err := ssh.NewCertSigner(cert, host.signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveAs(t, l, root, person.signer.PublicKey(), host.signer, vouched)
+	r := Remote{"ssh://git@" + l.Addr().String() + "/shop", "main", specs.Credential{SSHKey: person.private, KnownHosts: "@cert-authority " + line}}
+	wantCommits(t, r, first, second)
+	r.Credential.KnownHosts = "@cert-authority " + otherLine
+	if _, err := r.Tip(t.Context()); err == nil || !strings.Contains(err.Error(), "another authority") {
+		t.Errorf("another authority: %v", err)
+	}
 }
 
 // A server is talked to only if it shows the key that is known of it.

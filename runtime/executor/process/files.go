@@ -12,8 +12,8 @@ import (
 )
 
 // give makes the task's user, nil is the daemon's own, the owner of its secrets
-// and configs and of the directories that they lie in. The files of whoever else
-// are named are theirs.
+// and configs and of the directories that they lie in. A file that names another
+// user or group becomes theirs.
 func give(task executor.Task, who *account) error {
 	if len(task.Files) == 0 {
 		return nil

@@ -130,8 +130,12 @@ func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at 
 		if task.Runtime == specs.RuntimeProcess && !b.belowDirectory(kind, ref.Target, item, here) {
 			continue
 		}
-		if taken[ref.Target] || slices.ContainsFunc(refs, func(other specs.FileRef) bool { return nested(other.Target, ref.Target) }) {
-			b.to.problem(item.pos, here, fmt.Sprintf("something else of the service is at %s already: give it a target of its own", ref.Target))
+		there := ref.Target
+		if i := slices.IndexFunc(refs, func(other specs.FileRef) bool { return nested(other.Target, ref.Target) }); i >= 0 {
+			there = refs[i].Target
+		}
+		if taken[there] {
+			b.to.problem(item.pos, here, fmt.Sprintf("something else of the service is at %s already: give it a target of its own", there))
 			continue
 		}
 		if taken[ref.Target] = true; usable {

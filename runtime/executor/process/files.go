@@ -41,15 +41,17 @@ func give(task executor.Task, who *account) error {
 }
 
 func giveFile(root *os.Root, f executor.File, who *account) error {
-	path, err := filepath.Rel(root.Name(), f.Source)
-	if err != nil {
-		return err
-	}
 	uid, gid := cmp.Or(int(f.UID), who.UID), cmp.Or(int(f.GID), who.GID)
-	err = root.Lchown(path, uid, gid)
-	if errors.Is(err, fs.ErrPermission) {
+	path, err := filepath.Rel(root.Name(), f.Source)
+	if err == nil {
+		err = root.Lchown(path, uid, gid)
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: uid %d, gid %d: the daemon of this node runs as user %d and can give files to itself and its own groups only: "+
 			"leave uid and gid out, or run the daemon as root", path, uid, gid, os.Geteuid())
+	case err != nil:
+		return fmt.Errorf("give the task %s: %w", f.Source, err)
 	}
-	return err
+	return nil
 }

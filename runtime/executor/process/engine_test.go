@@ -312,6 +312,49 @@ func TestSupervisorHangs(t *testing.T) {
 	b.await("nothing runs", func() bool { return len(b.alive()) == 0 })
 }
 
+// Who stops waiting for a program that is being started, such as a daemon that
+// ends, leaves it to its supervisor.
+func TestNobodyWaitsForAStart(t *testing.T) {
+	b := newBench(t)
+	if err := b.Prepare(t.Context(), task("a", spec("sleep")), nil); err != nil {
+		t.Fatal(err)
+	}
+	slow := exec.Command(os.Args[0], "program", "sleep") // in a supervisor's place
+	said, err := slow.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := said.Read(make([]byte, 16)); err != nil { // that it hears signals
+		t.Fatal(err)
+	}
+	stat, err := procfs.LookUp(slow.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := os.OpenFile(filepath.Join(b.dirOf("a"), recordFile), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Close()
+	if err := writeSlot(record, supervisorSlot, stat.Process); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Wait(ctx, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that nobody waits any more", err)
+	}
+	if err := slow.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.Wait(); slow.ProcessState.ExitCode() != 3 {
+		t.Errorf("its supervisor was ended: %v", err)
+	}
+}
+
 // Whoever has a task's number now is not the task.
 func TestNumbersAreUsedAgain(t *testing.T) {
 	b := newBench(t)

@@ -24,7 +24,8 @@ const (
 	lookPause    = 20 * time.Millisecond
 )
 
-// look says how far a task is.
+// look says how far a task is. It waits for a program that is being started, and
+// ends one that takes longer than startLimit.
 func (e *Engine) look(ctx context.Context, id string) (s state, phase executor.Phase, err error) {
 	patience, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -36,7 +37,10 @@ func (e *Engine) look(ctx context.Context, id string) (s state, phase executor.P
 		select { // its program is being started
 		case <-time.After(lookPause):
 		case <-patience.Done():
-			if err := errors.Join(ctx.Err(), e.end(ctx, id, s)); err != nil {
+			if err = ctx.Err(); err == nil {
+				err = e.end(ctx, id, s)
+			}
+			if err != nil {
 				return s, phase, err
 			}
 		}

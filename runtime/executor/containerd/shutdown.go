@@ -111,6 +111,9 @@ func endNamespace(ctx context.Context, c *client.Client) error {
 
 // endContainerd asks the process to end, and kills it if it does not.
 func (m *Managed) endContainerd(ctx context.Context) error {
+	if !m.process.Lives() {
+		return nil
+	}
 	patience, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	if err := m.process.Signal(syscall.SIGTERM); err != nil {

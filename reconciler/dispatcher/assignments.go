@@ -11,13 +11,24 @@ import (
 )
 
 // batchPause is the least time between two messages to a node. The first change
-// after it goes out at once, those that come sooner go together. While changes
-// keep coming it grows up to longestBatch: a message costs more than what it
-// says of one task.
+// after it goes out at once, those that come sooner go together: a message costs
+// more than what it says of one task. While changes keep coming to a node it grows
+// up to longestBatch. Among many nodes it is pausePerNode for each, up to
+// longestPause, so that all of them get 2000 messages a second together: a pass
+// writes a task here and a task there, and soon every node gets the next.
 const (
 	batchPause   = 10 * time.Millisecond
 	longestBatch = 160 * time.Millisecond
+	pausePerNode = 500 * time.Microsecond
+	longestPause = time.Second
 )
+
+// fairPause is the least pause that leaves the other nodes their share.
+func (t *term) fairPause() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return min(time.Duration(len(t.sessions))*pausePerNode, longestPause)
+}
 
 // stream collects which tasks of a node may have changed. It holds each task
 // once however slow the node is.
@@ -92,7 +103,7 @@ func (d *Dispatcher) assigned(ctx context.Context, req wire.AssignmentsRequest, 
 		if err := send(message); err != nil {
 			return err
 		}
-		sleepUntil(ctx, time.Now().Add(pause))
+		sleepUntil(ctx, time.Now().Add(max(pause, t.fairPause())))
 		if pause = min(4*pause, longestBatch); s.stream.quiet() {
 			pause = batchPause
 		}

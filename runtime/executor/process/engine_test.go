@@ -1,10 +1,12 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,12 +58,25 @@ func TestEngineConforms(t *testing.T) {
 					t.Error(err)
 				}
 			},
+			Read: b.read,
 			Command: func(verbs ...string) []string {
 				return append([]string{os.Args[0], "program"}, verbs...)
 			},
 			Leftovers: b.leftovers,
 		}
 	})
+}
+
+// read reads a file as a task's command does.
+func (b *bench) read(id, path string) (content []byte, mode fs.FileMode, err error) {
+	var out bytes.Buffer
+	code, err := b.Exec(b.t.Context(), id, executor.Command{Args: []string{os.Args[0], "program", "show=" + path}, Stdout: &out, Stderr: &out})
+	if err != nil || code != 0 {
+		return nil, 0, fmt.Errorf("code %d, %w: %s", code, err, &out)
+	}
+	said := strings.SplitN(out.String(), " ", 3)
+	_, err = fmt.Sscanf(said[0], "%o", &mode)
+	return []byte(said[2]), mode, err
 }
 
 func (b *bench) dirOf(id string) string { return b.Engine.dir(id) }
@@ -101,7 +116,7 @@ func TestAsAnotherUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), copyFile(binary, os.Args[0]), os.Mkdir(filepath.Join(dir, "tmp"), 0o700), os.Chown(filepath.Join(dir, "tmp"), nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestNothingEscapes|TestAttendantIsKilled|TestRefused|TestLimits)$")
+	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestFilesOfTheTasksUser|TestFilesOfOthersAreRefused|TestNothingEscapes|TestAttendantIsKilled|TestRefused|TestLimits)$")
 	cmd.Dir, cmd.Env = "/", []string{"TMPDIR=" + filepath.Join(dir, "tmp"), "HOME=/nonexistent"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()

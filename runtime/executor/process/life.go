@@ -146,7 +146,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 			e.finish(ctx, id)
 			return s.end.Exit, ctx.Err()
 		case phase == executor.Running:
-			err = await(ctx, s)
+			err = s.supervisor.Wait(ctx) // with it the task has ended
 		case phase == executor.Prepared:
 			err = pause(ctx, lookPause)
 		case s.supervisor.PID != 0 && s.program.Boot == e.boot:
@@ -158,11 +158,6 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 			return specs.Exit{}, err
 		}
 	}
-}
-
-// await waits until the supervisor, and with it the task, has ended.
-func await(ctx context.Context, s state) error {
-	return s.supervisor.WhileHeld(func(supervisor *procfs.Held) error { return supervisor.Wait(ctx) })
 }
 
 func pause(ctx context.Context, d time.Duration) error {

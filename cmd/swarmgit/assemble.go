@@ -15,7 +15,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -252,17 +251,4 @@ func (n *node) takeDataDir() (err error) {
 	}
 	n.lock, err = lockDataDir(n.cfg.dataDir)
 	return err
-}
-
-// lockDataDir keeps others out of the directory until the file is closed.
-func lockDataDir(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the data directory: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = lock.Close() // nothing was written
-		return nil, fmt.Errorf("the data directory %s is in use by another daemon: stop that one, or give another --data-dir", dir)
-	}
-	return lock, nil
 }

@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/containerd/v2/pkg/oci"
@@ -122,19 +120,7 @@ func (c *realCluster) bareStart(b *testing.B, id string) (took time.Duration) {
 			return err
 		}
 		took = time.Since(began)
-		exit, err := task.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = cl.TaskService().Kill(ctx, &tasksapi.KillRequest{ContainerID: id, Signal: uint32(syscall.SIGKILL), All: true})
-		if err != nil {
-			return err
-		}
-		<-exit
-		if _, err := task.Delete(ctx); err != nil {
-			return err
-		}
-		return container.Delete(ctx, client.WithSnapshotCleanup)
+		return endBare(ctx, cl, task)
 	})
 	return took
 }

@@ -205,6 +205,14 @@ func (l *bareLoop) start(ctx context.Context, cl *client.Client, image client.Im
 }
 
 func (l *bareLoop) remove(ctx context.Context, cl *client.Client, task client.Task) error {
+	if err := endBare(ctx, cl, task); err != nil {
+		return err
+	}
+	return newNodeLogs(l.cluster.path("data"), quietLog()).Remove(ctx, task.ID())
+}
+
+// endBare kills a task of the client's own making and leaves nothing of it.
+func endBare(ctx context.Context, cl *client.Client, task client.Task) error {
 	exit, err := task.Wait(ctx)
 	if err != nil {
 		return err
@@ -220,8 +228,5 @@ func (l *bareLoop) remove(ctx context.Context, cl *client.Client, task client.Ta
 	if err != nil {
 		return err
 	}
-	if err := container.Delete(ctx, client.WithSnapshotCleanup); err != nil {
-		return err
-	}
-	return newNodeLogs(l.cluster.path("data"), quietLog()).Remove(ctx, task.ID())
+	return container.Delete(ctx, client.WithSnapshotCleanup)
 }

@@ -76,12 +76,6 @@ func noContainers(cfg nodeConfig) error {
 	return containerd.Installed()
 }
 
-// hasContainerd reports whether the node has had a private containerd.
-func hasContainerd(dataDir string) bool {
-	_, err := os.Stat(filepath.Join(dataDir, "containerd"))
-	return err == nil
-}
-
 // openProcesses opens the executor of plain processes.
 func openProcesses(dataDir string, log *slog.Logger, logs nodeLogs) (*process.Engine, error) {
 	dir, err := filepath.Abs(dataDir)

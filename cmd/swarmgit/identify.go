@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler"
@@ -97,9 +96,6 @@ func (n *node) forgetBeginning() error {
 	return nil
 }
 
-// firstPath is where the beginning of a cluster lies until its managers have it.
-func firstPath(dataDir string) string { return filepath.Join(dataDir, "first.json") }
-
 func readFirst(path string) (*reconciler.First, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -111,28 +107,3 @@ func readFirst(path string) (*reconciler.First, error) {
 	}
 	return first, nil
 }
-
-// writeWhole replaces a file of a data directory in one step: it holds all of text
-// and is on disk, or it is as it was.
-func writeWhole(path string, text []byte) error {
-	next := path + newSuffix
-	f, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(next, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(next))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// newSuffix is the end of the name of a file that is not whole yet.
-const newSuffix = ".new"

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,6 +101,3 @@ func awaitLeft(ctx context.Context, dataDir string) error {
 		}
 	}
 }
-
-// identityDir is where a node keeps who it is.
-func identityDir(dataDir string) string { return filepath.Join(dataDir, identityName) }

@@ -178,10 +178,6 @@ func (n *node) tell(ctx context.Context, addr string) error {
 	return err
 }
 
-// clusterState are the names in a data directory of what a node knows of its
-// cluster and its tasks.
-var clusterState = []string{"raft", "git", "agent", "executor", "processes", "logs"}
-
 // forget ends what outlives the daemon and removes what made this machine a node,
 // its identity last: until then it can be asked to leave again. Images and volumes
 // stay.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/pflag"
 )
@@ -76,5 +75,3 @@ func remember(flags *pflag.FlagSet, dataDir string) error {
 	}
 	return nil
 }
-
-func settingsPath(dataDir string) string { return filepath.Join(dataDir, "settings.json") }

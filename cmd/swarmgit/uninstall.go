@@ -133,10 +133,10 @@ func (u *uninstall) permit(found holdings) (farewell string, err error) {
 	if errors.Is(err, identity.ErrNone) {
 		return "", nil
 	}
-	if self == nil {
-		return "", u.unless(fmt.Errorf("refused: whether other nodes count on this one is not known: %w: --force goes on", err))
+	var known []wire.Manager
+	if self != nil { // perhaps one whose certificate has run out
+		known, err = agent.Remembered(filepath.Join(u.dataDir, "agent"))
 	}
-	known, err := agent.Remembered(filepath.Join(u.dataDir, "agent"))
 	if err != nil {
 		return "", u.unless(fmt.Errorf("refused: whether other nodes count on this one is not known: %w: --force goes on", err))
 	}
@@ -281,7 +281,7 @@ func (u *uninstall) endWorker(ctx context.Context) error {
 func (u *uninstall) removeData(found holdings) error {
 	names := found.data
 	if found.node { // its end has made some
-		names = slices.Concat(names, clusterState, []string{"containerd", "containerd.log", lockName})
+		names = slices.Concat(names, clusterState, []string{containerdName, containerdLog, lockName})
 	}
 	last := []string{identityName, lockName}
 	slices.SortStableFunc(names, func(a, b string) int { return slices.Index(last, a) - slices.Index(last, b) })

@@ -145,13 +145,6 @@ func deadSocket(path string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// lockName is the file that says that a directory is a data directory. It is the
-// last that an uninstall removes.
-const lockName = "lock"
-
-// identityName is the last but one: it says that all that may be there is ours.
-const identityName = "identity"
-
 // findData sorts the names in the data directory. Where no node is, ours is only
 // what one that left its cluster has kept: a directory that a slip has named may
 // hold names like ours of other programs, and even a lock.
@@ -195,12 +188,8 @@ func (u *uninstall) isNode() bool {
 	return err == nil
 }
 
-// wholeFiles are the names that are written by writeWhole.
-var wholeFiles = []string{filepath.Base(firstPath("")), filepath.Base(settingsPath(""))}
-
 // ownNames are those of a data directory's names that swarmgit gave.
 func ownNames(names []string, node, locked bool) (own []string) {
-	const containerdName, containerdLog = "containerd", "containerd.log"
 	kept := slices.Contains(names, containerdLog)
 	for _, name := range names {
 		switch {

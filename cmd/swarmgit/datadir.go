@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Names in a data directory.
+const (
+	// lockName is the file that says that a directory is a data directory. It is the
+	// last that an uninstall removes.
+	lockName = "lock"
+	// identityName is the last but one: it says that all that may be there is ours.
+	identityName = "identity"
+	// containerdName and containerdLog are the private containerd's.
+	containerdName = "containerd"
+	containerdLog  = "containerd.log"
+)
+
+// clusterState are the names in a data directory of what a node knows of its
+// cluster and its tasks.
+var clusterState = []string{"raft", "git", "agent", "executor", "processes", "logs"}
+
+// wholeFiles are the names that are written by writeWhole.
+var wholeFiles = []string{filepath.Base(firstPath("")), filepath.Base(settingsPath(""))}
+
+// identityDir is where a node keeps who it is.
+func identityDir(dataDir string) string { return filepath.Join(dataDir, identityName) }
+
+// firstPath is where the beginning of a cluster lies until its managers have it.
+func firstPath(dataDir string) string { return filepath.Join(dataDir, "first.json") }
+
+// settingsPath is where a node keeps the flags of its daemon.
+func settingsPath(dataDir string) string { return filepath.Join(dataDir, "settings.json") }
+
+// hasContainerd reports whether the node has had a private containerd.
+func hasContainerd(dataDir string) bool {
+	_, err := os.Stat(filepath.Join(dataDir, containerdName))
+	return err == nil
+}
+
+// lockDataDir keeps others out of the directory until the file is closed.
+func lockDataDir(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the data directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close() // nothing was written
+		return nil, fmt.Errorf("the data directory %s is in use by another daemon: stop that one, or give another --data-dir", dir)
+	}
+	return lock, nil
+}
+
+// writeWhole replaces a file of a data directory in one step: it holds all of text
+// and is on disk, or it is as it was.
+func writeWhole(path string, text []byte) error {
+	next := path + newSuffix
+	f, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(next, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(next))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// newSuffix is the end of the name of a file that is not whole yet.
+const newSuffix = ".new"

@@ -21,6 +21,7 @@ type here struct {
 	in     io.WriteCloser
 	io.Reader
 	complaint complaint
+	closed    sync.Once
 }
 
 // endLimit is how long upload-pack may take to end before it is killed.
@@ -58,14 +59,25 @@ func (h *here) ask(request string) error {
 	return err
 }
 
-func (h *here) explain(err error) error { return h.complaint.or(err) }
+func (h *here) explain(err error) error {
+	if ended(err) {
+		_ = h.Close() // which waits for its last words
+	}
+	return h.complaint.or(err)
+}
 
 func (h *here) Close() error {
-	h.cancel()
-	_ = h.in.Close()
-	_ = h.cmd.Wait() // it was told to end; what it said was read
+	h.closed.Do(func() {
+		h.cancel()
+		_ = h.in.Close()
+		_ = h.cmd.Wait() // it was told to end
+	})
 	return nil
 }
+
+// ended reports whether upload-pack has ended by itself: what it said last may not
+// have been heard yet.
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // complaint keeps the beginning of what is said on stderr.
 type complaint struct {

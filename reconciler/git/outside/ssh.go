@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
@@ -20,11 +21,13 @@ import (
 
 // shell is upload-pack at the other end of an SSH connection.
 type shell struct {
-	client *ssh.Client
-	unhook func() bool
-	in     io.Writer
+	client  *ssh.Client
+	session *ssh.Session
+	unhook  func() bool
+	in      io.Writer
 	io.Reader
 	complaint complaint
+	heard     sync.Once
 }
 
 func dialSSH(ctx context.Context, u *url.URL, c specs.Credential) (conversation, error) {
@@ -52,22 +55,21 @@ func dialSSH(ctx context.Context, u *url.URL, c specs.Credential) (conversation,
 }
 
 // start asks for upload-pack. A path that begins with "/~" is below a home.
-func (s *shell) start(path string) error {
-	session, err := s.client.NewSession()
-	if err != nil {
+func (s *shell) start(path string) (err error) {
+	if s.session, err = s.client.NewSession(); err != nil {
 		return err
 	}
-	session.Stderr = &s.complaint
-	if s.in, err = session.StdinPipe(); err != nil {
+	s.session.Stderr = &s.complaint
+	if s.in, err = s.session.StdinPipe(); err != nil {
 		return err
 	}
-	if s.Reader, err = session.StdoutPipe(); err != nil {
+	if s.Reader, err = s.session.StdoutPipe(); err != nil {
 		return err
 	}
 	if strings.HasPrefix(path, "/~") {
 		path = path[1:]
 	}
-	return session.Start("git-upload-pack '" + strings.ReplaceAll(path, "'", `'\''`) + "'")
+	return s.session.Start("git-upload-pack '" + strings.ReplaceAll(path, "'", `'\''`) + "'")
 }
 
 func (s *shell) ask(request string) error {
@@ -75,7 +77,13 @@ func (s *shell) ask(request string) error {
 	return err
 }
 
-func (s *shell) explain(err error) error { return s.complaint.or(err) }
+func (s *shell) explain(err error) error {
+	if ended(err) {
+		_ = s.Close()
+		s.heard.Do(func() { _ = s.session.Wait() }) // for what has come already: nothing more does
+	}
+	return s.complaint.or(err)
+}
 
 func (s *shell) Close() error {
 	s.unhook()

@@ -22,6 +22,7 @@ import (
 
 const (
 	replicas         = 100
+	replicasTried    = 30 // containers with which the loop's best parallelism is looked for
 	replicasMaxRatio = 1.3
 
 	// A machine that is busy with other things gets fewer pairs, in less time.
@@ -57,10 +58,10 @@ func BenchmarkReplicas(b *testing.B) {
 		began := time.Now()
 		for pair := 0; pair < replicasMinPairs || pair < replicasPairs && time.Since(began) < replicasTime; pair++ {
 			commit, push := c.replicas(b)
-			bare := loop.run(b, loop.keeper)
+			bare := loop.run(b, replicas, loop.keeper)
 			logged.Add(commit, bare)
 			pushed.Add(push, bare)
-			null.Add(commit, loop.run(b, cio.NullIO))
+			null.Add(commit, loop.run(b, replicas, cio.NullIO))
 		}
 	}
 	b.Logf("the loop makes %d containers at a time", loop.parallel)
@@ -135,7 +136,7 @@ func (l *bareLoop) chooseParallel(b *testing.B) {
 	b.Helper()
 	best, fastest := 0, time.Duration(0)
 	for _, l.parallel = range []int{2, 4, 8, 16, 32} {
-		took := l.run(b, l.keeper)
+		took := l.run(b, replicasTried, l.keeper)
 		b.Logf("the loop with %d at a time takes %s", l.parallel, took.Round(time.Millisecond))
 		if best == 0 || took < fastest {
 			best, fastest = l.parallel, took
@@ -155,7 +156,7 @@ func (l *bareLoop) keeper(id string) (cio.IO, error) {
 
 // run makes the containers, returns how long it took until the last one was
 // started, and removes them.
-func (l *bareLoop) run(b *testing.B, output cio.Creator) (took time.Duration) {
+func (l *bareLoop) run(b *testing.B, count int, output cio.Creator) (took time.Duration) {
 	b.Helper()
 	l.cluster.inContainerd(b, func(ctx context.Context, cl *client.Client) error {
 		began := time.Now()
@@ -163,8 +164,8 @@ func (l *bareLoop) run(b *testing.B, output cio.Creator) (took time.Duration) {
 		if err != nil {
 			return err
 		}
-		made := make([]client.Task, replicas)
-		err = atATime(l.parallel, func(i int) (err error) {
+		made := make([]client.Task, count)
+		err = atATime(count, l.parallel, func(i int) (err error) {
 			made[i], err = l.start(ctx, cl, image, fmt.Sprintf("bare-%d-%d", l.serial, i), output)
 			return err
 		})
@@ -173,16 +174,16 @@ func (l *bareLoop) run(b *testing.B, output cio.Creator) (took time.Duration) {
 		if err != nil {
 			return err
 		}
-		return atATime(replicas, func(i int) error { return l.remove(ctx, cl, made[i]) })
+		return atATime(count, count, func(i int) error { return l.remove(ctx, cl, made[i]) })
 	})
 	return took
 }
 
-// atATime does something for each container.
-func atATime(limit int, do func(i int) error) error {
+// atATime does something for each of so many containers.
+func atATime(count, limit int, do func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(limit)
-	for i := range replicas {
+	for i := range count {
 		group.Go(func() error { return do(i) })
 	}
 	return group.Wait()

@@ -60,7 +60,7 @@ func (m *Manager) loop(ctx context.Context) error {
 }
 
 // longestRest is how long the loop lets more come at most.
-const longestRest = 100 * time.Millisecond
+const longestRest = 500 * time.Millisecond
 
 // restAfter is how long the loop rests after it has thought for a time, so that it
 // uses a fifth of a processor at most: a pass over thousands of tasks would else

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,11 +99,14 @@ func (b *builder) fileRefs(task *specs.TaskSpec, n *node, at string) {
 	for _, m := range task.Mounts {
 		taken[path.Clean(m.Target)] = true
 	}
-	task.Secrets = b.refs(specs.Secret, n.get("secrets"), at+".secrets", taken)
-	task.Configs = b.refs(specs.Config, n.get("configs"), at+".configs", taken)
+	task.Secrets = b.refs(specs.Secret, *task, n.get("secrets"), at+".secrets", taken)
+	if task.Runtime == specs.RuntimeProcess {
+		clear(taken) // each kind has a directory of its own
+	}
+	task.Configs = b.refs(specs.Config, *task, n.get("configs"), at+".configs", taken)
 }
 
-func (b *builder) refs(kind specs.FileKind, list *node, at string, taken map[string]bool) (refs []specs.FileRef) {
+func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at string, taken map[string]bool) (refs []specs.FileRef) {
 	if list == nil {
 		return nil
 	}
@@ -119,12 +123,19 @@ func (b *builder) refs(kind specs.FileKind, list *node, at string, taken map[str
 		object, usable := b.files[fileKey{kind, source.value}]
 		ref := specs.FileRef{
 			Name: object.Name, Template: object.Template,
-			Target: kind.Target(cmp.Or(item.get("target").text(), source.value)),
+			Target: task.FileTarget(kind, cmp.Or(item.get("target").text(), source.value)),
 			UID:    b.owner(item.get("uid"), here+".uid"), GID: b.owner(item.get("gid"), here+".gid"),
 			Mode: b.fileMode(item.get("mode"), here+".mode"),
 		}
-		if taken[ref.Target] {
-			b.to.problem(item.pos, here, fmt.Sprintf("something else of the service is at %s already: give it a target of its own", ref.Target))
+		if task.Runtime == specs.RuntimeProcess && !b.belowDirectory(kind, ref.Target, item, here) {
+			continue
+		}
+		there := ref.Target
+		if i := slices.IndexFunc(refs, func(other specs.FileRef) bool { return nested(other.Target, ref.Target) }); i >= 0 {
+			there = refs[i].Target
+		}
+		if taken[there] {
+			b.to.problem(item.pos, here, fmt.Sprintf("something else of the service is at %s already: give it a target of its own", there))
 			continue
 		}
 		if taken[ref.Target] = true; usable {
@@ -133,6 +144,23 @@ func (b *builder) refs(kind specs.FileKind, list *node, at string, taken map[str
 	}
 	slices.SortFunc(refs, func(a, b specs.FileRef) int { return strings.Compare(a.Target, b.Target) })
 	return refs
+}
+
+// nested reports whether one of two files would be a directory of the other's.
+func nested(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/") }
+
+// belowDirectory reports whether a process can have its file at a target. It sees
+// its node's own files, where nothing can be put.
+func (b *builder) belowDirectory(kind specs.FileKind, target string, item *node, at string) bool {
+	if target != "." && filepath.IsLocal(target) {
+		return true
+	}
+	pos := item.pos
+	if n := item.get("target"); n != nil {
+		pos, at = n.pos, at+".target"
+	}
+	b.to.problem(pos, at, fmt.Sprintf("must be a path below $%s, where a process has its %ss, got %q", kind.Variable(), kind, target))
+	return false
 }
 
 // owner is the number of a user or a group: names are known in the image only.

@@ -10,7 +10,7 @@ import (
 // Each would weaken a process in silence if it were dropped.
 var containerKeys = []string{
 	"image", "hostname", "read_only", "cap_add", "cap_drop", "tty", "stdin_open", "sysctls", "extra_hosts", "shm_size",
-	"volumes", "secrets", "configs", "tmpfs", "dns", "dns_search", "devices", "privileged", "security_opt", "userns_mode",
+	"volumes", "tmpfs", "dns", "dns_search", "devices", "privileged", "security_opt", "userns_mode",
 }
 
 // process checks a service whose tasks are plain processes of their nodes.

@@ -36,27 +36,35 @@ func (k FileKind) WrongSize(bytes int) string {
 	return ""
 }
 
-// Target is where a task finds a file that it calls by name: an absolute path
-// stands for itself.
-func (k FileKind) Target(name string) string {
-	dir := "/"
+// Variable is the environment variable that tells a process the directory of its
+// files of the kind. systemd calls the two so as well.
+func (k FileKind) Variable() string {
 	if k == Secret {
-		dir = "/run/secrets"
+		return "CREDENTIALS_DIRECTORY"
 	}
-	if path.IsAbs(name) {
-		dir = ""
+	return "CONFIGURATION_DIRECTORY"
+}
+
+// FileTarget is where a task of the spec finds a file that it calls by name, as
+// FileRef.Target says it.
+func (t TaskSpec) FileTarget(kind FileKind, name string) string {
+	switch {
+	case t.Runtime == RuntimeProcess, path.IsAbs(name):
+		return path.Clean(name)
+	case kind == Secret:
+		return path.Join("/run/secrets", name)
 	}
-	return path.Join(dir, name)
+	return path.Join("/", name)
 }
 
 // FileRef is a secret or a config as a task gets it.
 type FileRef struct {
 	Name     string  `json:"name"`              // in the cluster: shop_tls
 	Version  Hash    `json:"version,omitempty"` // of its content; empty in what schema yields
-	Target   string  `json:"target"`            // absolute path in the task
-	UID      uint32  `json:"uid,omitempty"`
-	GID      uint32  `json:"gid,omitempty"`
-	Mode     *uint32 `json:"mode,omitempty"` // nil is DefaultFileMode
+	Target   string  `json:"target"`            // absolute path in a container; of a process below the directory of its kind
+	UID      uint32  `json:"uid,omitempty"`     // 0 is root's in a container; of a process its own user's
+	GID      uint32  `json:"gid,omitempty"`     // likewise
+	Mode     *uint32 `json:"mode,omitempty"`    // nil is DefaultFileMode
 	Template string  `json:"template,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type realCluster struct {
 	serial int // makes every commit a change
 
 	machine *machine // where it runs; nil is the machine that runs the tests
+	program string   // the daemon's; "" is the tests' own
 	flags   []string // more of the daemon's
 	setting []string // more of its environment
 }
@@ -158,7 +160,7 @@ func (c *realCluster) launch() error {
 		return err
 	}
 	defer log.Close()
-	c.daemon = c.exec(executable(), append([]string{"daemon",
+	c.daemon = c.exec(cmp.Or(c.program, executable()), append([]string{"daemon",
 		"--data-dir", c.path("data"), "--socket", c.path("sock"), "--http", c.http}, c.flags...)...)
 	c.daemon.Env = append(append(os.Environ(), asSwarmgit+"=1"), c.setting...)
 	c.daemon.Stdout, c.daemon.Stderr = log, log

@@ -41,6 +41,12 @@ const filesStack = `services:
     secrets: [plain]
     configs: [motd]
     deploy: {update_config: {monitor: 100ms}}
+  worker:
+    runtime: process
+    command: [sleep, infinity]
+    secrets: [plain, sealed, outside]
+    configs: [motd]
+    deploy: {update_config: {monitor: 100ms}}
 secrets:
   sealed: {file: sealed.age}
   outside: {external: true, name: outside_1}
@@ -94,7 +100,8 @@ func wantInside(t *testing.T, task api.Task, path, want string, mode fs.FileMode
 }
 
 // TestSecretsAndConfigsInContainers goes their whole way: from Git, by age and by
-// hand, into containers; through a change, a restart of the daemon, and away.
+// hand, into containers and a process beside them; through a change, a restart of
+// the daemon, and away.
 func TestSecretsAndConfigsInContainers(t *testing.T) {
 	c := theCluster(t)
 	if err := os.WriteFile(c.path("outside"), []byte(canaryExternal), 0o600); err != nil {
@@ -108,13 +115,13 @@ func TestSecretsAndConfigsInContainers(t *testing.T) {
 		"stacks/shop/page.conf": `{{.Task.Name}} {{env "WHERE"}} {{secret "sealed"}}`, "stacks/shop/motd": "good morning",
 	}
 	said := c.push(t, files)
-	wantWords(t, said, "NEEDS ATTENTION", "stacks/shop/stack.yml:20:17: secrets.plain.file: the secret lies in", "healthy")
+	wantWords(t, said, "NEEDS ATTENTION", "stacks/shop/stack.yml:26:17: secrets.plain.file: the secret lies in", "healthy")
 	nodes, err := ask(c, api.ListNodes.Call, api.Empty{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	first := c.running(t)
-	if len(first) != 2 {
+	if len(first) != 3 {
 		t.Fatalf("%d tasks run", len(first))
 	}
 	where := fmt.Sprintf("shop_web.1 %s of front %s", nodes.Nodes[0].ID, canaryAge)
@@ -123,6 +130,7 @@ func TestSecretsAndConfigsInContainers(t *testing.T) {
 	wantInside(t, first[1], "/run/secrets/sealed", canaryAge, 0o444, 0)
 	wantInside(t, first[1], "/etc/outside.key", canaryExternal, 0o400, 33)
 	wantInside(t, first[1], "/srv/page.conf", where, 0o444, 0)
+	c.wantBeside(t, first[2])
 	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/etc/hostname", first[1].Seen.PID)); err != nil || string(name) != "web-1\n" {
 		t.Errorf("the host name is %q, %v", name, err)
 	}
@@ -132,7 +140,7 @@ func TestSecretsAndConfigsInContainers(t *testing.T) {
 	said += c.push(t, again)
 	wantWords(t, said, "shop_web", "config /srv/page.conf", "stacks/shop/page.conf", "restart 1")
 	second := c.running(t)
-	if second[0].ID != first[0].ID || second[1].ID == first[1].ID {
+	if second[0].ID != first[0].ID || second[1].ID == first[1].ID || second[2].ID != first[2].ID {
 		t.Errorf("the wrong tasks were replaced: %v, then %v", first, second)
 	}
 	wantInside(t, second[1], "/srv/page.conf", "new 1", 0o444, 0)
@@ -141,7 +149,7 @@ func TestSecretsAndConfigsInContainers(t *testing.T) {
 		t.Errorf("config shop_page: %+v, %v", page, err)
 	}
 	_, errs, code := c.swarmgit("secret", "rm", "outside_1")
-	if want := "swarmgit: secret outside_1 is used by shop_web: take it out of their stack files first\n"; code == 0 || errs != want {
+	if want := "swarmgit: secret outside_1 is used by shop_web, shop_worker: take it out of their stack files first\n"; code == 0 || errs != want {
 		t.Errorf("a secret that is used is removed: %q", errs)
 	}
 
@@ -152,10 +160,11 @@ func TestSecretsAndConfigsInContainers(t *testing.T) {
 		t.Fatal(err)
 	}
 	third := c.running(t)
-	if len(third) != 2 || third[0].ID != second[0].ID || third[1].ID != second[1].ID {
-		t.Errorf("a restart of the daemon replaced tasks: %v, then %v", second, third)
+	if err := sameProcesses(second, third); err != nil {
+		t.Fatalf("a restart of the daemon: %v", err)
 	}
 	wantInside(t, third[1], "/run/secrets/sealed", canaryAge, 0o444, 0)
+	c.wantBeside(t, third[2])
 
 	c.wantNowhere(t, said)
 	c.push(t, map[string]string{"stacks": ""}, "-o", "allow-removal")
@@ -173,6 +182,15 @@ func TestSecretsAndConfigsInContainers(t *testing.T) {
 	configs, _, _ := c.swarmgit("config", "ls")
 	if lines := strings.Count(out+configs, "\n"); lines != 2 {
 		t.Errorf("secrets or configs are left:\n%s%s", out, configs)
+	}
+}
+
+// wantBeside checks what the process beside the containers reads.
+func (c *realCluster) wantBeside(t *testing.T, task api.Task) {
+	t.Helper()
+	out, errs, code := c.swarmgit("exec", task.ID, "sh", "-c", `cd "$CREDENTIALS_DIRECTORY" && cat plain sealed outside "$CONFIGURATION_DIRECTORY/motd"`)
+	if want := canaryPlain + canaryAge + canaryExternal + "good morning"; code != 0 || out != want {
+		t.Errorf("%s reads %q, want %q: %s", task.Name, out, want, errs)
 	}
 }
 
@@ -210,8 +228,10 @@ func (c *realCluster) wantNowhere(t *testing.T, said string) {
 		reply, err := ask(c, api.InspectFile.Call, api.FileName{Kind: specs.Secret, Name: name})
 		note("secret "+name, reply, err)
 	}
-	service, err := ask(c, api.InspectService.Call, api.ByName{Name: "shop_web"})
-	note("the service", service, err)
+	for _, name := range []string{"shop_web", "shop_worker"} {
+		service, err := ask(c, api.InspectService.Call, api.ByName{Name: name})
+		note("service "+name, service, err)
+	}
 	revisions, err := ask(c, api.ListRevisions.Call, api.ListRevisionsRequest{})
 	note("the revisions", revisions, err)
 	note("the tasks", c.tasks(t), nil)
@@ -244,7 +264,7 @@ func (c *realCluster) everywhere(t *testing.T, look func(where, text string)) {
 func TestTheExampleWithSecretsRuns(t *testing.T) {
 	c := theCluster(t)
 	files := exampleFiles(t, "secrets-and-configs")
-	wantWords(t, c.refused(t, files), "stacks/shop/stack.yml:48:3: secrets.password:", "the cluster has no secret shop_password_1: swarmgit secret create")
+	wantWords(t, c.refused(t, files), "stacks/shop/stack.yml:62:3: secrets.password:", "the cluster has no secret shop_password_1: swarmgit secret create")
 	if err := os.WriteFile(c.path("password"), []byte("pass"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +273,7 @@ func TestTheExampleWithSecretsRuns(t *testing.T) {
 	}
 	wantWords(t, c.push(t, files), "services.web.image: e2e/app:1 goes by its", "healthy")
 	running := c.running(t)
-	if len(running) != 3 {
+	if len(running) != 4 {
 		t.Fatalf("%d tasks run", len(running))
 	}
 	wantInside(t, running[0], "/etc/shop/password", "pass", 0o400, 1000)
@@ -263,6 +283,10 @@ func TestTheExampleWithSecretsRuns(t *testing.T) {
 	}
 	wantInside(t, running[2], "/etc/shop/web.conf",
 		"name = shop_web.2\ntier = front\nnode = "+hostname+"\nupstream = http://shop:pass@localhost\n", 0o444, 0)
+	c.await(t, "the process reads its config", func() bool {
+		logs, _, _ := c.swarmgit("service", "logs", "shop_worker")
+		return strings.Contains(logs, strings.TrimSpace(files["stacks/shop/motd.txt"]))
+	})
 	_, errs, code := c.swarmgit("secret", "create", "shop_password_1", c.path("password"))
 	if code == 0 {
 		t.Error("a secret was changed")

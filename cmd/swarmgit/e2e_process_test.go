@@ -65,8 +65,8 @@ func TestDemoWithoutRoot(t *testing.T) {
 }
 
 func TestProcessesWithoutRoot(t *testing.T) {
-	out := asNobody(t, nil, "-test.v", "-test.run", "^TestProcesses$")
-	wantWords(t, out, "--- PASS: TestProcesses")
+	out := asNobody(t, nil, "-test.v", "-test.run", "^(TestProcesses|TestSecretsAndConfigsOfProcesses)$")
+	wantWords(t, out, "--- PASS: TestProcesses", "--- PASS: TestSecretsAndConfigsOfProcesses")
 }
 
 // A node that runs processes only: what it cannot run stays pending in words, and

@@ -92,6 +92,9 @@ func (n *node) goOn(found *identity.Identity) error {
 
 // join makes this machine a node of the cluster that the token is of.
 func (n *node) join(ctx context.Context, dir string) (*identity.Identity, error) {
+	if err := n.forgetBeginning(); err != nil {
+		return nil, err
+	}
 	token, err := specs.ParseJoinToken(n.cfg.begin.token)
 	if err != nil {
 		return nil, err
@@ -103,13 +106,10 @@ func (n *node) join(ctx context.Context, dir string) (*identity.Identity, error)
 	return joined, err
 }
 
-// found makes a cluster. What it begins with is on disk before anything else: a
-// machine that stops here goes on with the same.
+// found makes a cluster. What it begins with is on disk before this node's
+// certificate: until that is too, nobody has heard of it, and it is drawn anew.
 func (n *node) found(ctx context.Context, dir string) (*identity.Identity, error) {
-	first, err := readFirst(firstPath(n.cfg.dataDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		first, err = n.newFirst()
-	}
+	first, err := n.newFirst()
 	if err != nil {
 		return nil, fmt.Errorf("make a cluster: %w", err)
 	}
@@ -133,6 +133,14 @@ func (n *node) newFirst() (*reconciler.First, error) {
 	return first, writeWhole(firstPath(n.cfg.dataDir), text)
 }
 
+// forgetBeginning removes what a cluster was to begin with, if it is there still.
+func (n *node) forgetBeginning() error {
+	if err := os.Remove(firstPath(n.cfg.dataDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove what a cluster was to begin with: %w", err)
+	}
+	return nil
+}
+
 // firstPath is where the beginning of a cluster lies until its managers have it.
 func firstPath(dataDir string) string { return filepath.Join(dataDir, "first.json") }
 
@@ -148,15 +156,27 @@ func readFirst(path string) (*reconciler.First, error) {
 	return first, nil
 }
 
-// writeWhole makes a file that holds all of text or does not exist.
+// writeWhole replaces a file of a data directory in one step: it holds all of text
+// and is on disk, or it is as it was.
 func writeWhole(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*") // with mode 0600
+	next := path + newSuffix
+	f, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(next, path)
 	}
-	return os.Rename(f.Name(), path)
+	if err != nil {
+		return errors.Join(err, os.Remove(next))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
+
+// newSuffix is the end of the name of a file that is not whole yet.
+const newSuffix = ".new"

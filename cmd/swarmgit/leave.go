@@ -59,6 +59,9 @@ the last manager leaves, the cluster is lost with it.`,
 				dataDir = reply.DataDir
 				fmt.Fprintln(c.OutOrStdout(), reply.Text)
 			}
+			if dataDir == "" {
+				return errors.New("leave: the daemon ended before it began with it: start it again (swarmgit daemon), and ask again")
+			}
 			if err := awaitLeft(c.Context(), dataDir); err != nil {
 				return fmt.Errorf("leave: %w", err)
 			}

@@ -46,6 +46,11 @@ func (n *node) office(ctx context.Context) error {
 			}
 			continue
 		}
+		// A manager that is none any more forgets what it knew, also if it was
+		// killed before it had.
+		if err := errors.Join(os.RemoveAll(n.path("raft")), os.RemoveAll(n.path("git"))); err != nil {
+			return fmt.Errorf("forget what this node knew as a manager: %w", err)
+		}
 		settle()
 		select {
 		case <-n.changed:
@@ -58,8 +63,7 @@ func (n *node) office(ctx context.Context) error {
 func (n *node) role() specs.Role { return n.identity.Credentials().Self().Role }
 
 // manage is one time as a manager: until the certificate says worker, or ctx
-// ends. opened is called once it can be asked. A manager that is none any more
-// forgets what it knew.
+// ends. opened is called once it can be asked.
 func (n *node) manage(ctx context.Context, opened func()) error {
 	m, err := n.openManager(ctx)
 	if err != nil {
@@ -88,7 +92,6 @@ func (n *node) manage(ctx context.Context, opened func()) error {
 	}
 	if err == nil && n.role() != specs.Manager {
 		n.cfg.log.InfoContext(ctx, "this node is a worker from now on")
-		err = errors.Join(os.RemoveAll(n.path("raft")), os.RemoveAll(n.path("git")))
 	}
 	return err
 }
@@ -177,10 +180,7 @@ func (n *node) forgetFirst(ctx context.Context, m *manager) error {
 	for {
 		snap, changed := m.Watch()
 		if snap.Cluster().ID != "" {
-			if err := os.Remove(firstPath(n.cfg.dataDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("remove what the cluster began with: %w", err)
-			}
-			return nil
+			return n.forgetBeginning()
 		}
 		select {
 		case <-changed:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,7 +49,8 @@ func readSettings(dataDir string) (saved map[string][]string, err error) {
 	return saved, json.Unmarshal(text, &saved)
 }
 
-// remember writes the kept flags that were given, now or at an earlier start.
+// remember writes the kept flags that were given, now or at an earlier start. It
+// needs no room on the disk when nothing has changed.
 func remember(flags *pflag.FlagSet, dataDir string) error {
 	given := map[string][]string{}
 	for _, name := range kept {
@@ -65,7 +67,11 @@ func remember(flags *pflag.FlagSet, dataDir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(settingsPath(dataDir), append(text, '\n'), 0o600); err != nil {
+	text = append(text, '\n')
+	if before, err := os.ReadFile(settingsPath(dataDir)); err == nil && bytes.Equal(before, text) {
+		return nil
+	}
+	if err := writeWhole(settingsPath(dataDir), text); err != nil {
 		return fmt.Errorf("write the node's settings: %w", err)
 	}
 	return nil

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -50,6 +52,31 @@ func TestSettingsAreRemembered(t *testing.T) {
 	}
 	if socket, _ := third.GetString("containerd"); socket != "/run/c.sock" {
 		t.Errorf("a setting of the second start is forgotten: --containerd %s", socket)
+	}
+}
+
+// A node whose disk is full starts as it did, and keeps what it knows.
+func TestSettingsOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := remember(daemonFlags(t, "--http", "127.0.0.1:9"), dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/full", settingsPath(dir)+newSuffix); err != nil {
+		t.Fatal(err)
+	}
+	same := daemonFlags(t)
+	if err := errors.Join(recall(same, dir), remember(same, dir)); err != nil {
+		t.Errorf("with nothing to write: %v", err)
+	}
+	if err := remember(daemonFlags(t, "--http", "127.0.0.1:10"), dir); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v, want that there is no room", err)
+	}
+	after := daemonFlags(t)
+	if err := recall(after, dir); err != nil {
+		t.Fatal(err)
+	}
+	if http, _ := after.GetString("http"); http != "127.0.0.1:9" {
+		t.Errorf("--http %s is left", http)
 	}
 }
 

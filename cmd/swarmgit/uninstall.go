@@ -249,7 +249,7 @@ func (u *uninstall) remove(ctx context.Context, found holdings) error {
 			return err
 		}
 	}
-	if found.socket != "" {
+	if deadSocket(found.socket) { // still: another node's daemon may have taken it since
 		if err := os.Remove(found.socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove the socket of a dead daemon: %w", err)
 		}

@@ -195,6 +195,9 @@ func (u *uninstall) isNode() bool {
 	return err == nil
 }
 
+// wholeFiles are the names that are written by writeWhole.
+var wholeFiles = []string{filepath.Base(firstPath("")), filepath.Base(settingsPath(""))}
+
 // ownNames are those of a data directory's names that swarmgit gave.
 func ownNames(names []string, node, locked bool) (own []string) {
 	const containerdName, containerdLog = "containerd", "containerd.log"
@@ -203,8 +206,8 @@ func ownNames(names []string, node, locked bool) (own []string) {
 		switch {
 		case name == lockName && locked,
 			kept && locked && (name == containerdName || name == containerdLog),
-			node && (name == containerdName || name == containerdLog || name == identityName || name == filepath.Base(settingsPath("")) ||
-				strings.HasPrefix(name, filepath.Base(firstPath(""))) || slices.Contains(clusterState, name)):
+			node && (name == containerdName || name == containerdLog || name == identityName || slices.Contains(clusterState, name) ||
+				slices.Contains(wholeFiles, strings.TrimSuffix(name, newSuffix))):
 			own = append(own, name)
 		}
 	}

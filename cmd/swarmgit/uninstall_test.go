@@ -56,13 +56,13 @@ func TestMayUninstall(t *testing.T) {
 
 // A directory named by a slip may hold names like ours: they are another's.
 func TestOwnNames(t *testing.T) {
-	all := []string{"containerd", "containerd.log", "first.json-12", "git", "identity", "lock", "photos", "settings.json", "volumes"}
+	all := []string{"containerd", "containerd.log", "first.json.bak", "first.json.new", "git", "identity", "lock", "photos", "settings.json", "volumes"}
 	for name, tc := range map[string]struct {
 		names        []string
 		node, locked bool
 		want         string
 	}{
-		"a node":                            {all, true, true, "containerd containerd.log first.json-12 git identity lock settings.json"},
+		"a node":                            {all, true, true, "containerd containerd.log first.json.new git identity lock settings.json"},
 		"a node that has left":              {all, false, true, "containerd containerd.log lock"},
 		"a lock beside another containerd":  {[]string{"containerd", "git", "lock", "logs"}, false, true, "lock"},
 		"a directory that was never locked": {all, false, false, ""},

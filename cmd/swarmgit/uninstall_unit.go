@@ -39,7 +39,7 @@ func findUnit(dir, dataDir string) (string, error) {
 // removeUnit has systemd, where that runs, stop and forget the unit.
 func removeUnit(ctx context.Context, path string) error {
 	_, err := os.Stat("/run/systemd/system") // see sd_booted(3)
-	booted := err == nil
+	booted := err == nil && filepath.Dir(path) == systemdUnits
 	if booted {
 		if err := systemctl(ctx, "disable", "--now", unitName); err != nil {
 			return err

@@ -3,7 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -125,23 +125,11 @@ func troubles(snap store.Snapshot) []TaskTrouble {
 }
 
 func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
-	lastErr := make(map[specs.SlotID]string) // how its last task ended
-	current := make(map[specs.SlotID]specs.Task)
-	for task := range snap.TasksOf(svc.ID) { // oldest first within a slot
-		if task.Want.Desired == specs.StateRemove {
-			continue // its slot is going
-		}
-		if task.Seen.Err != "" {
-			lastErr[task.SlotID()] = task.Seen.Err
-		}
-		current[task.SlotID()] = task
-	}
 	alike := make(map[TaskTrouble]*TaskTrouble) // by state and reason
-	for _, slot := range slices.SortedFunc(maps.Keys(current), specs.SlotID.Compare) {
-		task := current[slot]
+	for task, lastErr := range newest(snap, svc) {
 		reason := cmp.Or(task.Want.Reason, task.Seen.Err)
-		if reason == "" && lastErr[slot] != "" {
-			reason = "the task before it: " + strings.TrimPrefix(lastErr[slot], "task: ")
+		if reason == "" && lastErr != "" {
+			reason = "the task before it: " + strings.TrimPrefix(lastErr, "task: ")
 		}
 		if task.State() == specs.StateRunning || reason == "" {
 			continue
@@ -162,6 +150,30 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 		found = append(found, *t)
 	}
 	return found
+}
+
+// newest yields the newest task of each slot that stays, and the last error of the
+// slot's tasks.
+func newest(snap store.Snapshot, svc specs.Service) iter.Seq2[specs.Task, string] {
+	return func(yield func(specs.Task, string) bool) {
+		var current specs.Task
+		lastErr := ""
+		for task := range snap.TasksOf(svc.ID) { // by slot, oldest first within one
+			if task.Want.Desired == specs.StateRemove {
+				continue // its slot is going
+			}
+			if current.ID != "" && current.SlotID() != task.SlotID() {
+				if !yield(current, lastErr) {
+					return
+				}
+				lastErr = ""
+			}
+			current, lastErr = task, cmp.Or(task.Seen.Err, lastErr)
+		}
+		if current.ID != "" {
+			yield(current, lastErr)
+		}
+	}
 }
 
 func trouble(svc specs.Service, task specs.Task, reason string) TaskTrouble {

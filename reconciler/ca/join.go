@@ -30,11 +30,12 @@ func (s *Server) join(ctx context.Context, req wire.CertifyRequest, request *x50
 	_, removed := snap.Authority().Removed[id]
 	if !known && !removed {
 		node := specs.Node{ID: id, Created: s.Now(), Spec: specs.NodeSpec{Role: role}}
-		err := s.write(ctx, specs.Change{Node: specs.Insert(id, node)})
-		if err != nil && !errors.Is(err, store.ErrConflict) { // a twin of this call was faster
+		switch err := s.write(ctx, specs.Change{Node: specs.Insert(id, node)}); {
+		case err == nil:
+			s.Log.InfoContext(ctx, "a machine has joined", "node", id, "role", role, "from", wire.CallerAddr(ctx))
+		case !errors.Is(err, store.ErrConflict): // else a twin of this call was faster
 			return specs.Node{}, err
 		}
-		s.Log.InfoContext(ctx, "a machine has joined", "node", id, "role", role, "from", wire.CallerAddr(ctx))
 	}
 	return s.member(id)
 }

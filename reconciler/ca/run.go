@@ -79,10 +79,11 @@ func (t *term) look(ctx context.Context, s *Server) (time.Time, error) {
 	}
 	do := next(a, slices.Collect(snap.Nodes()), s.Now(), newSecret)
 	if do.Write != nil {
-		if err := s.write(ctx, specs.Change{Authority: do.Write}); err != nil && !errors.Is(err, store.ErrConflict) {
+		err := s.write(ctx, specs.Change{Authority: do.Write})
+		if err != nil && !errors.Is(err, store.ErrConflict) {
 			return time.Time{}, err
 		}
-		if a.Rotation != nil && do.Write.Rotation == nil {
+		if err == nil && a.Rotation != nil && do.Write.Rotation == nil {
 			s.Log.InfoContext(ctx, "the root certificate is rotated: the join tokens are new")
 		}
 		return time.Time{}, nil // what was written wakes the loop

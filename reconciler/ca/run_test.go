@@ -297,3 +297,34 @@ func TestRunTellsWhoComesWithAnOldCertificate(t *testing.T) {
 		}
 	})
 }
+
+// slow is the way to the store during which something else is written.
+type slow struct {
+	Proposer
+	meanwhile func()
+}
+
+func (s slow) Propose(ctx context.Context, txs []specs.Transaction) ([]error, error) {
+	errs, err := s.Proposer.Propose(ctx, txs)
+	s.meanwhile()
+	return errs, err
+}
+
+// Who joins while a rotation begins gets a certificate of that: the other root may
+// be gone when the node says its first word.
+func TestJoinDuringARotation(t *testing.T) {
+	bubble(t, 0, func(l *leader) {
+		before := l.Server
+		joining := New(before.Config)
+		joining.Propose = slow{l, func() {
+			if err := before.Rotate(l.Context(), Options{}); err != nil {
+				l.Error(err)
+			}
+		}}
+		secret := l.store.Snapshot().Authority().Worker
+		reply, err := joining.answer(l.Context(), wire.CertifyRequest{CSR: newRequest(l), Secret: secret})
+		if err != nil || len(reply.Chain) != 2 || len(reply.Roots) != 2 {
+			l.Errorf("a chain of %d and %d roots, %v", len(reply.Chain), len(reply.Roots), err)
+		}
+	})
+}

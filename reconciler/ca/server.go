@@ -81,7 +81,6 @@ func (s *Server) answer(ctx context.Context, req wire.CertifyRequest) (wire.Cert
 	if err != nil {
 		return wire.CertifyReply{}, err
 	}
-	a := s.Store.Snapshot().Authority()
 	peer, known := wire.Peer(ctx)
 	var node specs.Node
 	switch {
@@ -97,8 +96,9 @@ func (s *Server) answer(ctx context.Context, req wire.CertifyRequest) (wire.Cert
 	if err != nil {
 		return wire.CertifyReply{}, err
 	}
-	id := wire.Identity{NodeID: node.ID, Role: node.Spec.Role, ClusterID: s.Store.Snapshot().Cluster().ID}
-	reply, err := Issue(ctx, a, req.CSR, id, s.Now(), s.Show)
+	snap := s.Store.Snapshot() // only now: a rotation may have begun while the row was written
+	id := wire.Identity{NodeID: node.ID, Role: node.Spec.Role, ClusterID: snap.Cluster().ID}
+	reply, err := Issue(ctx, snap.Authority(), req.CSR, id, s.Now(), s.Show)
 	if err != nil {
 		s.Log.WarnContext(ctx, "a certificate was not issued", "node", node.ID, "err", err)
 		return wire.CertifyReply{}, err

@@ -19,6 +19,15 @@ const (
 	longestBatch = 160 * time.Millisecond
 )
 
+// crowd is how many nodes are told of changes at once, and crowdPause the time
+// until the next are. A thousand streams that wake together keep Raft's heartbeats
+// waiting for the processor until the leader has lost its office. And a pass
+// writes a task here and a task there: meanwhile most nodes get another.
+const (
+	crowd      = 20
+	crowdPause = 10 * time.Millisecond
+)
+
 // stream collects which tasks of a node may have changed. It holds each task
 // once however slow the node is.
 type stream struct {
@@ -33,9 +42,11 @@ func newStream() *stream {
 	return &stream{wake: make(chan struct{}, 1), touched: map[string]struct{}{}}
 }
 
-func (s *stream) touch(taskID string) {
+func (s *stream) touch(taskIDs ...string) {
 	s.mu.Lock()
-	s.touched[taskID] = struct{}{}
+	for _, id := range taskIDs {
+		s.touched[id] = struct{}{}
+	}
 	s.mu.Unlock()
 	signal(s.wake)
 }
@@ -115,27 +126,44 @@ func (t *term) route(ctx context.Context) error {
 		if touched.All || first {
 			t.touchEveryone()
 		} else {
-			for id := range touched.Tasks {
-				t.touch(before, now, id)
-			}
 			t.lookAtNodes(before, now, touched)
+			t.touch(ctx, news(before, now, touched))
 		}
 		before = now
 	}
 }
 
-func (t *term) touch(before, now store.Snapshot, id string) {
-	was, existed := before.Task(id)
-	is, exists := now.Task(id)
-	if existed && exists && was.Want.Node == is.Want.Node && was.Want.Desired == is.Want.Desired {
-		return
+// news returns the tasks that changed in a way that matters to their nodes, by
+// node.
+func news(before, now store.Snapshot, touched store.Touched) map[string][]string {
+	tasks := map[string][]string{}
+	for id := range touched.Tasks {
+		was, existed := before.Task(id)
+		is, exists := now.Task(id)
+		if existed && exists && was.Want.Node == is.Want.Node && was.Want.Desired == is.Want.Desired {
+			continue
+		}
+		node := is.Want.Node
+		if !exists {
+			node = was.Want.Node
+		}
+		tasks[node] = append(tasks[node], id)
 	}
-	node := is.Want.Node
-	if !exists {
-		node = was.Want.Node
-	}
-	if s, err := t.of(node); err == nil {
-		s.stream.touch(id)
+	return tasks
+}
+
+// touch tells the nodes' streams of their tasks, a crowd at a time.
+func (t *term) touch(ctx context.Context, tasks map[string][]string) {
+	told := 0
+	for node, ids := range tasks {
+		s, err := t.of(node)
+		if err != nil {
+			continue // it gets everything when it comes
+		}
+		s.stream.touch(ids...)
+		if told++; told%crowd == 0 {
+			sleepUntil(ctx, time.Now().Add(crowdPause))
+		}
 	}
 }
 

@@ -187,3 +187,47 @@ func TestSlowNodeIsCutOffAndHoldsNobody(t *testing.T) {
 		}
 	})
 }
+
+// Of many nodes with a change a part is told at once, and no node waits for long;
+// what a node gets meanwhile comes with the rest.
+func TestACrowdOfNodesIsToldByAndBy(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		m.write(specs.Change{Cluster: &specs.Cluster{Spec: specs.ClusterSettings{HeartbeatPeriod: specs.Duration(time.Hour)}}})
+		const nodes = 100
+		var nexts []func() (wire.Assignments, bool)
+		for i := range nodes {
+			id := fmt.Sprint("w", i)
+			m.write(specs.Change{Node: specs.Insert(id, specs.Node{ID: id, Created: time.Now()})})
+			nexts = append(nexts, m.connect(id).assignments())
+			wantTold(t, nexts[i], "full: (0 specs)")
+		}
+		messages, tasks := 0, 0
+		look := func() {
+			synctest.Wait()
+			for _, next := range nexts {
+				for a, any := next(); any; a, any = next() {
+					messages, tasks = messages+1, tasks+len(a.Set)
+				}
+			}
+		}
+		for _, round := range []string{"a", "b", "c"} {
+			var all []specs.Change
+			for i := range nodes {
+				all = append(all, m.newTask(fmt.Sprint(round, i), "web", fmt.Sprint("w", i)))
+			}
+			m.write(all...)
+			look()
+		}
+		if messages == 0 || messages > nodes/2 {
+			t.Errorf("%d of %d nodes were told at once", messages, nodes)
+		}
+		for range 200 {
+			after(time.Millisecond)
+			look()
+		}
+		if tasks != 3*nodes || messages > 2*nodes {
+			t.Errorf("%d tasks in %d messages, want %d in %d at most", tasks, messages, 3*nodes, 2*nodes)
+		}
+	})
+}

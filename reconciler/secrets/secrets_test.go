@@ -91,7 +91,7 @@ func encrypted(t *testing.T, recipient age.Recipient, armored bool, content stri
 func shop(files ...specs.StackFile) specs.Stack {
 	task := specs.TaskSpec{Image: "web"}
 	for _, f := range files {
-		ref := specs.FileRef{Name: f.Name, Target: f.Kind.Target(f.Key)}
+		ref := specs.FileRef{Name: f.Name, Target: specs.TaskSpec{}.FileTarget(f.Kind, f.Key)}
 		if f.Kind == specs.Secret {
 			task.Secrets = append(task.Secrets, ref)
 		} else {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"math"
+	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -116,8 +117,9 @@ func (s Snapshot) Tasks() iter.Seq[specs.Task] { return s.t.tasks.all() }
 // TasksOf yields the tasks of a service by slot, oldest first within a slot.
 func (s Snapshot) TasksOf(serviceID string) iter.Seq[specs.Task] {
 	return func(yield func(specs.Task) bool) {
-		for key := range s.t.serviceTasks.from(serviceTask{service: serviceID, created: math.MinInt64}) {
-			if key.service != serviceID || !yield(*s.t.tasks.row(key.id)) {
+		first := specs.Task{ServiceID: serviceID, Created: time.Unix(0, math.MinInt64)}
+		for key := range s.t.serviceTasks.from(serviceTask{&first}) {
+			if key.ServiceID != serviceID || !yield(*key.Task) {
 				return
 			}
 		}

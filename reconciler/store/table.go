@@ -79,12 +79,13 @@ func (x index[K]) fork() index[K] {
 
 func (x index[K]) freeze() index[K] { return index[K]{x.m.IsoCopy()} }
 
-// move takes old out and puts now in; nil is no key.
+// move takes old out and puts now in; nil is no key. A key in the place of old
+// replaces it.
 func (x index[K]) move(old, now *K) {
 	if old != nil && now != nil && *old == *now {
 		return
 	}
-	if old != nil {
+	if old != nil && (now == nil || (*old).less(*now) || (*now).less(*old)) {
 		x.m.Delete(*old)
 	}
 	if now != nil {

@@ -105,24 +105,22 @@ func stackServiceKey(s *specs.Service) *stackService {
 	return &stackService{s.Spec.Stack, s.Spec.Name, s.ID}
 }
 
-// serviceTask orders tasks by service, slot and age.
-type serviceTask struct {
-	service string
-	slot    specs.SlotID
-	created int64 // Unix nanoseconds
-	id      string
-}
+// serviceTask orders tasks by service, slot and age. It is the row itself: a pass
+// over a service's tasks, the most frequent of all reads, looks none of them up.
+type serviceTask struct{ *specs.Task }
 
 func (k serviceTask) less(l serviceTask) bool {
-	return cmp.Or(strings.Compare(k.service, l.service), k.slot.Compare(l.slot),
-		cmp.Compare(k.created, l.created), strings.Compare(k.id, l.id)) < 0
+	if k.ServiceID != l.ServiceID {
+		return k.ServiceID < l.ServiceID
+	}
+	return cmp.Or(k.SlotID().Compare(l.SlotID()), cmp.Compare(k.Created.UnixNano(), l.Created.UnixNano()), strings.Compare(k.ID, l.ID)) < 0
 }
 
 func serviceTaskKey(t *specs.Task) *serviceTask {
 	if t == nil {
 		return nil
 	}
-	return &serviceTask{t.ServiceID, t.SlotID(), t.Created.UnixNano(), t.ID}
+	return &serviceTask{t}
 }
 
 // nodeTask orders tasks by node; under the empty node stand those that wait for

@@ -11,23 +11,36 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// doing is one action under way, in a goroutine of its own.
+// doing is one action under way.
 type doing struct {
 	do     task.Do
 	cancel context.CancelFunc
 	result chan task.Event // one event, with room for it
 }
 
-// do begins the action.
-func (d *driver) do(ctx context.Context, action task.Action) *doing {
-	return d.begin(ctx, action.Do, action.Delay, func(ctx context.Context) task.Event { return d.act(ctx, action.Do) })
+// hands do what they are given, one thing after the other, until they are closed.
+// A task has one pair for all its actions: a goroutine for each of them would
+// grow its stack anew, which costs more than most actions.
+type hands chan func()
+
+func (h hands) work() {
+	for do := range h {
+		do()
+	}
 }
 
-// begin begins what act does, after delay.
-func (d *driver) begin(ctx context.Context, do task.Do, delay time.Duration, act func(context.Context) task.Event) *doing {
+func (h hands) take(do func()) { h <- do }
+
+// do begins the action.
+func (d *driver) do(ctx context.Context, h hands, action task.Action) *doing {
+	return begin(ctx, h.take, action.Do, action.Delay, func(ctx context.Context) task.Event { return d.act(ctx, action.Do) })
+}
+
+// begin has somebody do what act does, after delay.
+func begin(ctx context.Context, somebody func(func()), do task.Do, delay time.Duration, act func(context.Context) task.Event) *doing {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &doing{do: do, cancel: cancel, result: make(chan task.Event, 1)}
-	d.crew.drivers.Go(func() {
+	somebody(func() {
 		defer cancel()
 		if delay > 0 {
 			sleep(ctx, delay)

@@ -70,6 +70,9 @@ func (d *driver) forget() (over bool) {
 // then the task is left as it is.
 func (d *driver) run(ctx context.Context) {
 	var current, check *doing
+	h := make(hands)
+	d.crew.drivers.Go(h.work)
+	defer close(h)
 	action := d.step(d.first(ctx))
 	for !d.finished(ctx) {
 		switch {
@@ -85,7 +88,7 @@ func (d *driver) run(ctx context.Context) {
 			current, action = nil, d.step(e)
 			continue
 		case current == nil && action.Do != task.Nothing:
-			current = d.do(ctx, action)
+			current = d.do(ctx, h, action)
 		}
 		select {
 		case e := <-current.done():

@@ -3,6 +3,9 @@ package agent
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
@@ -27,7 +30,13 @@ func (d *driver) ready(ctx context.Context) (executor.Task, error) {
 	if t.Spec, err = template.ExpandSpec(t.Spec, where); err != nil || len(refs) == 0 {
 		return t, err
 	}
-	paths, there := d.crew.files.Find(t.ID)
+	dir, there := d.crew.files.Find(t.ID)
+	if !there {
+		if dir, err = d.crew.files.Room(t.ID); err != nil {
+			return t, err
+		}
+	}
+	t.Spec = told(t.Spec, dir)
 	if !there {
 		d.hear(task.Began{})
 		d.hear(task.Progress{Words: "waiting for its secrets and configs from a manager"})
@@ -35,13 +44,14 @@ func (d *driver) ready(ctx context.Context) (executor.Task, error) {
 		if err != nil {
 			return t, err
 		}
-		if paths, err = d.crew.files.Write(t.ID, contents); err != nil {
+		if err := d.crew.files.Write(dir, contents); err != nil {
 			return t, err
 		}
 	}
+	t.FilesDir = dir
 	for i, ref := range refs {
 		t.Files = append(t.Files, executor.File{
-			Source: paths[i], Target: ref.Target, UID: ref.UID, GID: ref.GID, Mode: ref.Permissions(),
+			Source: filepath.Join(dir, ref.path(t.Spec, i)), Target: ref.Target, UID: ref.UID, GID: ref.GID, Mode: ref.Permissions(),
 		})
 	}
 	return t, nil
@@ -58,6 +68,35 @@ func refsOf(spec specs.TaskSpec) (refs []reference) {
 		refs = append(refs, reference{kind, ref})
 	}
 	return refs
+}
+
+// path is where the file of a task lies in the task's directory, as the i-th of
+// all: a process has it there, a container elsewhere.
+func (r reference) path(spec specs.TaskSpec, i int) string {
+	if spec.Runtime == specs.RuntimeProcess {
+		return filepath.Join(folder(r.kind), r.Target)
+	}
+	return strconv.Itoa(i)
+}
+
+// folder is where the files of a kind lie in the directory of a process's files.
+func folder(kind specs.FileKind) string { return string(kind) + "s" }
+
+// told is the spec of a process with the variables that say where its files are.
+// One that it sets itself, or wants to be without, stays as it is.
+func told(spec specs.TaskSpec, dir string) specs.TaskSpec {
+	if spec.Runtime != specs.RuntimeProcess {
+		return spec
+	}
+	env := slices.Clone(spec.Env)
+	for kind := range spec.FileRefs {
+		name := kind.Variable()
+		if !slices.ContainsFunc(env, func(entry string) bool { return entry == name || strings.HasPrefix(entry, name+"=") }) {
+			env = append(env, name+"="+filepath.Join(dir, folder(kind)))
+		}
+	}
+	spec.Env = env
+	return spec
 }
 
 // where is what templates can say of the task.
@@ -86,7 +125,7 @@ func (c *crew) contents(ctx context.Context, t executor.Task, refs []reference, 
 			return nil, fmt.Errorf("get %s %s: %w", ref.kind, ref.Name, err)
 		}
 		raw[i] = content
-		files[i] = secrets.File{Content: content, UID: ref.UID, GID: ref.GID, Mode: ref.Permissions()}
+		files[i] = secrets.File{Path: ref.path(t.Spec, i), Content: content, UID: ref.UID, GID: ref.GID, Mode: ref.Permissions()}
 	}
 	for i, ref := range refs {
 		if ref.Template == "" {
@@ -105,12 +144,13 @@ func (c *crew) contents(ctx context.Context, t executor.Task, refs []reference, 
 func named(spec specs.TaskSpec, refs []reference, raw [][]byte) template.Files {
 	file := func(kind specs.FileKind) func(string) (string, error) {
 		return func(name string) (string, error) {
+			target := spec.FileTarget(kind, name)
 			for i, ref := range refs {
-				if ref.kind == kind && ref.Target == kind.Target(name) {
+				if ref.kind == kind && ref.Target == target {
 					return string(raw[i]), nil
 				}
 			}
-			return "", fmt.Errorf("the service has no %s at %s", kind, kind.Target(name))
+			return "", fmt.Errorf("the service has no %s at %s", kind, target)
 		}
 	}
 	return template.Files{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,12 +62,50 @@ func (c *cluster) withFiles() (*node, *secrets.Dir) {
 
 func (n *node) wantFiles(id string) {
 	n.Helper()
-	for path, want := range map[string]string{"/run/secrets/tls": canary, "/conf": "web.1 front " + canary} {
-		content, _, err := n.engine.ReadFile(id, path)
-		if err != nil || string(content) != want {
-			n.Errorf("%s holds %q, %v; want %q", path, content, err, want)
-		}
+	n.wantFile(id, "/run/secrets/tls", canary)
+	n.wantFile(id, "/conf", "web.1 front "+canary)
+}
+
+func (n *node) wantFile(id, path, want string) {
+	n.Helper()
+	content, _, err := n.engine.ReadFile(id, path)
+	if err != nil || string(content) != want {
+		n.Errorf("%s holds %q, %v; want %q", path, content, err, want)
 	}
+}
+
+// A process is told where its files are, and so are its templates.
+func TestAProcessIsToldWhereItsSecretsAre(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n, files := c.withFiles()
+		secret, conf := specs.FileRef{Name: "tls", Version: "v1", Target: "deep/tls"}, specs.FileRef{Name: "conf", Version: "v3", Target: "conf", Template: specs.TemplateGolang}
+		spec := specs.TaskSpec{Runtime: specs.RuntimeProcess, Command: []string{"web"}, Env: []string{"CONFIGURATION_DIRECTORY=own"},
+			Secrets: []specs.FileRef{secret}, Configs: []specs.FileRef{conf}}
+		c.write(specs.Change{Payload: &specs.Payload{Version: "v3", Kind: specs.Config, Data: []byte(`{{env "CREDENTIALS_DIRECTORY"}} {{secret "deep/tls"}}`)}},
+			specs.Change{TaskSpec: &spec}, specs.Change{Service: specs.Insert("host", specs.Service{ID: "host", Created: time.Now(),
+				Spec: specs.ServiceSpec{Name: "host", Stack: "shop", Task: encoding.HashTaskSpec(spec)}})})
+		id := c.assign("host", "n1", specs.StateRunning)
+		after(time.Second)
+		c.sees(id, specs.StateRunning)
+		dir, ok := files.Find(id)
+		want := []string{"CONFIGURATION_DIRECTORY=own", "CREDENTIALS_DIRECTORY=" + dir + "/secrets"}
+		if env := n.engine.Running()[0].Spec.Env; !ok || !slices.Equal(env, want) {
+			t.Errorf("its environment is %q, want %q", env, want)
+		}
+		n.wantFile(id, dir+"/secrets/deep/tls", canary)
+		n.wantFile(id, dir+"/configs/conf", dir+"/secrets "+canary)
+		n.restart()
+		after(time.Minute)
+		c.sees(id, specs.StateRunning)
+		n.wantFile(id, dir+"/secrets/deep/tls", canary)
+		c.want(id, specs.StateShutdown)
+		after(time.Minute)
+		if _, ok := files.Find(id); ok {
+			t.Error("the files of an ended task are left")
+		}
+		n.daemon.stop()
+		n.wantNotOnDisk()
+	})
 }
 
 func TestSecretsAreThereAsLongAsTheirTask(t *testing.T) {

@@ -53,7 +53,7 @@ func (d *driver) check(ctx context.Context, after time.Duration) *doing {
 		d.stray = nil
 	}
 	test, patience := d.test, d.patience // a look may learn others meanwhile
-	return d.begin(ctx, task.Wait, after-early, func(ctx context.Context) task.Event { return d.checkNow(ctx, test, patience) })
+	return begin(ctx, d.crew.drivers.Go, task.Wait, after-early, func(ctx context.Context) task.Event { return d.checkNow(ctx, test, patience) })
 }
 
 // checkNow runs the check, when its turn has come, and kills it when its time is

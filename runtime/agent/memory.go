@@ -27,6 +27,10 @@ const (
 	// writeRetry is the pause after a write that did not succeed.
 	writeRetry = time.Second
 
+	// mappedSize, in bytes, is what the file can grow to before it is mapped anew.
+	// It takes no room until then.
+	mappedSize = 1 << 20
+
 	// lockTimeout is how long another daemon may hold the file.
 	lockTimeout = 5 * time.Second
 )
@@ -98,7 +102,9 @@ func openMemory(path string) (*memory, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the agent's directory: %w", err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockTimeout, InitialMmapSize: mappedSize, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the node's tasks at %s (does another daemon run?): %w", path, err)
 	}

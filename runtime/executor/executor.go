@@ -29,9 +29,11 @@ type Task struct {
 	Spec        specs.TaskSpec // its templates are expanded
 
 	// Files are the task's secrets and configs. They lie in memory on this node
-	// from before Prepare until after Remove; after a restart of the machine they
-	// are written anew before Prepare is called again.
-	Files []File
+	// from before Prepare until after Remove, in FilesDir, which is this task's
+	// alone; after a restart of the machine they are written anew before Prepare
+	// is called again.
+	Files    []File
+	FilesDir string
 
 	// Login asks for what opens the registry of the task's image, the zero Login if
 	// nothing does, and is called only if the registry wants to know. What it
@@ -39,13 +41,16 @@ type Task struct {
 	Login func(context.Context) (specs.Login, error)
 }
 
-// File is a secret or a config that the task sees, read-only, at Target. The
-// file at Source already has the owner and the mode, as far as the daemon may
-// give them; only the daemon's user reaches it there by its path.
+// File is a secret or a config of a task. The file at Source already has the
+// owner and the mode, as far as the daemon may give them; only the daemon's user
+// reaches it there by its path.
+//
+// A container sees it, read-only, at Target. A process sees it at Source, where
+// Prepare makes it, and all of FilesDir, the property of the task's user.
 type File struct {
-	Source   string // absolute path on the node
-	Target   string // absolute, clean path in the task
-	UID, GID uint32
+	Source   string // absolute path on the node, below FilesDir
+	Target   string // absolute, clean path in a container
+	UID, GID uint32 // 0 is the task's user if that is a process
 	Mode     uint32 // permission bits
 }
 

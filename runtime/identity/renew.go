@@ -17,6 +17,9 @@ const (
 	// in Swarm.
 	renewPause    = 5 * time.Second
 	maxRenewPause = time.Hour
+	// clockPause is how often the clock is looked at: timers stand still while a
+	// machine sleeps, and do not see when its clock is put right.
+	clockPause = 10 * time.Minute
 )
 
 // Renewal keeps an identity's certificate good.
@@ -75,20 +78,23 @@ func (r *Renewal) Run(ctx context.Context) error {
 
 // wait returns when it is time to renew.
 func (r *Renewal) wait(ctx context.Context) error {
-	cert := r.Identity.credentials.Certificate()
-	timer := time.NewTimer(time.Until(renewAt(cert, rand.Float64())))
+	at := renewAt(r.Identity.credentials.Certificate(), rand.Float64())
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
-			return nil
+			if !time.Now().Before(at) {
+				return nil
+			}
 		case <-r.Identity.wished:
 			if r.Identity.wanting() {
 				return nil
 			}
 		}
+		timer.Reset(min(time.Until(at), clockPause))
 	}
 }
 

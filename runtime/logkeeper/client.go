@@ -111,20 +111,29 @@ func (c *Client) Living() (procfs.Process, bool) {
 	return p, p.Lives()
 }
 
-// Stop ends the keeper, for a node that is taken down with all its tasks. Logs
-// and FIFOs stay.
+// Stop ends the keeper, for a node that is taken down with all its tasks: one
+// that does not obey is killed. Logs and FIFOs stay.
 func (c *Client) Stop(ctx context.Context) error {
 	c.starting.Lock()
 	defer c.starting.Unlock()
+	if _, lives := c.Living(); !lives {
+		return nil
+	}
+	if c.quit(ctx) == nil {
+		return awaitEnd(ctx, c.Dir, func(procfs.Process) error { return nil })
+	}
+	return evict(ctx, c.Dir)
+}
+
+func (c *Client) quit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, helloLimit)
+	defer cancel()
 	p, err := dial(ctx, c.Dir)
 	if err != nil {
-		return nil // none lives
+		return err
 	}
 	defer p.close()
-	if err := p.ask(ctx, verbQuit, ""); err != nil {
-		return fmt.Errorf("stop the log keeper: %w", err)
-	}
-	return awaitEnd(ctx, c.Dir, func(procfs.Process) error { return nil })
+	return p.ask(ctx, verbQuit, "")
 }
 
 // ask lets the keeper do something, if need be a second one when the first dies

@@ -272,6 +272,24 @@ func TestFinishEndsThoughSomebodyKeepsTheFIFO(t *testing.T) {
 	same(t, k.read(ReadOptions{Tail: -1}), "o:all")
 }
 
+func TestStopEndsAKeeperThatHangs(t *testing.T) {
+	c := client(t)
+	open(t, c, "t1")
+	first := pid(t, c)
+	if err := syscall.Kill(first, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	awaitStopped(t, first)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := c.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if p, lives := c.Living(); lives {
+		t.Errorf("keeper %d lives", p.PID)
+	}
+}
+
 func TestKilledKeeperLosesNothing(t *testing.T) {
 	c := client(t)
 	k := open(t, c, "t1")

@@ -109,7 +109,7 @@ func (p *pump) end() {
 }
 
 // finish waits until everything that was written is moved: to the end of file,
-// or to the end of ctx when somebody keeps the FIFO open.
+// or, when somebody keeps the FIFO open, what it holds at the end of ctx.
 func (p *pump) finish(ctx context.Context) {
 	_ = unix.Close(p.writer)
 	select {
@@ -117,8 +117,7 @@ func (p *pump) finish(ctx context.Context) {
 		return
 	case <-ctx.Done():
 	}
-	for b := newBuffer(); p.move(b) > 0; {
-	}
+	p.move(newBuffer()) // once: whoever keeps it open may write on for ever
 	p.stop()
 }
 

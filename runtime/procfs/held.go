@@ -48,6 +48,16 @@ func (p Process) WhileHeld(do func(*Held) error) error {
 	return do(held)
 }
 
+// Wait returns nil once the process has ended, ctx.Err() if ctx ends first.
+func (p Process) Wait(ctx context.Context) error {
+	return p.WhileHeld(func(held *Held) error { return held.Wait(ctx) })
+}
+
+// Signal does nothing to a process that has ended.
+func (p Process) Signal(sig unix.Signal) error {
+	return p.WhileHeld(func(held *Held) error { return held.Signal(sig) })
+}
+
 // Signal does nothing to a process that has ended.
 func (h *Held) Signal(sig unix.Signal) error {
 	conn, err := h.file.SyscallConn()

@@ -80,6 +80,27 @@ func All() ([]Stat, error) {
 	return all, nil
 }
 
+// Find returns the processes that were started by a command line that matches,
+// those of other users too.
+func Find(matches func(args []string) bool) (found []Process, err error) {
+	all, err := All()
+	for _, stat := range all {
+		if matches(stat.Arguments()) {
+			found = append(found, stat.Process)
+		}
+	}
+	return found, err
+}
+
+// Arguments is the command line of the process's program, nil if it has ended.
+func (p Process) Arguments() []string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID))
+	if err != nil || len(text) == 0 || !p.Lives() {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+}
+
 // Environ is the environment that the process's program was started with, nil
 // if it has ended or is not ours to read.
 func (p Process) Environ() []string {

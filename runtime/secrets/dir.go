@@ -7,8 +7,10 @@
 // A [Dir] has places to try, best first. As root a place gets a tmpfs of its own,
 // not swapped where the kernel can do that, mounted with the first task and
 // unmounted after the last. Otherwise a place must be in memory already, as a
-// user's runtime directory or /dev/shm is. The directories are 0700; what a task
-// sees is shown to it by its executor.
+// user's runtime directory or /dev/shm is. Nobody else looks around in a place. A
+// task's own directory in it is 0700 and the daemon's; what a task sees is shown to
+// it by its executor, which may also give the directory to the task's user: of
+// root's places the way there is open to who knows it.
 //
 // # A task's files
 //
@@ -23,7 +25,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -32,6 +33,7 @@ import (
 
 // File is one file of a task.
 type File struct {
+	Path     string // below the task's directory
 	Content  []byte
 	UID, GID uint32 // given if the daemon is root
 	Mode     uint32 // permission bits
@@ -73,70 +75,83 @@ func (d *Dir) Present() (places []string) {
 	return places
 }
 
-// Find returns the paths of the task's files, in the order in which they were
-// written; ok is false if there are none.
-func (d *Dir) Find(taskID string) (paths []string, ok bool) {
+// Find returns the task's directory; ok is false if it has no files.
+func (d *Dir) Find(taskID string) (dir string, ok bool) {
 	for _, place := range d.places {
 		if private(place) != nil {
 			continue // what lies there is not what was written
 		}
-		entries, err := os.ReadDir(filepath.Join(place, taskID))
-		if err != nil {
-			continue
+		dir := filepath.Join(place, taskID)
+		if _, err := os.Lstat(dir); err == nil {
+			return dir, true
 		}
-		return pathsOf(filepath.Join(place, taskID), len(entries)), true
 	}
-	return nil, false
+	return "", false
 }
 
-// Write makes the task's files, unless there are some, and returns their paths.
-func (d *Dir) Write(taskID string, files []File) ([]string, error) {
+// Room returns the directory that a task without files can have. Nothing is in it
+// yet; Remove gives it back.
+func (d *Dir) Room(taskID string) (dir string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if paths, ok := d.Find(taskID); ok {
-		return paths, nil
-	}
 	place, err := d.open()
-	if err != nil {
-		return nil, err
+	return filepath.Join(place, taskID), err
+}
+
+// Write makes a task's files in the directory that Find or Room has named, unless
+// there are some.
+func (d *Dir) Write(dir string, files []File) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := enter(filepath.Dir(dir)); err != nil { // it may have been left meanwhile
+		return noMemory(err)
 	}
-	whole, part := filepath.Join(place, taskID), filepath.Join(place, taskID+partSuffix)
-	if err := errors.Join(os.RemoveAll(part), os.Mkdir(part, 0o700)); err != nil {
-		return nil, fmt.Errorf("make room for secrets: %w", err)
+	if _, err := os.Lstat(dir); err == nil {
+		return nil
 	}
-	for i, path := range pathsOf(part, len(files)) {
-		if err := write(path, files[i]); err != nil {
-			return nil, errors.Join(fmt.Errorf("write a secret or config into this node's memory: %w", err), os.RemoveAll(part))
-		}
+	part := dir + partSuffix
+	if err := errors.Join(removeAll(part), os.Mkdir(part, 0o700)); err != nil {
+		return fmt.Errorf("make room for secrets: %w", err)
 	}
-	if err := os.Rename(part, whole); err != nil {
-		return nil, fmt.Errorf("write secrets: %w", err)
+	if err := write(part, files); err != nil {
+		return errors.Join(fmt.Errorf("write a secret or config into this node's memory: %w", err), removeAll(part))
 	}
-	return pathsOf(whole, len(files)), nil
+	if err := os.Rename(part, dir); err != nil {
+		return fmt.Errorf("write secrets: %w", err)
+	}
+	return nil
 }
 
 // partSuffix marks files that are being written.
 const partSuffix = ".part"
 
-// pathsOf are the paths of n files: their names tell nothing.
-func pathsOf(dir string, n int) []string {
-	paths := make([]string, n)
-	for i := range paths {
-		paths[i] = filepath.Join(dir, strconv.Itoa(i))
-	}
-	return paths
-}
-
-func write(path string, f File) error {
-	if err := os.WriteFile(path, f.Content, 0o600); err != nil {
+func write(dir string, files []File) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		return err
 	}
-	if os.Geteuid() == 0 {
-		if err := os.Chown(path, int(f.UID), int(f.GID)); err != nil {
+	defer root.Close()
+	for _, f := range files {
+		if err := writeFile(root, f); err != nil {
 			return err
 		}
 	}
-	return os.Chmod(path, fs.FileMode(f.Mode)&fs.ModePerm)
+	return nil
+}
+
+func writeFile(root *os.Root, f File) error {
+	if err := root.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
+		return err
+	}
+	if err := root.WriteFile(f.Path, f.Content, 0o600); err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 {
+		if err := root.Chown(f.Path, int(f.UID), int(f.GID)); err != nil {
+			return err
+		}
+	}
+	return root.Chmod(f.Path, fs.FileMode(f.Mode)&fs.ModePerm)
 }
 
 // Remove takes the task's files away; nil if there are none.
@@ -167,7 +182,7 @@ func (d *Dir) keep(wanted func(taskID string) bool) error {
 		for _, e := range entries {
 			if wanted(strings.TrimSuffix(e.Name(), partSuffix)) {
 				left++
-			} else if err := os.RemoveAll(filepath.Join(place, e.Name())); err != nil {
+			} else if err := removeAll(filepath.Join(place, e.Name())); err != nil {
 				errs = append(errs, fmt.Errorf("remove secrets: %w", err))
 				left++
 			}
@@ -189,13 +204,35 @@ func (d *Dir) open() (string, error) {
 		}
 		errs = append(errs, err)
 	}
-	if len(errs) == 0 {
-		return "", errors.New("this node has no memory for secrets and configs")
-	}
-	return "", fmt.Errorf("this node has no memory for secrets and configs: %w", errors.Join(errs...))
+	return "", noMemory(errors.Join(errs...))
 }
 
-// enter makes the place a directory in memory that nobody else reaches.
+// noMemory is that there is no place, and why.
+func noMemory(why error) error {
+	const words = "this node has no memory for secrets and configs"
+	if why == nil {
+		return errors.New(words)
+	}
+	return fmt.Errorf(words+": %w", why)
+}
+
+// removeAll removes a task's directory, also if the task has taken from itself,
+// and so from a daemon of the same user, the right to.
+func removeAll(dir string) error {
+	err := os.RemoveAll(dir)
+	if err == nil || os.Geteuid() == 0 {
+		return err
+	}
+	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, _ error) error {
+		if entry != nil && entry.IsDir() {
+			_ = os.Chmod(path, 0o700) // what it does not help to is told below
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}
+
+// enter makes the place a directory in memory that nobody else looks around in.
 func enter(place string) error {
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 		return err
@@ -206,13 +243,28 @@ func enter(place string) error {
 	if err := private(place); err != nil {
 		return err
 	}
-	if os.Geteuid() == 0 && !mounted(place) && mount(place) == nil {
-		return nil
+	if os.Geteuid() == 0 {
+		if !mounted(place) {
+			_ = mount(place) // whether it is in memory is seen below
+		}
+		if err := errors.Join(letThrough(filepath.Dir(place)), letThrough(place)); err != nil {
+			return err
+		}
 	}
 	return inMemory(place)
 }
 
-// private is nil for a directory that nobody else reaches. A place may be in a
+// letThrough opens the directory to whoever knows what is in it.
+func letThrough(dir string) error {
+	const through = 0o111
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode()&through == through {
+		return err
+	}
+	return os.Chmod(dir, info.Mode()|through)
+}
+
+// private is nil for a directory that nobody else looks around in. A place may be in a
 // directory of everybody's: another user's, or a symbolic link, is not ours to
 // read, and not ours to clear.
 func private(place string) error {
@@ -220,7 +272,7 @@ func private(place string) error {
 	if err := unix.Lstat(place, &stat); err != nil {
 		return &fs.PathError{Op: "look at", Path: place, Err: err}
 	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFDIR || int(stat.Uid) != os.Geteuid() || stat.Mode&0o077 != 0 {
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR || int(stat.Uid) != os.Geteuid() || stat.Mode&0o066 != 0 {
 		return fmt.Errorf("%s is not a directory of this user alone: remove it", place)
 	}
 	return nil

@@ -25,7 +25,24 @@ func needRoot(t *testing.T) {
 }
 
 func files() []File {
-	return []File{{Content: []byte("one"), Mode: 0o444}, {Content: []byte("two"), UID: 33, GID: 34, Mode: 0o400}}
+	return []File{{Path: "0", Content: []byte("one"), Mode: 0o444}, {Path: "deep/er", Content: []byte("two"), UID: 33, GID: 34, Mode: 0o400}}
+}
+
+// put gives a task its files.
+func put(d *Dir, taskID string, files []File) (dir string, err error) {
+	if dir, err = d.Room(taskID); err == nil {
+		err = d.Write(dir, files)
+	}
+	return dir, err
+}
+
+func perm(t *testing.T, path string) os.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode().Perm()
 }
 
 func wantGone(t *testing.T, place string) {
@@ -38,40 +55,49 @@ func wantGone(t *testing.T, place string) {
 func TestFilesLieInMemoryWhileATaskNeedsThem(t *testing.T) {
 	needRoot(t)
 	place := filepath.Join(t.TempDir(), "run", "secrets")
+	if err := os.Mkdir(filepath.Dir(place), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	d := New(place)
 	t.Cleanup(func() { _ = d.Clear() })
 	if _, ok := d.Find("t1"); ok {
 		t.Error("files are found before there are any")
 	}
-	paths, err := d.Write("t1", files())
+	dir, err := put(d, "t1", files())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := inMemory(place); err != nil || !mounted(place) {
 		t.Errorf("the place is on a disk: %v", err)
 	}
-	for i, want := range files() {
-		content, err := os.ReadFile(paths[i])
-		info, statErr := os.Stat(paths[i])
+	for _, want := range files() {
+		path := filepath.Join(dir, want.Path)
+		content, err := os.ReadFile(path)
+		info, statErr := os.Stat(path)
 		if err := errors.Join(err, statErr); err != nil {
 			t.Fatal(err)
 		}
 		owner := info.Sys().(*syscall.Stat_t)
 		if string(content) != string(want.Content) || info.Mode().Perm() != os.FileMode(want.Mode) || owner.Uid != want.UID || owner.Gid != want.GID {
-			t.Errorf("%s: %q %s %d:%d, want %+v", paths[i], content, info.Mode(), owner.Uid, owner.Gid, want)
+			t.Errorf("%s: %q %s %d:%d, want %+v", path, content, info.Mode(), owner.Uid, owner.Gid, want)
 		}
 	}
-	if info, err := os.Stat(filepath.Dir(paths[0])); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("others reach the files: %v, %v", info.Mode(), err)
+	// Whoever is given the task's directory gets there, and sees nothing else.
+	for path, want := range map[string]os.FileMode{filepath.Dir(place): 0o711, place: 0o711, dir: 0o700, filepath.Join(dir, "deep"): 0o700} {
+		if got := perm(t, path); got != want {
+			t.Errorf("%s has mode %o, want %o", path, got, want)
+		}
 	}
 
 	// A restarted daemon finds them, and what it would write does not count.
 	again := New(place)
-	found, err := again.Write("t1", []File{{Content: []byte("other"), Mode: 0o444}})
-	if err != nil || fmt.Sprint(found) != fmt.Sprint(paths) {
-		t.Errorf("found %v, %v; want %v", found, err, paths)
+	found, ok := again.Find("t1")
+	err = again.Write(found, []File{{Path: "0", Content: []byte("other"), Mode: 0o444}})
+	content, readErr := os.ReadFile(filepath.Join(found, "0"))
+	if err := errors.Join(err, readErr); !ok || err != nil || found != dir || string(content) != "one" {
+		t.Errorf("found %q in %s, %v; want %s", content, found, err, dir)
 	}
-	if _, err := again.Write("t2", files()); err != nil {
+	if _, err := put(again, "t2", files()); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Remove("t1"); err != nil {
@@ -97,7 +123,7 @@ func TestAKilledDaemonLeavesNoHalf(t *testing.T) {
 	d := New(place)
 	t.Cleanup(func() { _ = d.Clear() })
 	for _, id := range []string{"gone", "kept"} {
-		if _, err := d.Write(id, files()); err != nil {
+		if _, err := put(d, id, files()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,11 +136,11 @@ func TestAKilledDaemonLeavesNoHalf(t *testing.T) {
 	if _, ok := d.Find("t1"); ok {
 		t.Error("half of the files are found")
 	}
-	paths, err := d.Write("t1", files())
+	dir, err := put(d, "t1", files())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if content, err := os.ReadFile(paths[0]); err != nil || string(content) != "one" {
+	if content, err := os.ReadFile(filepath.Join(dir, "0")); err != nil || string(content) != "one" {
 		t.Errorf("%q, %v", content, err)
 	}
 	if err := d.Keep(func(id string) bool { return id == "kept" || id == "t1" }); err != nil {
@@ -141,14 +167,14 @@ func TestAFullMemoryIsSaidAndLeavesNothing(t *testing.T) {
 	}
 	d := New(place)
 	t.Cleanup(func() { _ = d.Clear() })
-	_, err := d.Write("t1", []File{{Content: make([]byte, 1<<20), Mode: 0o444}})
+	_, err := put(d, "t1", []File{{Path: "0", Content: make([]byte, 1<<20), Mode: 0o444}})
 	if err == nil || !strings.Contains(err.Error(), "into this node's memory") || !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("got %v", err)
 	}
 	if entries, err := os.ReadDir(place); err != nil || len(entries) > 0 {
 		t.Errorf("%v is left, %v", entries, err)
 	}
-	if _, err := d.Write("t1", files()); err != nil {
+	if _, err := put(d, "t1", files()); err != nil {
 		t.Errorf("what fits is refused: %v", err)
 	}
 }
@@ -181,14 +207,16 @@ func TestPlacesOfAUser(t *testing.T) {
 		return // root has a tmpfs of its own anywhere
 	}
 	d := New(filepath.Join(disk, "a"), filepath.Join(shm, "mine"))
-	paths, err := d.Write("t1", files())
-	if err != nil || !strings.HasPrefix(paths[0], shm) {
-		t.Errorf("%v, %v", paths, err)
+	dir, err := put(d, "t1", files())
+	if err != nil || !strings.HasPrefix(dir, shm) {
+		t.Errorf("%v, %v", dir, err)
 	}
-	if err := d.Remove("t1"); err != nil {
+	// The task, which is the same user, may have taken rights away.
+	if err := errors.Join(os.Chmod(filepath.Join(dir, "deep"), 0), os.Chmod(dir, 0o500), d.Remove("t1")); err != nil {
 		t.Error(err)
 	}
-	if _, err := New(filepath.Join(disk, "b")).Write("t1", files()); err == nil || !strings.Contains(err.Error(), "is on a disk") {
+	wantGone(t, filepath.Join(shm, "mine"))
+	if _, err := put(New(filepath.Join(disk, "b")), "t1", files()); err == nil || !strings.Contains(err.Error(), "is on a disk") {
 		t.Errorf("a disk is taken: %v", err)
 	}
 }
@@ -201,8 +229,8 @@ func TestWhatIsAnothersIsNeitherReadNorCleared(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := New(place)
-	if paths, ok := d.Find("task"); ok {
-		t.Errorf("%q is taken for the task's", paths)
+	if dir, ok := d.Find("task"); ok {
+		t.Errorf("%q is taken for the task's", dir)
 	}
 	if err := d.Clear(); err != nil {
 		t.Error(err)
@@ -210,4 +238,33 @@ func TestWhatIsAnothersIsNeitherReadNorCleared(t *testing.T) {
 	if _, err := os.Stat(theirs); err != nil {
 		t.Errorf("what a link leads to is cleared: %v", err)
 	}
+}
+
+// What was asked for and not used is given back, and what was given back is made
+// again for who uses it.
+func TestRoomIsGivenBack(t *testing.T) {
+	needRoot(t)
+	place := filepath.Join(t.TempDir(), "secrets")
+	d := New(place)
+	t.Cleanup(func() { _ = d.Clear() })
+	dir, err := d.Room("t1")
+	if err != nil || !mounted(place) {
+		t.Fatal(dir, err)
+	}
+	if err := d.Remove("other"); err != nil {
+		t.Fatal(err)
+	}
+	wantGone(t, place)
+	if err := d.Write(dir, files()); err != nil { // another task's end took the place away meanwhile
+		t.Fatal(err)
+	}
+	for _, path := range []string{"../out", "/tmp/out"} {
+		if err := d.Write(filepath.Join(place, "t2"), []File{{Path: path}}); err == nil {
+			t.Errorf("%s is written outside of the task's directory", path)
+		}
+	}
+	if err := d.Remove("t1"); err != nil {
+		t.Fatal(err)
+	}
+	wantGone(t, place)
 }

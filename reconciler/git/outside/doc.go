@@ -22,9 +22,21 @@
 //
 // # Why not go-git
 //
-// Its SSH transport shakes hands without a context, so that a mute server holds
-// a goroutine for ever, and reads the user's configuration; its HTTP transport
-// follows a redirect and sends the credentials along; and its repositories are
-// not safe for concurrent use and would be a second copy of every object. What
-// is left of the protocol without it is this package.
+// Measured with v5.19.3, at the level of its plumbing. Its HTTP transport is
+// sound: it ends with its context and keeps credentials from another host; but
+// it reads an error page whole, 600 MB of one that did not end, and as many refs
+// as come. Its SSH transport has no context for the handshake, the channel and
+// the command: a server mute in one of them holds the goroutine for ever, also
+// with ClientConfig.Timeout, and the only cure is a dialer registered for the
+// whole process as a proxy; it takes hosts from ~/.ssh/config unless a global
+// is set, and its proxy from ALL_PROXY. Its file transport runs upload-pack in
+// the daemon's environment: a broken ~/.gitconfig there stops it.
+//
+// Its codec alone (packp, sideband) passes this package's tests and saves 41
+// lines of it, before three mends: a gigabyte of ACKs is kept in a gigabyte of
+// memory, a pack that is cut off between two packets ends as if it were whole,
+// and what the server says of an error is not made fit for a terminal. It brings
+// 15 modules into go.mod and 6 into the binary (0.07 MB; the transports 14 and
+// 1.6 MB). Below this package are net/http, golang.org/x/crypto/ssh and git
+// itself; its own are what Git says over them, the limits and the words.
 package outside

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,20 +50,25 @@ func (t tampered) Error() string { return "task: " + string(t) + " behind swarmg
 // for whom nobody waits yet.
 type watched struct {
 	mu    sync.Mutex
-	waits map[string]context.CancelCauseFunc
+	waits map[string]wait
 	notes map[string]error
 }
 
-// add has cancel called when something was done to the task.
-func (w *watched) add(id string, cancel context.CancelCauseFunc) (done func()) {
+// wait is for the end of one task.
+type wait struct {
+	cancel context.CancelCauseFunc // called when something was done to the task
+	limits string                  // with which the task was made; "" if nobody remembers
+}
+
+func (w *watched) add(id string, task wait) (done func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if note := w.notes[id]; note != nil {
-		cancel(note)
+		task.cancel(note)
 		delete(w.notes, id)
 		return func() {}
 	}
-	w.waits[id] = cancel
+	w.waits[id] = task
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -74,11 +80,11 @@ func (w *watched) add(id string, cancel context.CancelCauseFunc) (done func()) {
 func (w *watched) tell(id string, found error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch cancel := w.waits[id]; {
+	switch task, waited := w.waits[id]; {
 	case found == nil:
 		delete(w.notes, id)
-	case cancel != nil:
-		cancel(found)
+	case waited:
+		task.cancel(found)
 	default:
 		w.notes[id] = found
 	}
@@ -87,19 +93,17 @@ func (w *watched) tell(id string, found error) {
 // forget drops what was found of a task that is removed.
 func (w *watched) forget(id string) { w.tell(id, nil) }
 
-func (w *watched) ids() (ids []string) {
+func (w *watched) all() map[string]wait {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id := range w.waits {
-		ids = append(ids, id)
-	}
-	return ids
+	return maps.Clone(w.waits)
 }
 
 func (w *watched) has(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.waits[id] != nil
+	_, waited := w.waits[id]
+	return waited
 }
 
 // Watch sees what is done to our tasks behind our back, by containerd's events,
@@ -199,7 +203,7 @@ func (e *Engine) lookAtAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids := e.watched.ids()
+	ids := slices.Collect(maps.Keys(e.watched.all()))
 	for _, r := range records {
 		ids = append(ids, r.ID)
 	}
@@ -266,8 +270,8 @@ func sum(r containers.Container) string {
 // watchLimits sees changes of limits.
 func (e *Engine) watchLimits(ctx context.Context) {
 	for sleep(ctx, limitsPeriod) == nil {
-		for _, id := range e.watched.ids() {
-			if changed := e.limitsChanged(id); changed != "" {
+		for id, task := range e.watched.all() {
+			if changed := cgroup.Difference(task.limits, e.host.cgroups.Limits(e.cgroup(id))); changed != "" {
 				e.watched.tell(id, tampered("its limits were changed ("+changed+")"))
 			}
 		}
@@ -281,14 +285,11 @@ func (e *Engine) keepLimits(id string) error {
 	return os.WriteFile(e.limitsFile(id), []byte(e.host.cgroups.Limits(e.cgroup(id))), 0o600)
 }
 
-// limitsChanged says how the limits of a task differ from those with which it was
-// made, "" if they do not or nobody remembers.
-func (e *Engine) limitsChanged(id string) string {
-	made, err := os.ReadFile(e.limitsFile(id))
-	if err != nil {
-		return "" // it is being removed, or an older daemon made it
-	}
-	return cgroup.Difference(string(made), e.host.cgroups.Limits(e.cgroup(id)))
+// keptLimits are those of keepLimits, "" if it is being removed, or an older daemon
+// made it.
+func (e *Engine) keptLimits(id string) string {
+	text, _ := os.ReadFile(e.limitsFile(id))
+	return string(text)
 }
 
 // adopt writes a record for a process whose record was deleted, so that containerd

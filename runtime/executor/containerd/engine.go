@@ -78,7 +78,7 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	e := &Engine{
 		config: config, log: config.Log, client: c, tasks: c.TaskService(),
 		images: map[string]*image{}, preparing: map[string]executor.Task{},
-		watched: watched{waits: map[string]context.CancelCauseFunc{}, notes: map[string]error{}},
+		watched: watched{waits: map[string]wait{}, notes: map[string]error{}},
 	}
 	e.diskUse = e.snapshotsDisk
 	if err := e.learn(ctx); err != nil {

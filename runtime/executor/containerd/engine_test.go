@@ -17,6 +17,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -112,12 +113,10 @@ func leftovers(t testing.TB, e *Engine) (left []string) {
 	for _, l := range leases {
 		note("lease", l.ID)
 	}
-	pids, err := processIDs()
+	shims, err := procfs.Find(shared.managed.isShim)
 	must(err)
-	for _, pid := range pids {
-		if shared.managed.isShim(arguments(pid)) {
-			note("shim", fmt.Sprint(pid))
-		}
+	for _, shim := range shims {
+		note("shim", fmt.Sprint(shim.PID))
 	}
 	mounts, err := mountinfo.GetMounts(nil)
 	must(err)

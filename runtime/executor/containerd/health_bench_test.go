@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/cio"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -88,17 +88,13 @@ func cost(t testing.TB, f func()) time.Duration {
 
 func processorTime(t testing.TB) time.Duration {
 	t.Helper()
-	pids, err := processIDs()
+	engines, err := procfs.Find(func(args []string) bool { return shared.managed.isOurs(args) || shared.managed.isShim(args) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	pids = slices.DeleteFunc(pids, func(pid int) bool {
-		args := strings.Join(arguments(pid), " ")
-		return pid != os.Getpid() && !shared.managed.isShim(arguments(pid)) && !strings.Contains(args, shared.managed.config.RunDir)
-	})
 	var ticks int64
-	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	for _, p := range append(engines, procfs.Process{PID: os.Getpid()}) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
 		if err != nil {
 			continue // it has ended: those who waited for it count it
 		}

@@ -54,7 +54,7 @@ func (e *Engine) process(ctx context.Context, id string) (*tasktypes.Process, er
 func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 	untouched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer e.watched.add(id, cancel)()
+	defer e.watched.add(id, wait{cancel, e.keptLimits(id)})()
 	ended, err := e.tasks.Wait(untouched, &tasksapi.WaitRequest{ContainerID: id})
 	if err := tamperedWith(untouched); err != nil && ended == nil {
 		return specs.Exit{}, err

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // ManagedConfig says where a private containerd keeps its things.
@@ -35,9 +37,9 @@ type ManagedConfig struct {
 type Managed struct {
 	config  ManagedConfig
 	log     *slog.Logger
-	binary  string   // set by Start
-	hash    string   // of the data directory
-	process *process // used by Start, then by Run, then by Shutdown
+	binary  string         // set by Start
+	hash    string         // of the data directory
+	process procfs.Process // zero: none was started or found; used by Start, then by Run, then by Shutdown
 }
 
 // maxSocketPath is what the kernel allows.
@@ -131,25 +133,26 @@ func (m *Managed) Start(ctx context.Context) error {
 	if m.binary, err = findBinaries(); err != nil {
 		return err
 	}
-	adopted, err := findProcess(m.isOurs)
+	lives, err := procfs.Find(m.isOurs)
 	if err != nil {
 		return fmt.Errorf("look for a running private containerd: %w", err)
 	}
-	if m.process = adopted; adopted != nil {
-		m.log.InfoContext(ctx, "private containerd adopted", "pid", adopted.pid, "socket", m.Socket())
-		return m.await(ctx)
+	if len(lives) == 0 {
+		return m.launch(ctx)
 	}
-	return m.launch(ctx)
+	m.process = lives[0]
+	m.log.InfoContext(ctx, "private containerd adopted", "pid", m.process.PID, "socket", m.Socket())
+	return m.await(ctx)
 }
 
 // Run keeps the private containerd alive until ctx ends, and leaves it running
 // then. Call it after Start.
 func (m *Managed) Run(ctx context.Context) error {
 	for {
-		if err := m.process.wait(ctx); err != nil {
+		if err := m.process.Wait(ctx); err != nil {
 			return err
 		}
-		m.log.WarnContext(ctx, "private containerd has died, starting it again", "pid", m.process.pid, "log", m.LogPath())
+		m.log.WarnContext(ctx, "private containerd has died, starting it again", "pid", m.process.PID, "log", m.LogPath())
 		if err := m.relaunch(ctx); err != nil {
 			return err
 		}
@@ -162,9 +165,6 @@ const relaunchDelay = time.Second
 // relaunch starts the private containerd until it answers or ctx ends.
 func (m *Managed) relaunch(ctx context.Context) error {
 	for {
-		if err := m.process.close(); err != nil {
-			return err
-		}
 		err := m.launch(ctx)
 		if err == nil {
 			return nil
@@ -197,10 +197,16 @@ func (m *Managed) launch(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if m.process, err = startProcess(cmd); err != nil {
+	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the private containerd: %w", err)
 	}
-	m.log.InfoContext(ctx, "private containerd started", "pid", m.process.pid, "socket", m.Socket())
+	started, err := procfs.LookUp(cmd.Process.Pid)
+	go func() { _ = cmd.Wait() }() // for as long as it lives, so that it leaves no zombie
+	if err != nil {
+		return m.endedAtOnce()
+	}
+	m.process = started.Process
+	m.log.InfoContext(ctx, "private containerd started", "pid", m.process.PID, "socket", m.Socket())
 	return m.await(ctx)
 }
 
@@ -218,13 +224,17 @@ func (m *Managed) await(ctx context.Context) error {
 		if _, err = c.Version(ctx); err == nil {
 			return nil
 		}
-		if m.process.dead() {
-			return fmt.Errorf("the private containerd ended at once: see %s", m.LogPath())
+		if !m.process.Lives() {
+			return m.endedAtOnce()
 		}
 		if sleep(ctx, 10*time.Millisecond) != nil {
-			return fmt.Errorf("the private containerd (process %d) does not answer: see %s: %w", m.process.pid, m.LogPath(), err)
+			return fmt.Errorf("the private containerd (process %d) does not answer: see %s: %w", m.process.PID, m.LogPath(), err)
 		}
 	}
+}
+
+func (m *Managed) endedAtOnce() error {
+	return fmt.Errorf("the private containerd ended at once: see %s", m.LogPath())
 }
 
 // maxLog is the size in bytes at which the private containerd's log is begun

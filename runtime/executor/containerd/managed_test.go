@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -129,14 +130,21 @@ func TestTasksOutliveContainerd(t *testing.T) {
 	stop()
 }
 
+// theProcess is the one whose command line matches.
+func theProcess(t *testing.T, matches func(args []string) bool) procfs.Process {
+	t.Helper()
+	found, err := procfs.Find(matches)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("one process is looked for: %v, %v", found, err)
+	}
+	return found[0]
+}
+
 // killContainerd kills a private containerd as a crash does.
 func killContainerd(t *testing.T, m *Managed) {
 	t.Helper()
-	old, err := findProcess(m.isOurs)
-	if err != nil || old == nil {
-		t.Fatalf("the private containerd is not found: %v", err)
-	}
-	if err := errors.Join(old.signal(syscall.SIGKILL), old.wait(t.Context()), old.close()); err != nil {
+	old := theProcess(t, m.isOurs)
+	if err := errors.Join(old.Signal(syscall.SIGKILL), old.Wait(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -154,7 +162,7 @@ func TestTaskThatEndsWhileContainerdIsDead(t *testing.T) {
 	if err := syscall.Kill(found[0].PID, syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.process.wait(t.Context()); err != nil {
+	if err := m.process.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Start(t.Context()); err != nil {
@@ -192,8 +200,8 @@ func TestManagedIsAdopted(t *testing.T) {
 	if err := second.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if second.process.pid != first.process.pid {
-		t.Errorf("process %d was started beside process %d", second.process.pid, first.process.pid)
+	if second.process != first.process {
+		t.Errorf("process %d was started beside process %d", second.process.PID, first.process.PID)
 	}
 	engine, err := Open(t.Context(), second.EngineConfig())
 	if err != nil {
@@ -220,10 +228,10 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	}
 	ctx, cancel := withTimeout()
 	defer cancel()
-	if err := m.process.signal(syscall.SIGKILL); err != nil { // the harder case
+	if err := m.process.Signal(syscall.SIGKILL); err != nil { // the harder case
 		t.Fatal(err)
 	}
-	if err := m.process.wait(ctx); err != nil {
+	if err := m.process.Wait(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Shutdown(ctx); err != nil {
@@ -235,8 +243,8 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		}
 	}
 	for _, ours := range []func([]string) bool{m.isOurs, m.isShim} {
-		if p, err := findProcess(ours); err != nil || p != nil {
-			t.Errorf("process left: %+v, %v", p, err)
+		if left, err := procfs.Find(ours); err != nil || len(left) > 0 {
+			t.Errorf("processes left: %v, %v", left, err)
 		}
 	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
@@ -313,7 +321,7 @@ func TestWordsWhileContainerdIsDead(t *testing.T) {
 			t.Errorf("people read %v", err)
 		}
 	}
-	if err := errors.Join(m.process.wait(t.Context()), m.Start(t.Context())); err != nil {
+	if err := errors.Join(m.process.Wait(t.Context()), m.Start(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	listAgain(t, b.Engine)
@@ -329,11 +337,8 @@ func TestShimIsKilled(t *testing.T) {
 		_, err := b.Wait(t.Context(), task.ID)
 		waited <- err
 	}()
-	shim, err := findProcess(m.isShim)
-	if err != nil || shim == nil {
-		t.Fatalf("the shim is not found: %v", err)
-	}
-	if err := errors.Join(shim.signal(syscall.SIGKILL), shim.wait(t.Context()), shim.close()); err != nil {
+	shim := theProcess(t, m.isShim)
+	if err := errors.Join(shim.Signal(syscall.SIGKILL), shim.Wait(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	// A wait that begins after the shim's death finds no process.

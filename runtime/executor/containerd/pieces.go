@@ -7,6 +7,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // Piece is one thing that a private containerd has on this machine outside of its
@@ -45,16 +46,16 @@ func (m *Managed) Pieces() ([]Piece, error) {
 
 // processes lists the containerd and, as what they run, its shims.
 func (m *Managed) processes() (pieces []Piece, err error) {
-	pids, err := processIDs()
-	for _, pid := range pids {
-		args := arguments(pid)
+	all, err := procfs.All()
+	for _, p := range all {
+		args := p.Arguments()
 		switch {
 		case m.isOurs(args):
-			pieces = append(pieces, Piece{"containerd", fmt.Sprintf("process %d", pid)})
+			pieces = append(pieces, Piece{"containerd", fmt.Sprintf("process %d", p.PID)})
 		case m.isShim(args):
-			name := fmt.Sprintf("shim process %d", pid)
+			name := fmt.Sprintf("shim process %d", p.PID)
 			if i := slices.Index(args, "-id"); i > 0 && i+1 < len(args) {
-				name = fmt.Sprintf("%s (shim process %d)", args[i+1], pid)
+				name = fmt.Sprintf("%s (shim process %d)", args[i+1], p.PID)
 			}
 			pieces = append(pieces, Piece{"container", name})
 		}

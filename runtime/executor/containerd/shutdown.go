@@ -19,6 +19,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // stopTimeout is how long containerd may take to end by itself.
@@ -66,7 +67,7 @@ func (m *Managed) endTasks(ctx context.Context) error {
 	if !m.HasRun() {
 		return nil
 	}
-	if m.process == nil || m.process.dead() {
+	if !m.process.Lives() {
 		if err := m.Start(ctx); err != nil {
 			return err
 		}
@@ -110,40 +111,37 @@ func endNamespace(ctx context.Context, c *client.Client) error {
 
 // endContainerd asks the process to end, and kills it if it does not.
 func (m *Managed) endContainerd(ctx context.Context) error {
-	if m.process == nil {
+	if !m.process.Lives() {
 		return nil
 	}
 	patience, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	if err := m.process.signal(syscall.SIGTERM); err != nil {
+	if err := m.process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	if m.process.wait(patience) != nil {
-		if err := m.process.signal(syscall.SIGKILL); err != nil {
-			return err
-		}
-		if err := m.process.wait(ctx); err != nil {
-			return err
-		}
+	if m.process.Wait(patience) == nil {
+		return nil
 	}
-	err := m.process.close()
-	m.process = nil
-	return err
+	if err := m.process.Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	return m.process.Wait(ctx)
 }
 
 // endShims kills the shims that still serve our socket, and only those.
 func (m *Managed) endShims() error {
 	for {
-		shim, err := findProcess(m.isShim)
-		if err != nil || shim == nil {
+		shims, err := procfs.Find(m.isShim)
+		if err != nil || len(shims) == 0 {
 			return err
 		}
-		err = shim.signal(syscall.SIGKILL)
-		if err == nil {
-			err = shim.wait(context.Background()) // SIGKILL is not refused
-		}
-		if err := errors.Join(err, shim.close()); err != nil {
-			return err
+		for _, shim := range shims {
+			if err := shim.Signal(syscall.SIGKILL); err != nil {
+				return err
+			}
+			if err := shim.Wait(context.Background()); err != nil { // SIGKILL is not refused
+				return err
+			}
 		}
 	}
 }

@@ -174,7 +174,7 @@ func (m *Memory) Running() []executor.Task {
 // and says its permission bits.
 func (m *Memory) ReadFile(id, path string) ([]byte, fs.FileMode, error) {
 	for _, task := range m.Running() {
-		i := slices.IndexFunc(task.Files, func(f executor.File) bool { return f.Target == path })
+		i := slices.IndexFunc(task.Files, func(f executor.File) bool { return seenAt(task, f) == path })
 		if task.ID != id || i < 0 {
 			continue
 		}

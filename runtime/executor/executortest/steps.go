@@ -82,8 +82,7 @@ func (m *Memory) beginPrepare(task executor.Task) (b Behaviour, done bool) {
 	if t == nil {
 		t = newMemoryTask(task, m.behaviourOf(task))
 		m.tasks[task.ID] = t
-	}
-	if !reflect.DeepEqual(t.task, task) {
+	} else if !reflect.DeepEqual(t.task, task) {
 		m.complain("executor: task %s prepared a second time and differently", task.ID)
 	}
 	return t.behaviour, t.phase >= executor.Prepared

@@ -42,8 +42,7 @@ type Harness struct {
 	Ready func(id string)
 	// End makes a running ExitsWhenTold end.
 	End func(id string)
-	// Read reads a file as a running task sees it, and says its permission bits;
-	// nil for an executor that refuses tasks with files.
+	// Read reads a file as a running task sees it, and says its permission bits.
 	Read func(id, path string) (content []byte, mode fs.FileMode, err error)
 	// Command is a command for Exec that does what the verbs say, one after the
 	// other, and then succeeds: print=TEXT and complain=TEXT write a line,

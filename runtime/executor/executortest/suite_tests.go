@@ -270,23 +270,19 @@ func (s *suite) severalWaiters() {
 	s.remove(task.ID)
 }
 
-// files gives a task a secret and a config, over a directory of its image and
-// into directories that no image has.
+// files gives a task a secret and a config: a container over a directory of its
+// image and into directories that no image has.
 func (s *suite) files() {
 	task := s.task(1, Sleeper)
-	dir := s.TempDir()
-	for target, f := range map[string]executor.File{
-		"/run/secrets/deep/key": {Mode: 0o440},
-		"/settings.conf":        {Mode: 0o444},
+	task.FilesDir = filepath.Join(s.TempDir(), "files")
+	for source, f := range map[string]executor.File{
+		"secrets/deep/key":      {Target: "/run/secrets/deep/key", Mode: 0o440},
+		"configs/settings.conf": {Target: "/settings.conf", Mode: 0o444},
 	} {
-		f.Target, f.Source = target, filepath.Join(dir, filepath.Base(target))
-		s.must(os.WriteFile(f.Source, []byte("what "+target+" holds"), fs.FileMode(f.Mode)))
+		f.Source = filepath.Join(task.FilesDir, source)
+		s.must(os.MkdirAll(filepath.Dir(f.Source), 0o700))
+		s.must(os.WriteFile(f.Source, []byte("what "+f.Target+" holds"), fs.FileMode(f.Mode)))
 		task.Files = append(task.Files, f)
-	}
-	if s.Read == nil {
-		s.wantErr(s.Executor.Prepare(s.ctx, task, nil), nil, "a task with files")
-		s.wantNothingLeft()
-		return
 	}
 	s.start(task)
 	s.wantFiles(task)
@@ -305,10 +301,19 @@ func (s *suite) files() {
 func (s *suite) wantFiles(task executor.Task) {
 	s.Helper()
 	for _, f := range task.Files {
-		content, mode, err := s.Read(task.ID, f.Target)
+		at := seenAt(task, f)
+		content, mode, err := s.Read(task.ID, at)
 		s.must(err)
 		if want := "what " + f.Target + " holds"; string(content) != want || mode != fs.FileMode(f.Mode) {
-			s.Errorf("the task sees %q, mode %o, at %s; want %q, mode %o", content, mode, f.Target, want, f.Mode)
+			s.Errorf("the task sees %q, mode %o, at %s; want %q, mode %o", content, mode, at, want, f.Mode)
 		}
 	}
+}
+
+// seenAt is the path at which a task sees its file.
+func seenAt(task executor.Task, f executor.File) string {
+	if task.Spec.Runtime == specs.RuntimeProcess {
+		return f.Source
+	}
+	return f.Target
 }

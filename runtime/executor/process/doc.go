@@ -45,6 +45,10 @@
 // # Decisions
 //
 //   - A task gets nothing of the daemon's environment.
+//   - Its secrets and configs are where the agent has put them: a mount at
+//     /run/secrets would need rights and a mount namespace, in which the task would
+//     not see the machine any more as its user does. They become its user's, with
+//     their directory, so that the way to them is nobody else's.
 //   - Limits need cgroups: root has them, others where a cgroup of version 2 was
 //     delegated to them. A limit that cannot be enforced is named in the task's
 //     log, in the daemon's and in the node's description, and the task runs.

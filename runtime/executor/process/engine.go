@@ -92,6 +92,9 @@ func (e *Engine) Prepare(ctx context.Context, task executor.Task, _ func(string)
 		return failure("prepare", err)
 	}
 	p, err := newProgram(task)
+	if err == nil {
+		err = give(task, p.User)
+	}
 	if err != nil {
 		return err
 	}

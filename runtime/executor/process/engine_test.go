@@ -1,10 +1,12 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,12 +58,25 @@ func TestEngineConforms(t *testing.T) {
 					t.Error(err)
 				}
 			},
+			Read: b.read,
 			Command: func(verbs ...string) []string {
 				return append([]string{os.Args[0], "program"}, verbs...)
 			},
 			Leftovers: b.leftovers,
 		}
 	})
+}
+
+// read reads a file as a task's command does.
+func (b *bench) read(id, path string) (content []byte, mode fs.FileMode, err error) {
+	var out bytes.Buffer
+	code, err := b.Exec(b.t.Context(), id, executor.Command{Args: []string{os.Args[0], "program", "show=" + path}, Stdout: &out, Stderr: &out})
+	if err != nil || code != 0 {
+		return nil, 0, fmt.Errorf("code %d, %w: %s", code, err, &out)
+	}
+	said := strings.SplitN(out.String(), " ", 3)
+	_, err = fmt.Sscanf(said[0], "%o", &mode)
+	return []byte(said[2]), mode, err
 }
 
 func (b *bench) dirOf(id string) string { return b.Engine.dir(id) }
@@ -101,7 +116,7 @@ func TestAsAnotherUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), copyFile(binary, os.Args[0]), os.Mkdir(filepath.Join(dir, "tmp"), 0o700), os.Chown(filepath.Join(dir, "tmp"), nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestNothingEscapes|TestAttendantIsKilled|TestRefused|TestLimits)$")
+	cmd := exec.CommandContext(t.Context(), binary, "-test.v", "-test.short", "-test.run", "^(TestEngineConforms|TestSurroundings|TestFilesOfTheTasksUser|TestFilesOfOthersAreRefused|TestNothingEscapes|TestAttendantIsKilled|TestRefused|TestLimits)$")
 	cmd.Dir, cmd.Env = "/", []string{"TMPDIR=" + filepath.Join(dir, "tmp"), "HOME=/nonexistent"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
@@ -295,6 +310,49 @@ func TestSupervisorHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.await("nothing runs", func() bool { return len(b.alive()) == 0 })
+}
+
+// Who stops waiting for a program that is being started, such as a daemon that
+// ends, leaves it to its supervisor.
+func TestNobodyWaitsForAStart(t *testing.T) {
+	b := newBench(t)
+	if err := b.Prepare(t.Context(), task("a", spec("sleep")), nil); err != nil {
+		t.Fatal(err)
+	}
+	slow := exec.Command(os.Args[0], "program", "sleep") // in a supervisor's place
+	said, err := slow.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := said.Read(make([]byte, 16)); err != nil { // that it hears signals
+		t.Fatal(err)
+	}
+	stat, err := procfs.LookUp(slow.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := os.OpenFile(filepath.Join(b.dirOf("a"), recordFile), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Close()
+	if err := writeSlot(record, supervisorSlot, stat.Process); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Wait(ctx, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that nobody waits any more", err)
+	}
+	if err := slow.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.Wait(); slow.ProcessState.ExitCode() != 3 {
+		t.Errorf("its supervisor was ended: %v", err)
+	}
 }
 
 // Whoever has a task's number now is not the task.

@@ -48,7 +48,7 @@ func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (int, 
 	}
 	x.lifeline = lifeline
 	go func() { // until the command or the task ends
-		if await(life, s) == nil {
+		if s.supervisor.Wait(life) == nil {
 			x.kill()
 		}
 	}()

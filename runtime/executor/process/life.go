@@ -24,7 +24,8 @@ const (
 	lookPause    = 20 * time.Millisecond
 )
 
-// look says how far a task is.
+// look says how far a task is. It waits for a program that is being started, and
+// ends one that takes longer than startLimit.
 func (e *Engine) look(ctx context.Context, id string) (s state, phase executor.Phase, err error) {
 	patience, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -36,7 +37,10 @@ func (e *Engine) look(ctx context.Context, id string) (s state, phase executor.P
 		select { // its program is being started
 		case <-time.After(lookPause):
 		case <-patience.Done():
-			if err := errors.Join(ctx.Err(), e.end(ctx, id, s)); err != nil {
+			if err = ctx.Err(); err == nil {
+				err = e.end(ctx, id, s)
+			}
+			if err != nil {
 				return s, phase, err
 			}
 		}
@@ -142,7 +146,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 			e.finish(ctx, id)
 			return s.end.Exit, ctx.Err()
 		case phase == executor.Running:
-			err = await(ctx, s)
+			err = s.supervisor.Wait(ctx) // with it the task has ended
 		case phase == executor.Prepared:
 			err = pause(ctx, lookPause)
 		case s.supervisor.PID != 0 && s.program.Boot == e.boot:
@@ -154,11 +158,6 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 			return specs.Exit{}, err
 		}
 	}
-}
-
-// await waits until the supervisor, and with it the task, has ended.
-func await(ctx context.Context, s state) error {
-	return s.supervisor.WhileHeld(func(supervisor *procfs.Held) error { return supervisor.Wait(ctx) })
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -52,6 +52,13 @@ func do(verb, value string) {
 		fmt.Fprintln(os.Stderr, value)
 	case "var":
 		fmt.Println(os.Getenv(value))
+	case "show": // a file's mode, owner and content
+		info, err := os.Stat(value)
+		check(err)
+		content, err := os.ReadFile(value)
+		check(err)
+		owner := info.Sys().(*syscall.Stat_t)
+		fmt.Printf("%o %d:%d %s", info.Mode(), owner.Uid, owner.Gid, content)
 	case "pwd":
 		dir, err := os.Getwd()
 		check(err)

@@ -65,11 +65,8 @@ func newProgram(task executor.Task) (program, error) {
 		Args: slices.Concat(spec.Entrypoint, spec.Command), Dir: cmp.Or(spec.WorkingDir, "/"),
 		Ulimits: spec.Ulimits, OOMScoreAdj: spec.OOMScoreAdj,
 	}
-	switch {
-	case len(p.Args) == 0:
+	if len(p.Args) == 0 {
 		return p, errors.New("a process needs a command")
-	case len(task.Files) > 0:
-		return p, errors.New("secrets and configs are not built yet for processes")
 	}
 	who, home, name, err := identify(spec)
 	if err != nil {

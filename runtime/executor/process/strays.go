@@ -29,7 +29,7 @@ func endStrays(ctx context.Context, id string, s state) error {
 			return nil
 		}
 		for _, p := range left {
-			if err := kill(p.Process); err != nil {
+			if err := p.Signal(unix.SIGKILL); err != nil {
 				return fmt.Errorf("kill process %d: %w", p.PID, err)
 			}
 		}
@@ -40,11 +40,6 @@ func endStrays(ctx context.Context, id string, s state) error {
 			return fmt.Errorf("process %d of task %s does not end: %w", left[0].PID, id, executor.ErrTemporary)
 		}
 	}
-}
-
-// kill does nothing to a process that has ended.
-func kill(p procfs.Process) error {
-	return p.WhileHeld(func(held *procfs.Held) error { return held.Signal(unix.SIGKILL) })
 }
 
 // strays are those of all that the task has left. They began with or after its

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +123,29 @@ func TestANodeIsMadeOnce(t *testing.T) {
 		if said != c.said || (err != nil) != (c.want != "") || c.want != "" && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %q, %v", name, said, err)
 		}
+	}
+}
+
+// What lies under the name of something of ours, and was there before the node, is
+// not ours.
+func TestANodeTakesNothingOfOthers(t *testing.T) {
+	begin := func(names ...string) error {
+		dir := t.TempDir()
+		for _, name := range names {
+			if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := &node{cfg: nodeConfig{dataDir: dir, listen: "127.0.0.1:0", executor: processExecutor, begin: beginning{cluster: "prod"}, log: quietLog()}}
+		_, err := n.identify(t.Context())
+		return err
+	}
+	for _, name := range append(slices.Clone(clusterState), containerdName) {
+		if err := begin(name); err == nil || !strings.Contains(err.Error(), name+", which the node would use, and remove when it leaves: give another --data-dir") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := begin("photos", containerdName, containerdLog); err != nil {
+		t.Errorf("a node that left, and photos: %v", err)
 	}
 }

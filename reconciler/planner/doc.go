@@ -51,7 +51,6 @@
 // Values of environment variables whose names tell a secret, and user info in
 // URLs, leave this package only as short keyed hashes (redact.go).
 //
-// Not built yet: what needs healthchecks, volumes, other sources or approval,
-// which is the warning of a service without healthcheck, the volumes that stay
-// after a removal, and the verdict NEEDS APPROVAL.
+// Not built yet: the warning of a service without healthcheck, and the volumes that
+// stay after a removal.
 package planner

@@ -51,6 +51,5 @@
 // Values of environment variables whose names tell a secret, and user info in
 // URLs, leave this package only as short keyed hashes (redact.go).
 //
-// Not built yet: the warning of a service without healthcheck, and the volumes that
-// stay after a removal.
+// Not built yet: the volumes that stay after a removal.
 package planner

@@ -32,7 +32,9 @@ func (m making) entries() []Entry {
 	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(rank[a.Action], rank[b.Action]), cmp.Compare(a.Service, b.Service))
 	})
-	hintRenames(entries, m.tasksBefore(entries), tasksOf(m.Wanted))
+	if !m.Withhold { // the hint says that two tasks have the same secrets
+		hintRenames(entries, m.tasksBefore(entries), tasksOf(m.Wanted))
+	}
 	return entries
 }
 

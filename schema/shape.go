@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"cuelang.org/go/cue"
 )
@@ -195,18 +194,25 @@ func got(n *node, path string) string {
 	if isSecret(path) {
 		return ", got something else (not shown)"
 	}
-	value := n.value
-	if utf8.RuneCountInString(value) > maxShown {
-		value = string([]rune(value)[:maxShown]) + "..."
-	}
 	if n.kind == text {
-		return fmt.Sprintf(", got %q", value)
+		return ", got " + quote(n.value)
 	}
-	return ", got " + value
+	return ", got " + shortened(n.value)
 }
 
 // maxShown is how much of a wrong value a message repeats, in characters.
 const maxShown = 60
+
+func shortened(text string) string {
+	begin, rest := cutRunes(text, maxShown)
+	if rest == "" {
+		return text
+	}
+	return begin + "..."
+}
+
+// quote is a text as messages repeat it.
+func quote(text string) string { return strconv.Quote(shortened(text)) }
 
 // isSecret says of the last key of a path whether its value is not to be shown.
 func isSecret(path string) bool { return secretName.MatchString(afterDot(path)) }

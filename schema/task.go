@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -41,13 +42,8 @@ func (b *builder) capabilityList(n *node, path string) []string {
 		case slices.Contains(capabilityNames, name):
 			out = append(out, "CAP_"+name)
 		default:
-			message := fmt.Sprintf("%q is no capability", item.value)
-			if near := specs.Nearest(name, capabilityNames); near != "" {
-				message += "; did you mean " + near + "?"
-			} else {
-				message += "; one is NET_ADMIN, see capabilities(7)"
-			}
-			b.to.problem(item.pos, item.path(path), message)
+			near := cmp.Or(b.to.didYouMean(name, capabilityNames), "; one is NET_ADMIN, see capabilities(7)")
+			b.to.problem(item.pos, item.path(path), quote(item.value)+" is no capability"+near)
 		}
 	}
 	slices.Sort(out)

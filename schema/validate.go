@@ -16,22 +16,22 @@ import (
 type validator struct {
 	context *cue.Context
 	known   map[*format]cue.Value // in the context
-	files   int
+	values  int                   // that the context has seen
 }
 
-// maxFilesPerContext bounds what one CUE context may retain: at 44 KB per file,
-// about 22 MB.
-const maxFilesPerContext = 500
+// maxPerContext bounds the values of what one CUE context may retain: about 1 KB
+// for each, more for a service.
+const maxPerContext = 20_000
 
 func newValidator() *validator { return &validator{} }
 
 // check reports every value of a shaped tree that its format does not allow and
 // takes it out.
 func (v *validator) check(root *node, f *format, to *report) {
-	if v.files%maxFilesPerContext == 0 {
-		v.context, v.known = cuecontext.New(), map[*format]cue.Value{}
+	if v.context == nil || v.values > maxPerContext {
+		*v = validator{context: cuecontext.New(), known: map[*format]cue.Value{}}
 	}
-	v.files++
+	v.values += root.size()
 	definition, ok := v.known[f]
 	if !ok {
 		definition = f.definition(v.context)
@@ -98,6 +98,18 @@ func (n *node) find(path []string) (found *node, shown string) {
 		shown = join(shown, key)
 	}
 	return n, shown
+}
+
+// size is how many values the tree has.
+func (n *node) size() int {
+	size := 1
+	for _, f := range n.fields {
+		size += f.value.size()
+	}
+	for _, item := range n.items {
+		size += item.size()
+	}
+	return size
 }
 
 // sweep takes out the broken values.

@@ -73,7 +73,7 @@ func (b *builder) duration(n *node, path string) *specs.Duration {
 	}
 	var d specs.Duration
 	if err := d.UnmarshalText([]byte(n.value)); err != nil {
-		b.to.problem(n.pos, path, fmt.Sprintf("must be a duration such as 10s, at most 292 years, got %q", n.value))
+		b.to.problem(n.pos, path, "must be a duration such as 10s, at most 292 years"+got(n, path))
 		return nil
 	}
 	return &d
@@ -96,7 +96,7 @@ const (
 func (b *builder) memory(n *node, path string) specs.Bytes {
 	size := b.size(n, path)
 	if size != 0 && size < minMemory {
-		b.to.problem(n.pos, path, fmt.Sprintf("must be at least 4M, got %q", n.value))
+		b.to.problem(n.pos, path, "must be at least 4M"+got(n, path))
 	}
 	return size
 }
@@ -121,7 +121,7 @@ func (b *builder) cpus(n *node, path string) specs.NanoCPUs {
 	case err != nil:
 		b.to.problem(n.pos, path, err.Error())
 	case cpus != 0 && cpus < minCPUs:
-		b.to.problem(n.pos, path, fmt.Sprintf("must be at least 0.001, got %q", n.value))
+		b.to.problem(n.pos, path, "must be at least 0.001"+got(n, path))
 	}
 	return cpus
 }

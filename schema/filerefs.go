@@ -59,6 +59,9 @@ func (b *builder) fileObject(kind specs.FileKind, f *field, here string) {
 			return
 		}
 	}
+	if wrong := specs.WrongFileName(object.Name); wrong != "" {
+		b.to.problem(f.pos, here, fmt.Sprintf("the cluster cannot call it %s: %s", quote(object.Name), wrong))
+	}
 	b.files[fileKey{kind, f.key}] = object
 }
 

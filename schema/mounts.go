@@ -83,7 +83,7 @@ func (m *mountList) freeTarget(n *node, target, at string) bool {
 	}
 	target = path.Clean(target)
 	if first := m.targets[target]; first != nil {
-		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos)))
+		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos, n.pos)))
 		return false
 	}
 	m.targets[target] = n

@@ -91,7 +91,7 @@ func (s *shaper) list(n *node, r *rule, path string) {
 		here := item.path(path)
 		if r.unique && item.kind == text {
 			if first := seen[item.value]; first != nil {
-				s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+				s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, item.pos)))
 				continue
 			}
 			seen[item.value] = item

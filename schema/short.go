@@ -85,7 +85,7 @@ func pairsForm(s *shaper, n *node, path string) bool {
 			v.kind = null
 		}
 		if first := m.field(key); first != nil {
-			s.to.warn(item.pos, join(path, key), fmt.Sprintf("written twice, the first time at %s: the last one counts", place(first.pos)))
+			s.to.warn(item.pos, join(path, key), fmt.Sprintf("written twice, the first time at %s: the last one counts", place(first.pos, item.pos)))
 			first.pos, first.value = item.pos, v
 			continue
 		}
@@ -132,7 +132,7 @@ func namesForm(s *shaper, n *node, path string) bool {
 		if item.kind != text {
 			s.to.problem(item.pos, here, "must be text"+got(item, here))
 		} else if first := m.field(item.value); first != nil {
-			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, item.pos)))
 		} else {
 			m.add(&field{key: item.value, pos: item.pos, value: &node{kind: null, pos: item.pos}, made: true})
 		}

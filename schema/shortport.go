@@ -22,7 +22,7 @@ func portsForm(s *shaper, n *node, path string) bool {
 			continue
 		}
 		if first := seen[item.value]; first != nil {
-			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, item.pos)))
 			continue
 		}
 		seen[item.value] = item

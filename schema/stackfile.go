@@ -122,7 +122,7 @@ func (b *builder) freeName(f *field, taken map[string]*field) bool {
 		return false
 	}
 	if other := taken[strings.ToLower(f.key)]; other != nil {
-		b.to.problem(f.pos, path, fmt.Sprintf("the name differs from %s at %s by case only", other.key, place(other.pos)))
+		b.to.problem(f.pos, path, fmt.Sprintf("the name differs from %s at %s by case only", other.key, place(other.pos, f.pos)))
 		return false
 	}
 	taken[strings.ToLower(f.key)] = f

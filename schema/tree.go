@@ -170,7 +170,9 @@ func (p *parser) mapping(n *node, y *yaml.Node, path string, depth int) {
 			key = key.Alias
 		}
 		if key.ShortTag() == "!!merge" {
-			merges = append(merges, value)
+			if merges = append(merges, value); len(merges) == 2 {
+				p.to.warn(at(p.file, key), strings.TrimPrefix(path, "."), "<< is written twice, which newer versions of Docker refuse; what both bring is the first one's: write one list, << : [*a, *b]")
+			}
 			continue
 		}
 		name := key.Value // 80 and on are text to Compose
@@ -180,7 +182,7 @@ func (p *parser) mapping(n *node, y *yaml.Node, path string, depth int) {
 		}
 		here := path + "." + name
 		if first := n.field(name); first != nil {
-			p.to.problem(at(p.file, key), here[1:], fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+			p.to.problem(at(p.file, key), here[1:], fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, at(p.file, key))))
 			first.value.adopt(p.node(value, here, depth+1))
 			continue
 		}
@@ -223,5 +225,11 @@ func wrongKey(y *yaml.Node) string {
 	return ""
 }
 
-// place is a position in the same file.
-func place(p specs.Position) string { return fmt.Sprintf("%d:%d", p.Line, p.Column) }
+// place is a position as it is told at another one: without the file if that is
+// the same.
+func place(p, here specs.Position) string {
+	if p.File == here.File {
+		return fmt.Sprintf("%d:%d", p.Line, p.Column)
+	}
+	return p.String()
+}

@@ -2,7 +2,7 @@ package schema
 
 import (
 	"fmt"
-	"math/big"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +41,7 @@ func (v *validator) check(root *node, f *format, to *report) {
 	err := definition.Unify(data).Validate()
 	for _, e := range errors.Errors(err) {
 		n, shown := root.find(cuePath(e.Path()))
-		if n == nil || n.broken {
+		if n.broken {
 			continue
 		}
 		n.broken = true
@@ -76,26 +76,22 @@ func cuePath(path []string) []string {
 	return keys
 }
 
-// find returns the value at a path of the shaped tree, and the path as the file
-// has it.
+// find returns the value at a path of the shaped tree, or the nearest that is
+// there, and its path as the file has it.
 func (n *node) find(path []string) (found *node, shown string) {
 	for _, key := range path {
 		i, err := strconv.Atoi(key)
-		switch {
-		case n == nil:
-			return nil, ""
-		case n.kind != list:
-			n = n.get(key)
-			if key == externalIs {
-				continue
+		switch next := n.get(key); {
+		case next != nil:
+			if n = next; key != externalIs {
+				shown = join(shown, key)
 			}
-		case err != nil || i < 0 || i >= len(n.items):
-			return nil, ""
-		default:
+		case err == nil && i < len(n.items):
 			n = n.items[i]
-			key = strconv.Itoa(n.index)
+			shown = join(shown, strconv.Itoa(n.index))
+		default:
+			return n, shown
 		}
-		shown = join(shown, key)
 	}
 	return n, shown
 }
@@ -135,14 +131,11 @@ func plainValue(n *node) any {
 	case boolean:
 		return strings.EqualFold(n.value, "true")
 	case integer:
-		if i, ok := new(big.Int).SetString(n.value, 0); ok {
-			return i
-		}
-		return n.value
+		return n.whole()
 	case float:
-		f, err := strconv.ParseFloat(n.value, 64)
-		if err != nil || f != f || f > 1e300 || f < -1e300 {
-			return n.value // .inf and .nan are no number that anything takes
+		f := n.float()
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return n.value // nothing takes it as a number
 		}
 		return f
 	case text:

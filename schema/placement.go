@@ -60,7 +60,7 @@ func (b *builder) constraint(n *node, path string) (string, bool) {
 		b.to.problem(n.pos, path, fmt.Sprintf("the key %s is none: write node.labels.NAME, engine.labels.NAME or one of %s", quote(key), strings.Join(nodeAttributes, ", ")))
 		return "", false
 	case !constraintValue.MatchString(value):
-		b.to.problem(n.pos, path, fmt.Sprintf("the value %s is none: it has letters, digits, blanks and :-_.*()?+[]\\^$|/ only", quote(value)))
+		b.to.problem(n.pos, path, fmt.Sprintf("the value %s is none: it has letters, digits, blanks and :-_.*()?+[]\\^$|/ only", quote(value))+n.lacks())
 		return "", false
 	}
 	if !isLabel(key) && !slices.Contains(nodeAttributes, strings.ToLower(key)) {

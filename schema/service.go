@@ -71,7 +71,7 @@ func (b *builder) image(f *field) string {
 	}
 	if n.text() == "" {
 		if !slices.Contains(f.value.lost, "image") {
-			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none")
+			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none"+n.lacks())
 		}
 		return ""
 	}

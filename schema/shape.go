@@ -195,9 +195,17 @@ func got(n *node, path string) string {
 		return ", got something else (not shown)"
 	}
 	if n.kind == text {
-		return ", got " + quote(n.value)
+		return ", got " + quote(n.value) + n.lacks()
 	}
 	return ", got " + shortened(n.value)
+}
+
+// lacks says, for the end of a message, that a variable of the value is not set.
+func (n *node) lacks() string {
+	if n == nil || n.unset == "" {
+		return ""
+	}
+	return "; ${" + n.unset + "} is not set"
 }
 
 // maxShown is how much of a wrong value a message repeats, in characters.

@@ -184,7 +184,7 @@ func (v *variables) text(n *node, path string, lines []string, to *report) {
 	}
 	from := n.pos
 	result, err := v.substitute(n.value, func(expression, name string) {
-		if to.warned() {
+		if n.unset = name; to.warned() {
 			return
 		}
 		pos := locate(expression, from, lines)

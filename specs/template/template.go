@@ -219,12 +219,18 @@ func (b *budget) within(f func(...any) string) func(...any) (string, error) {
 	}
 }
 
-// length is that of all texts among the arguments, in bytes.
+// length is that of all arguments as text, in bytes; of more than maxOutput it is
+// as far as it was counted.
 func length(args []any) (n int) {
 	for _, arg := range args {
-		if text, ok := arg.(string); ok {
-			n += len(text)
+		if n > maxOutput {
+			break
 		}
+		text, ok := arg.(string)
+		if !ok {
+			text = fmt.Sprintf("%#v", arg) // the longest form of it
+		}
+		n += len(text)
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -119,6 +120,21 @@ func TestExpandSpec(t *testing.T) {
 	for spec, want := range map[string]bool{"plain": false, "x{{.Task.ID}}": true} {
 		if Templated(specs.TaskSpec{Hostname: spec}) != want {
 			t.Errorf("%s is templated: %v", spec, !want)
+		}
+	}
+}
+
+// The labels of a service are no text, and as long as somebody likes.
+func TestLongLabels(t *testing.T) {
+	c := example()
+	c.Service.Labels = map[string]string{"long": strings.Repeat("x", maxOutput/4)}
+	for _, call := range []string{"print" + strings.Repeat(" .", 1000), "printf `" + strings.Repeat("%[1]v", 1000) + "` .Service.Labels", "html" + strings.Repeat(" .", 1000)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Expand("{{"+call+"}}", c)
+		runtime.ReadMemStats(&after)
+		if made := (after.TotalAlloc - before.TotalAlloc) >> 20; made > 64 || !errors.Is(err, errTooLong) && (err == nil || err.Error() != errTooLong.Error()) {
+			t.Errorf("%.20s: %v after %d MiB", call, err, made)
 		}
 	}
 }

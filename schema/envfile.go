@@ -99,7 +99,7 @@ func envLines(file string, data []byte, to *report) []variable {
 }
 
 func shownName(name string) string {
-	if name == "" || len(name) > maxShown || secretName.MatchString(name) {
+	if name == "" || len(name) > maxShown || specs.SecretName(name) {
 		return ""
 	}
 	return fmt.Sprintf(", got %q", name)

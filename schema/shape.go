@@ -3,11 +3,12 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // shaper brings a tree into the form that compose.cue defines: short forms
@@ -223,7 +224,4 @@ func shortened(text string) string {
 func quote(text string) string { return strconv.Quote(shortened(text)) }
 
 // isSecret says of the last key of a path whether its value is not to be shown.
-func isSecret(path string) bool { return secretName.MatchString(afterDot(path)) }
-
-// secretName tells names whose values are never shown.
-var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential`)
+func isSecret(path string) bool { return specs.SecretName(afterDot(path)) }

@@ -34,6 +34,9 @@ func TestBombs(t *testing.T) {
 		{"networks that are not there", web + "    networks:\n" + numbered(5000, "    - b%d\n") + "networks:\n" + numbered(5000, "  a%d:\n"),
 			`5:7: services.web.networks.b0: no network "b0" in the top-level networks`},
 		{"secrets", web + "    secrets:\n" + numbered(3000, "    - a%d\n") + "secrets:\n" + numbered(3000, "  a%d: {external: true}\n"), ""},
+		{"ranges over labels", web + "    environment:\n" + numbered(10_000, "    - A%d={{range .Service.Labels}}{{end}}\n") +
+			"    deploy:\n      labels:\n" + numbered(10_000, "        k%d: x\n"),
+			"67:7: services.web.environment.A62: the templates of this stack are too long for services with so many labels: use fewer of either"},
 		{"services", web + numbered(40_000, "  s%d: {}\n"), "1003:3: services: a stack file has at most 1000 services, got 40001"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -84,6 +84,7 @@ type builder struct {
 	vars   *variables
 	files  map[fileKey]specs.StackFile // the secrets and configs that can be used
 	labels map[string]string           // of the service that is being made, as templates see them
+	work   int                         // see maxTemplateWork
 	out    specs.Stack
 }
 

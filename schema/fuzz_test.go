@@ -15,6 +15,9 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
+// Coverage differs from run to run here, so that to make inputs smaller takes all
+// the time: fuzz with -fuzzminimizetime 1x.
+
 // FuzzLoad: whatever a stack file holds, Load comes back, what it says stands
 // inside of the file, and a stack without problems gives the same specs again.
 func FuzzLoad(f *testing.F) {

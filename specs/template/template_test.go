@@ -37,6 +37,16 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// A template that is right for every task there can be is right for the one that
+// is made up.
+func TestCheckTriesARealTask(t *testing.T) {
+	for _, text := range []string{"{{slice .Task.ID 0 12}}", "{{slice .Node.Hostname 0 1}}-{{slice .Service.ID 20}}", "{{index .Task.Slot 0}}"} {
+		if err := Check(text, nil); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"{{.Task.Slott}}":                         ".Task.Slott: there is no Slott; there are .Service.ID",

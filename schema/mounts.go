@@ -72,12 +72,12 @@ func (m *mountList) volume(n *node, at string) {
 // freeTarget checks where the mount goes.
 func (m *mountList) freeTarget(n *node, target, at string) bool {
 	if !path.IsAbs(target) {
-		m.to.problem(n.pos, at, fmt.Sprintf("the target must be an absolute path in the container, got %q", target))
+		m.to.problem(n.pos, at, "the target must be an absolute path in the container, got "+quote(target))
 		return false
 	}
 	target = path.Clean(target)
 	if first := m.targets[target]; first != nil {
-		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos)))
+		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos, n.pos)))
 		return false
 	}
 	m.targets[target] = n
@@ -89,7 +89,7 @@ func (m *mountList) bind(n *node, mount specs.Mount, at string) {
 	case source == "":
 		m.to.problem(n.pos, at, "a bind needs a source")
 	case strings.HasPrefix(source, "~"):
-		m.to.problem(n.pos, at, fmt.Sprintf("~ is nobody's home on a node: write an absolute path, got %q", source))
+		m.to.problem(n.pos, at, "~ is nobody's home on a node: write an absolute path, got "+quote(source))
 	case !path.IsAbs(source):
 		m.to.partial(n.pos, at, fmt.Sprintf("binds of the repository's own files are not built yet; until then %s is not mounted; an absolute path is one of the node", mount.Target))
 	case specs.HoldsEngineSocket(source):
@@ -109,11 +109,8 @@ func (m *mountList) named(n *node, mount specs.Mount, at string) {
 	}
 	volumes := m.root.get("volumes")
 	if volumes.field(mount.Source) == nil {
-		message := fmt.Sprintf("no volume %q in the top-level volumes; for a folder write ./%s", mount.Source, mount.Source)
-		if near := specs.Nearest(mount.Source, keysOf(volumes)); near != "" {
-			message += "; did you mean " + near + "?"
-		}
-		m.to.problem(n.pos, at, message)
+		m.to.problem(n.pos, at, fmt.Sprintf("no volume %s in the top-level volumes; for a folder write ./%s%s",
+			quote(mount.Source), shortened(mount.Source), m.to.didYouMean(mount.Source, keysOf(volumes))))
 		return
 	}
 	m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; until then what is in %s is lost with its task", mount.Target))
@@ -133,13 +130,13 @@ func (m *mountList) tmpfs(n *node, at string) {
 		case "size":
 			size, err := specs.ParseBytes(value)
 			if err != nil {
-				m.to.problem(n.pos, at, fmt.Sprintf("the size must be such as 64m, got %q", value))
+				m.to.problem(n.pos, at, "the size must be such as 64m, got "+quote(value))
 			}
 			mount.TmpfsSize = size
 		case "mode":
 			mode, err := strconv.ParseUint(value, 8, 12)
 			if err != nil {
-				m.to.problem(n.pos, at, fmt.Sprintf("the mode must be such as 1777, got %q", value))
+				m.to.problem(n.pos, at, "the mode must be such as 1777, got "+quote(value))
 			}
 			mount.TmpfsMode = uint32(mode)
 		case "ro":
@@ -151,12 +148,4 @@ func (m *mountList) tmpfs(n *node, at string) {
 	}
 	slices.Sort(mount.TmpfsOpts)
 	m.out = append(m.out, mount)
-}
-
-func keysOf(n *node) []string {
-	var keys []string
-	for _, f := range fieldsOf(n) {
-		keys = append(keys, f.key)
-	}
-	return keys
 }

@@ -2,6 +2,7 @@ package specs
 
 import (
 	"path"
+	"regexp"
 	"time"
 )
 
@@ -32,6 +33,17 @@ func (k FileKind) WrongSize(bytes int) string {
 		return "is too large: a secret must be smaller than 500 KiB, this is " + Bytes(bytes).String()
 	case k == Config && bytes > maxConfig:
 		return "is too large: a config has at most 1000 KiB, this is " + Bytes(bytes).String()
+	}
+	return ""
+}
+
+var fileName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,62}[a-zA-Z0-9])?$`)
+
+// WrongFileName says why a secret or a config cannot be called so in the cluster,
+// as in Swarm; it is empty if it can.
+func WrongFileName(name string) string {
+	if !fileName.MatchString(name) {
+		return "a name has at most 64 letters, digits, dots, - and _, and begins and ends with a letter or digit"
 	}
 	return ""
 }

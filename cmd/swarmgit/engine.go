@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ func openExecutors(ctx context.Context, cfg nodeConfig, logs nodeLogs) (e engine
 		e.Executor, err = settleProcesses(cfg, logs)
 		return e, err
 	default:
-		return e, fmt.Errorf("--executor %s: it is auto, containerd or process", cfg.executor)
+		return e, errExecutor(cfg.executor)
 	}
 	processes, err := settleProcesses(cfg, logs)
 	if err != nil {
@@ -61,6 +62,33 @@ func openExecutors(ctx context.Context, cfg nodeConfig, logs nodeLogs) (e engine
 		specs.RuntimeContainer: e.Executor, specs.RuntimeProcess: processes,
 	})
 	return e, nil
+}
+
+// checkExecutor refuses settings by which a machine that is no node yet could not
+// run anything.
+func checkExecutor(cfg nodeConfig) error {
+	switch cfg.executor {
+	case processExecutor:
+		return nil
+	case containerdExecutor:
+		if why := noContainers(cfg); why != nil {
+			return fmt.Errorf("--executor %s: %w", cfg.executor, why)
+		}
+	case "", autoExecutor:
+	default:
+		return errExecutor(cfg.executor)
+	}
+	if cfg.containerd == managedContainerd || cfg.containerd == "" {
+		return nil
+	}
+	if info, err := os.Stat(cfg.containerd); err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("--containerd %s: there is no such socket: start containerd, or say managed", cfg.containerd)
+	}
+	return nil
+}
+
+func errExecutor(name string) error {
+	return fmt.Errorf("--executor %s: it is auto, containerd or process", name)
 }
 
 // noContainers says why a node does not run containers, nil if it does. One that

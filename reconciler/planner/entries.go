@@ -112,6 +112,24 @@ func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 	return e
 }
 
+// unwatched warns of services whose tasks are replaced by those of another image
+// and that name no healthcheck. Whether the image brings one is known on nodes only.
+func (m making) unwatched(entries []Entry) (warnings []specs.Problem) {
+	for _, e := range entries {
+		if e.Action != Rolling || e.Totals.Restart == 0 || !slices.ContainsFunc(e.Fields, func(f Field) bool { return f.Name == "image" }) {
+			continue
+		}
+		stack := m.stack(e.Stack)
+		at := slices.IndexFunc(stack.Services, func(s specs.ServiceSpec) bool { return s.Name == e.Service })
+		if stack.Tasks[stack.Services[at].Task].Healthcheck == nil {
+			warnings = append(warnings, specs.Problem{
+				Position: e.At, Message: e.Service + " has no healthcheck: unless its image has one, a broken image is noticed only when it exits",
+			})
+		}
+	}
+	return warnings
+}
+
 // moved tells of the services that do not change and whose tasks move or wait,
 // also of those that were removed before and are still going.
 func (m making) moved(changed []Entry) []Entry {

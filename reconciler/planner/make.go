@@ -63,6 +63,7 @@ func Propose(in Input) (Plan, specs.Transaction) {
 		Beyond: m.end.beyond, Estimate: specs.Duration(m.end.took),
 	}
 	p.Services = m.entries()
+	p.Warnings = append(p.Warnings, m.unwatched(p.Services)...)
 	p.Moved = m.moved(p.Services)
 	p.Paused = m.end.paused
 	for _, svc := range m.end.services {

@@ -72,7 +72,7 @@ func withheldEnv(env, present []string) []string {
 	env = slices.Clone(env)
 	for i, entry := range env {
 		name, _, _ := strings.Cut(entry, "=")
-		if old, had := was[name]; had && (secretName.MatchString(name) || blank(old) == blank(entry)) {
+		if old, had := was[name]; had && (specs.SecretName(name) || blank(old) == blank(entry)) {
 			env[i] = old
 		}
 	}

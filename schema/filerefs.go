@@ -127,7 +127,7 @@ func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at 
 		ref := specs.FileRef{
 			Name: object.Name, Template: object.Template,
 			Target: task.FileTarget(kind, cmp.Or(item.get("target").text(), source.value)),
-			UID:    b.owner(item.get("uid"), here+".uid"), GID: b.owner(item.get("gid"), here+".gid"),
+			UID:    b.owner(task.Runtime, item.get("uid"), here+".uid"), GID: b.owner(task.Runtime, item.get("gid"), here+".gid"),
 			Mode: b.fileMode(item.get("mode"), here+".mode"),
 		}
 		if task.Runtime == specs.RuntimeProcess && !b.belowDirectory(kind, ref.Target, item, here) {
@@ -171,16 +171,20 @@ func (b *builder) belowDirectory(kind specs.FileKind, target string, item *node,
 	return false
 }
 
-// owner is the number of a user or a group: names are known in the image only.
-func (b *builder) owner(n *node, at string) uint32 {
+// owner is the number of a user or a group: names are known in the image only. Root
+// is who has a container's files anyway.
+func (b *builder) owner(runtime string, n *node, at string) *uint32 {
 	if n == nil {
-		return 0
+		return nil
 	}
 	id, err := strconv.ParseUint(n.value, 10, 31)
 	if err != nil {
 		b.to.problem(n.pos, at, `must be a number such as "1000", in quotes`+got(n, at))
 	}
-	return uint32(id)
+	if id == 0 && runtime != specs.RuntimeProcess {
+		return nil
+	}
+	return new(uint32(id))
 }
 
 func (b *builder) fileMode(n *node, at string) *uint32 {

@@ -10,12 +10,6 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// engineSockets give whoever holds them the whole machine.
-var engineSockets = []string{
-	"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock",
-	"/run/podman/podman.sock", "/var/run/podman/podman.sock", "/run/crio/crio.sock", "/var/run/crio/crio.sock",
-}
-
 // mounts are those of volumes and of tmpfs, in the order of the file.
 func (b *builder) mounts(n *node, at string) []specs.Mount {
 	m := mountList{builder: b, targets: map[string]*node{}}
@@ -98,8 +92,11 @@ func (m *mountList) bind(n *node, mount specs.Mount, at string) {
 		m.to.problem(n.pos, at, "~ is nobody's home on a node: write an absolute path, got "+quote(source))
 	case !path.IsAbs(source):
 		m.to.partial(n.pos, at, fmt.Sprintf("binds of the repository's own files are not built yet; until then %s is not mounted; an absolute path is one of the node", mount.Target))
-	case slices.Contains(engineSockets, path.Clean(source)):
-		m.to.partial(n.pos, at, "the socket of a container engine needs to be allowed by the cluster's settings, which is not built yet; until then it is not mounted")
+	case specs.HoldsEngineSocket(source):
+		m.to.partial(n.pos, at, "the socket of a container engine, or its folder, needs to be allowed by the cluster's settings, which is not built yet; until then it is not mounted")
+	case path.Clean(source) == "/":
+		m.to.warn(n.pos, at, "the whole node is in the container, with its engines' sockets, which open it also where they are read-only")
+		m.out = append(m.out, mount)
 	default:
 		m.out = append(m.out, mount)
 	}

@@ -74,8 +74,8 @@ type FileRef struct {
 	Name     string  `json:"name"`              // in the cluster: shop_tls
 	Version  Hash    `json:"version,omitempty"` // of its content; empty in what schema yields
 	Target   string  `json:"target"`            // absolute path in a container; of a process below the directory of its kind
-	UID      uint32  `json:"uid,omitempty"`     // 0 is root's in a container; of a process its own user's
-	GID      uint32  `json:"gid,omitempty"`     // likewise
+	UID      *uint32 `json:"uid,omitempty"`     // nil is root's in a container, where 0 is written so too; of a process its own user's
+	GID      *uint32 `json:"gid,omitempty"`     // likewise
 	Mode     *uint32 `json:"mode,omitempty"`    // nil is DefaultFileMode
 	Template string  `json:"template,omitempty"`
 }

@@ -151,3 +151,16 @@ func TestProblemSteersNoTerminal(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestHoldsEngineSocket(t *testing.T) {
+	for p, want := range map[string]bool{
+		"/run": true, "/run/": true, "/var/run": true, "/var/run/": true, "/var/../run": true, "//var//run/docker.sock": true,
+		"/run/docker.sock": true, "/run/containerd": true, "/var/run/containerd/containerd.sock": true,
+		"/run/swarmgit": true, "/run/swarmgit/1d52efe8/containerd.sock": true, "/var/run/swarmgit/swarmgit.sock": true,
+		"/": false, "/var": false, "/run/secrets": false, "/run/dock": false, "/run/docker.sock.d": false, "/srv/run": false, "/var/running": false, "/run/swarmgit2": false,
+	} {
+		if got := HoldsEngineSocket(p); got != want {
+			t.Errorf("%s: %v", p, got)
+		}
+	}
+}

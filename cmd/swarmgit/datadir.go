@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -40,6 +42,26 @@ func settingsPath(dataDir string) string { return filepath.Join(dataDir, "settin
 func hasContainerd(dataDir string) bool {
 	_, err := os.Stat(filepath.Join(dataDir, containerdName))
 	return err == nil
+}
+
+// checkUnused refuses a directory of a machine that is no node yet in which something
+// lies under a name of ours: a node would take it for its own, and remove it when it
+// leaves. A private containerd stays when a node leaves, and its log tells it.
+func checkUnused(dataDir string) error {
+	names := clusterState
+	if _, err := os.Lstat(filepath.Join(dataDir, containerdLog)); err != nil {
+		names = append(slices.Clone(names), containerdName)
+	}
+	for _, name := range names {
+		path := filepath.Join(dataDir, name)
+		switch _, err := os.Lstat(path); {
+		case err == nil:
+			return fmt.Errorf("make a node in %s: it has no node's identity, but there is %s, which the node would use, and remove when it leaves: give another --data-dir, or move that away", dataDir, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("make a node in %s: %w", dataDir, err)
+		}
+	}
+	return nil
 }
 
 // lockDataDir keeps others out of the directory until the file is closed.

@@ -25,6 +25,9 @@ const (
 	// pendingFile is a key that a certificate is asked for. It is kept until the
 	// answer is, so that a machine that stops in between asks again as the same.
 	pendingFile = "pending-key.pem"
+
+	// joinedFile is the digest of the root in the token that the node joined with.
+	joinedFile = "joined"
 )
 
 // files is one set.

@@ -127,6 +127,15 @@ func TestExpandSpec(t *testing.T) {
 	if _, err := ExpandSpec(spec, example()); err == nil || !strings.Contains(err.Error(), "expand the variable PLAIN: ") {
 		t.Errorf("got %v", err)
 	}
+	for source, want := range map[string]string{
+		`/{{printf "run"}}`:             "its source is /run, the socket of a container engine or its folder",
+		`/srv/{{printf ".."}}/var/run/`: "its source is /srv/../var/run/, the socket",
+	} {
+		_, err := ExpandSpec(specs.TaskSpec{Mounts: []specs.Mount{{Type: specs.MountBind, Source: source, Target: "/x"}}}, example())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", source, err)
+		}
+	}
 	for spec, want := range map[string]bool{"plain": false, "x{{.Task.ID}}": true} {
 		if Templated(specs.TaskSpec{Hostname: spec}) != want {
 			t.Errorf("%s is templated: %v", spec, !want)

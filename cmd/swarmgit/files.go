@@ -21,7 +21,7 @@ func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 		what = "What it holds is shown to whoever may ask."
 	}
 	list := opt.formatFlag(&cobra.Command{
-		Use: "ls", Short: "List the " + k + "s of services, and those created here", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the " + k + "s of services, and those created here", Args: noArgs,
 		Example: "  swarmgit " + k + " ls",
 		RunE:    func(c *cobra.Command, _ []string) error { return fileList(c, opt, kind) },
 	})
@@ -155,7 +155,7 @@ func fileList(c *cobra.Command, opt *options, kind specs.FileKind) error {
 
 func ageKeyCommand(opt *options) *cobra.Command {
 	return opt.formatFlag(&cobra.Command{
-		Use: "age-key", Short: "Print whom to encrypt secrets for, so that only the cluster reads them", Args: cobra.NoArgs,
+		Use: "age-key", Short: "Print whom to encrypt secrets for, so that only the cluster reads them", Args: noArgs,
 		Long: `Prints the cluster's age recipient. A file of the repository whose name ends in
 .age and that is encrypted for it can be a secret of a stack; the managers alone
 can decrypt it. The first call makes the key; it stays the same from then on.`,

@@ -16,7 +16,7 @@ import (
 func serviceCommand(opt *options) *cobra.Command {
 	return group("service", "Look at services, their tasks and their logs, and restart them",
 		opt.formatFlag(&cobra.Command{
-			Use: "ls", Short: "List services", Args: cobra.NoArgs,
+			Use: "ls", Short: "List services", Args: noArgs,
 			Example: "  swarmgit service ls",
 			RunE:    func(c *cobra.Command, _ []string) error { return serviceList(c, opt, "") },
 		}),

@@ -18,7 +18,7 @@ func sourceCommand(opt *options) *cobra.Command {
 	return group("source", "Follow Git repositories elsewhere",
 		sourceAddCommand(opt),
 		opt.formatFlag(&cobra.Command{
-			Use: "ls", Short: "List sources, where each is, and why one cannot be read", Args: cobra.NoArgs,
+			Use: "ls", Short: "List sources, where each is, and why one cannot be read", Args: noArgs,
 			Example: "  swarmgit source ls\n  swarmgit source ls -o json",
 			RunE:    func(c *cobra.Command, _ []string) error { return sourceList(c, opt) },
 		}),

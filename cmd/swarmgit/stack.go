@@ -12,7 +12,7 @@ import (
 func stackCommand(opt *options) *cobra.Command {
 	return group("stack", "Look at stacks",
 		opt.formatFlag(&cobra.Command{
-			Use: "ls", Short: "List stacks", Args: cobra.NoArgs,
+			Use: "ls", Short: "List stacks", Args: noArgs,
 			Example: "  swarmgit stack ls",
 			RunE:    func(c *cobra.Command, _ []string) error { return stackList(c, opt) },
 		}),

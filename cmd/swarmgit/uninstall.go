@@ -35,7 +35,7 @@ type uninstall struct {
 func daemonUninstallCommand() *cobra.Command {
 	u := &uninstall{units: systemdUnits}
 	c := &cobra.Command{
-		Use: "uninstall", Short: "Remove all that swarmgit has on this machine", Args: cobra.NoArgs,
+		Use: "uninstall", Short: "Remove all that swarmgit has on this machine", Args: noArgs,
 		Long: `Shows all that swarmgit has on this machine for a data directory, whose daemon has
 been stopped before, asks, and removes it: tasks, the private containerd with its
 images, the log keeper, mounts, cgroups, the runtime directory, the systemd unit of

@@ -15,7 +15,7 @@ import (
 func waitCommand(opt *options) *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
-		Use: "wait [REV]", Short: "Wait until a revision is healthy", Args: cobra.MaximumNArgs(1),
+		Use: "wait [REV]", Short: "Wait until a revision is healthy", Args: optionalArg,
 		Long: `Waits until a revision has ended: the commit REV, or the newest one that was
 pushed.
 

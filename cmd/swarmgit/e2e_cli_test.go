@@ -87,6 +87,7 @@ func TestCommandLine(t *testing.T) {
 		{"service scale shop/web=5", 1, []string{"swarmgit: service scale: shop_web is what stacks/shop/stack.yml:", " says (deploy.replicas: 2): change it there, commit and git push"}},
 		{"service update --image e2e/app:2 shop_web", 1, []string{"shop_web is what stacks/shop/stack.yml:3 says (image: e2e/app:1): change it there"}},
 		{"service update --user nobody shop_web", 1, []string{"stacks/shop/stack.yml:2 says (no user yet): change it there"}},
+		{"service rollback shop_web", 1, []string{"shop_web is what stacks/shop/stack.yml:2 says: undo there what changed it (git revert COMMIT), commit and git push"}},
 		{"service rm shop_web", 1, []string{"shop_web is what stacks/shop/stack.yml:2 says: take it out there"}},
 		{"service rm shop_wab", 1, []string{"swarmgit: service rm: no such service: shop_wab"}},
 		{"stack deploy -c x.yml shop", 1, []string{"shop is what stacks/shop/stack.yml says: change it there"}},

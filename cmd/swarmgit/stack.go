@@ -23,7 +23,7 @@ func stackCommand(opt *options) *cobra.Command {
 				return taskList(c, opt, api.ListTasksRequest{Stack: args[0]})
 			},
 		}),
-		opt.formatFlag(&cobra.Command{
+		serviceTable(opt, &cobra.Command{
 			Use: "services STACK", Short: "List the services of a stack", Args: oneArg,
 			Example: "  swarmgit stack services shop",
 			RunE:    func(c *cobra.Command, args []string) error { return serviceList(c, opt, args[0]) },

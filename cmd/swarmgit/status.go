@@ -53,7 +53,7 @@ func printStatus(w io.Writer, s api.StatusReply) {
 	}
 	for _, source := range s.Sources {
 		if line := sourceTrouble(source, s.Timestamp); line != "" && !source.Suspended {
-			fmt.Fprintln(w, wrapped("! ", "source "+source.Name+" "+oneLine(line)))
+			fmt.Fprintln(w, wrapped("! ", "source "+source.Name+": "+oneLine(line)))
 		}
 	}
 	if s.Revision != nil || len(s.Sources) == 0 {

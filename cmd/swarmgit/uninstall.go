@@ -91,7 +91,7 @@ func (u *uninstall) run(c *cobra.Command) error {
 	}
 	u.show(out, found, farewell)
 	if !u.yes {
-		if err := confirm(c, "uninstall"); err != nil {
+		if err := confirm(c, u.dataDir); err != nil {
 			return err
 		}
 	}

@@ -224,7 +224,7 @@ func (m *Manager) people() http.Handler {
 
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Restarts: m, Events: &m.events, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Restarts: m, Events: &m.events, Authority: authority{m.authority, m}, Keys: m, Registries: m,
 		Images: m.cfg.Images, Needed: m.cfg.Needed, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }

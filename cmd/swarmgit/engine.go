@@ -40,18 +40,18 @@ func openExecutors(ctx context.Context, cfg nodeConfig, logs nodeLogs) (e engine
 	case "", autoExecutor:
 		if why := noContainers(cfg); why != nil {
 			cfg.log.WarnContext(ctx, "this node runs services with runtime: process only", "why", why)
-			e.Executor, err = openProcesses(cfg.dataDir, cfg.log, logs)
+			e.Executor, err = settleProcesses(cfg, logs)
 			return e, err
 		}
 	case containerdExecutor:
 		return openContainerd(ctx, cfg, logs)
 	case processExecutor:
-		e.Executor, err = openProcesses(cfg.dataDir, cfg.log, logs)
+		e.Executor, err = settleProcesses(cfg, logs)
 		return e, err
 	default:
 		return e, errExecutor(cfg.executor)
 	}
-	processes, err := openProcesses(cfg.dataDir, cfg.log, logs)
+	processes, err := settleProcesses(cfg, logs)
 	if err != nil {
 		return e, err
 	}
@@ -104,7 +104,17 @@ func noContainers(cfg nodeConfig) error {
 	return containerd.Installed()
 }
 
-// openProcesses opens the executor of plain processes.
+// settleProcesses opens the executor of plain processes for the daemon.
+func settleProcesses(cfg nodeConfig, logs nodeLogs) (*process.Engine, error) {
+	e, err := openProcesses(cfg.dataDir, cfg.log, logs)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.Settle()
+}
+
+// openProcesses opens the executor of plain processes, to look at what is there and
+// to end it.
 func openProcesses(dataDir string, log *slog.Logger, logs nodeLogs) (*process.Engine, error) {
 	dir, err := filepath.Abs(dataDir)
 	if err != nil {

@@ -32,10 +32,11 @@ type Leader struct {
 // MetricsPath is where Prometheus asks, as it does by default.
 const MetricsPath = "/metrics"
 
-// own are the paths that concern the daemon that was asked, whoever leads: its
-// images, its health and metrics, and the tokens for its port.
+// own are the paths that the daemon answers that was asked, whoever leads: of its
+// images, its health and metrics, the tokens for its port, and what it has seen happen.
 var own = map[string]bool{
 	"/healthz": true, MetricsPath: true, string(LoadImage): true, string(ListImages): true, string(RemoveImage): true, string(UnusedImages): true, string(GitURL): true,
+	string(ListEvents): true, // every manager finds them in what it applies, and tells on when another one leads
 }
 
 // reads are the paths that a manager answers from its own copy while nobody
@@ -46,7 +47,7 @@ var reads = map[string]bool{
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
 	string(ListReviews): true, string(GetReview): true,
-	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true, string(ListEvents): true,
+	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true,
 }
 
 // ElectionPatience is how long people's requests wait for a manager to lead: an

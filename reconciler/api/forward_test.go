@@ -184,6 +184,7 @@ func TestWhatConcernsThisDaemonStaysHere(t *testing.T) {
 		string(LoadImage):  "here Bearer secret",
 		string(ListImages): "here Bearer secret",
 		string(GitURL):     "here Bearer secret",
+		string(ListEvents): "here Bearer secret",
 		string(GetStatus):  "there /swarmgit.api/GetStatus?",
 		"/git/main.git/info/refs?service=git-upload-pack": "there /git/main.git/info/refs?service=git-upload-pack",
 		"/a%2Fb/c": "there /a%2Fb/c?",

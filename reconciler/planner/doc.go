@@ -49,8 +49,8 @@
 // cannot place: that is pending, with the reason.
 //
 // Values of environment variables whose names tell a secret, and user info in
-// URLs, leave this package only as short keyed hashes (redact.go).
+// URLs, leave this package only as short keyed hashes (redact.go). A plan of what a
+// viewer wrote does not even depend on them (withhold.go).
 //
-// Not built yet: the warning of a service without healthcheck, and the volumes that
-// stay after a removal.
+// Not built yet: the volumes that stay after a removal.
 package planner

@@ -50,8 +50,8 @@ type Task struct {
 type File struct {
 	Source   string // absolute path on the node, below FilesDir
 	Target   string // absolute, clean path in a container
-	UID, GID uint32 // 0 is the task's user if that is a process
-	Mode     uint32 // permission bits
+	UID, GID *uint32 // nil is root in a container, the user of a task that is a process
+	Mode     uint32  // permission bits
 }
 
 // Phase is how far a task's process has got, as the executor finds it.

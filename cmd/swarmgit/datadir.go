@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"github.com/swarmgit/swarmgit/runtime/identity"
 )
 
 // Names in a data directory.
@@ -92,11 +94,7 @@ func writeWhole(path string, text []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(next))
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return identity.SyncDir(filepath.Dir(path))
 }
 
 // newSuffix is the end of the name of a file that is not whole yet.

@@ -48,8 +48,8 @@ type Task struct {
 // A container sees it, read-only, at Target. A process sees it at Source, where
 // Prepare makes it, and all of FilesDir, the property of the task's user.
 type File struct {
-	Source   string // absolute path on the node, below FilesDir
-	Target   string // absolute, clean path in a container
+	Source   string  // absolute path on the node, below FilesDir
+	Target   string  // absolute, clean path in a container
 	UID, GID *uint32 // nil is root in a container, the user of a task that is a process
 	Mode     uint32  // permission bits
 }

@@ -83,10 +83,10 @@ func (f files) write(dir string) error {
 		}
 	}
 	next := set + ".link"
-	if err := errors.Join(syncDir(set), os.Symlink(filepath.Base(set), next)); err != nil {
+	if err := errors.Join(SyncDir(set), os.Symlink(filepath.Base(set), next)); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Rename(next, filepath.Join(dir, currentLink)), syncDir(dir)); err != nil {
+	if err := errors.Join(os.Rename(next, filepath.Join(dir, currentLink)), SyncDir(dir)); err != nil {
 		return err
 	}
 	return tidy(dir, filepath.Base(set))
@@ -124,7 +124,7 @@ func pendingKey(dir string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.RemoveAll(path), writeSynced(path, data), syncDir(dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(path), writeSynced(path, data), SyncDir(dir)); err != nil {
 		return nil, fmt.Errorf("keep the node's key: %w", err)
 	}
 	return key, nil
@@ -187,7 +187,8 @@ func writeSynced(path string, data []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func syncDir(path string) error {
+// SyncDir waits until the names in a directory are on disk.
+func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err

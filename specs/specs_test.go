@@ -145,13 +145,6 @@ func TestPatches(t *testing.T) {
 	}
 }
 
-func TestProblemSteersNoTerminal(t *testing.T) {
-	p := Problem{Position: Position{File: "stacks/\x1b[2J.yml", Line: 3, Column: 4}, Path: "services.web.labels.a\u202eb", Message: "must be é\n\x00"}
-	if got, want := p.String(), `stacks/\x1b[2J.yml:3:4: services.web.labels.a\u202eb: must be é\n\x00`; got != want {
-		t.Errorf("got %s", got)
-	}
-}
-
 func TestHoldsEngineSocket(t *testing.T) {
 	for p, want := range map[string]bool{
 		"/run": true, "/run/": true, "/var/run": true, "/var/run/": true, "/var/../run": true, "//var//run/docker.sock": true,
@@ -162,5 +155,12 @@ func TestHoldsEngineSocket(t *testing.T) {
 		if got := HoldsEngineSocket(p); got != want {
 			t.Errorf("%s: %v", p, got)
 		}
+	}
+}
+
+func TestProblemSteersNoTerminal(t *testing.T) {
+	p := Problem{Position: Position{File: "stacks/\x1b[2J.yml", Line: 3, Column: 4}, Path: "services.web.labels.a\u202eb", Message: "must be é\n\x00"}
+	if got, want := p.String(), `stacks/\x1b[2J.yml:3:4: services.web.labels.a\u202eb: must be é\n\x00`; got != want {
+		t.Errorf("got %s", got)
 	}
 }

@@ -120,7 +120,13 @@ func (c *realCluster) write(t *testing.T, name, text string) {
 // viewerToken makes a token that may look, and ends it with the test.
 func (c *realCluster) viewerToken(t *testing.T, name string) string {
 	t.Helper()
-	token, errs, code := c.swarmgit("token", "create", "--role", "viewer", "--name", name, "--expires", "1h")
+	return c.token(t, "viewer", name)
+}
+
+// token makes a token of a role, and ends it with the test.
+func (c *realCluster) token(t *testing.T, role, name string) string {
+	t.Helper()
+	token, errs, code := c.swarmgit("token", "create", "--role", role, "--name", name, "--expires", "1h")
 	if code != 0 || !strings.HasPrefix(token, "swarmgit-") {
 		t.Fatalf("token create: %s%s", token, errs)
 	}
@@ -282,6 +288,8 @@ func TestAViewersToken(t *testing.T) {
 	with(token, 1, "service restart shop_web", "a token of the role viewer may look and plan, not this")
 	with(token, 1, "service logs shop_web", "a token of the role viewer may look and plan, not this")
 	with(token, 1, "token ls", "this is answered over the daemon's own socket only")
+	with(token, 125, "exec shop_web.1 /app version", "a token of the role viewer may look and plan, not this")
+	with(c.token(t, "admin", "runs"), 0, "exec shop_web.1 /app version", "1")
 	with("swarmgit-guess", 1, "status", "swarmgit: a token is needed")
 	with("", 1, "status", "a token is needed in SWARMGIT_TOKEN")
 	remote := "http://x:" + token + "@" + c.http + "/git/main.git"

@@ -81,28 +81,43 @@ func (o *over) CloseIdleConnections() {}
 // "http://127.0.0.1:2378" or "https://...", and shows a token of the cluster. It
 // goes the way that the environment says of proxies.
 func NewHTTPClient(base, token string) *Client {
+	calls := http.DefaultTransport.(*http.Transport).Clone()
+	dialogues := calls.Clone()
+	dialogues.Protocols = new(http.Protocols)
+	dialogues.Protocols.SetHTTP2(true)
+	dialogues.Protocols.SetUnencryptedHTTP2(true)
 	return &Client{base: base, options: clientOptions(jsonCodec), http: &http.Client{
-		Transport:     bearer{base, token, http.DefaultTransport},
+		Transport:     bearer{base, token, calls, dialogues},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for base
 	}}
 }
 
 // bearer shows a token with each request.
 type bearer struct {
-	base  string
-	token string
-	http.RoundTripper
+	base, token string
+	calls       *http.Transport
+	dialogues   *http.Transport // over HTTP/2 in any case: over HTTP/1 nobody hears while he speaks
 }
 
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+b.token)
-	reply, err := b.RoundTripper.RoundTrip(r)
+	transport := b.calls
+	if r.ContentLength < 0 { // who asks has more to say later
+		transport = b.dialogues
+	}
+	reply, err := transport.RoundTrip(r)
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		err = fmt.Errorf("no daemon answers at %s: %w: start one there, or name another with --host", b.base, dial.Err)
 	}
 	return reply, err
+}
+
+// CloseIdleConnections closes what no request uses.
+func (b bearer) CloseIdleConnections() {
+	b.calls.CloseIdleConnections()
+	b.dialogues.CloseIdleConnections()
 }
 
 // Transport carries requests to other processes, by the connections that dial

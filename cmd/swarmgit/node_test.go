@@ -69,7 +69,7 @@ Address:         10.0.0.2
 Tasks:           7 running
 Platform:        linux/amd64
 CPUs:            2
-Memory:          4G
+Memory:          4.29GB
 Engine:          containerd 2.4.2
 Engine labels:   disk=ssd
 `

@@ -47,9 +47,10 @@ func (c *crew) turn(do task.Do) func(func()) {
 	return c.drivers.Go
 }
 
-// perform does an action, unless it was dropped, and hears how it ended.
+// perform does an action, unless it was dropped or ctx has ended by then, and hears
+// how it ended.
 func (d *driver) perform(ctx, acting context.Context, w *doing) {
-	if !d.mayBegin(w) {
+	if acting.Err() != nil || !d.mayBegin(w) {
 		return
 	}
 	e := d.act(acting, w.do)

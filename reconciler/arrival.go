@@ -37,7 +37,7 @@ type arrival struct {
 // load reads the stacks of the commit's tree, with their images resolved as the
 // cluster has them in snap.
 func (a *arrival) load(ctx context.Context, snap store.Snapshot, files fs.FS) {
-	a.loaded = a.m.load(ctx, snap, files, schema.Options{Path: a.source.Path})
+	a.loaded = a.m.load(ctx, snap, files, schema.Options{Path: a.source.Path}, a.m.lookups())
 }
 
 // plan says what the commit would do over snap, and why it cannot be taken if so.

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"slices"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/ca"
@@ -24,7 +25,7 @@ func (m *Manager) newAuthority() *ca.Server {
 // authority is the certificate authority as people ask for it.
 type authority struct {
 	*ca.Server
-	addr string // where machines join
+	m *Manager
 }
 
 var _ api.Authority = authority{}
@@ -49,4 +50,13 @@ func (a authority) Watch(ctx context.Context, send func(api.CAProgress) error) e
 	})
 }
 
-func (a authority) Addr() string { return a.addr }
+func (a authority) Addrs() []string {
+	var others []string
+	for _, member := range a.m.members() {
+		if member.Voter && member.ID != a.m.cfg.NodeID && a.m.raft.Reachable(member.ID) {
+			others = append(others, member.Address)
+		}
+	}
+	slices.Sort(others)
+	return append([]string{a.m.address()}, others...)
+}

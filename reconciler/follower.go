@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ type follower struct {
 	asks   chan chan<- looked // of those who wait for a look
 	done   chan struct{}      // closed when it looks no more
 
-	refused string // the commit that was refused, and the owners of all stacks then; used by run only
+	refused string // the commit that was refused, and the grounds then; used by run only
 
 	mu   sync.Mutex
 	seen api.SourceSeen
@@ -199,7 +200,7 @@ func (f *follower) look(ctx context.Context) (tip, text string, err error) {
 		return tip, text, err
 	}
 	last := lastRevision(snap, f.source.Name)
-	if last.Commit == tip && (last.Progress.State == specs.RevisionAwaiting || f.refused == tip+owners(snap)) {
+	if last.Commit == tip && (last.Progress.State == specs.RevisionAwaiting || f.refused == tip+grounds(snap)) {
 		return tip, stands(last), nil
 	}
 	text, err = a.fetch(ctx, f, tip, last)
@@ -243,7 +244,7 @@ func (a *arrival) fetch(ctx context.Context, f *follower, tip string, last specs
 	plan, _, problems := a.plan(snap, "of "+a.commit.Short())
 	switch {
 	case len(problems) > 0:
-		f.refused = tip + owners(snap)
+		f.refused = tip + grounds(snap)
 		if last.Commit == tip && last.Progress.State == specs.RevisionRefused && slices.Equal(last.Problems, problems) {
 			return stands(last), nil
 		}
@@ -328,12 +329,18 @@ func lastRevision(snap store.Snapshot, source string) (last specs.Revision) {
 	return last
 }
 
-// owners says which source has which stack: a commit that was refused for that is
-// worth another look when it changes.
-func owners(snap store.Snapshot) string {
-	text := ""
+// grounds are what a commit can be refused for that is not in it: which source has
+// which stack, what was created in the cluster for stacks that call it external,
+// and whether there is a key for what is encrypted. When they change, the commit is
+// worth another look.
+func grounds(snap store.Snapshot) string {
+	var text strings.Builder
 	for stack := range snap.Stacks() {
-		text += " " + stack.Name + "=" + stack.Source
+		fmt.Fprintf(&text, " %s=%s", stack.Name, stack.Source)
 	}
-	return text
+	for external := range snap.Externals() {
+		fmt.Fprintf(&text, " %s", external.ID)
+	}
+	fmt.Fprint(&text, len(snap.Cluster().AgeKey) > 0)
+	return text.String()
 }

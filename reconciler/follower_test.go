@@ -122,6 +122,36 @@ func TestAFailingSourceBacksOff(t *testing.T) {
 	})
 }
 
+// A commit that was refused because a secret is missing is taken once somebody has
+// created it, without being asked for and before the source's interval is over.
+func TestARefusedSourceIsTriedAgainWhenASecretComes(t *testing.T) {
+	bubble(t, true, func(t *testing.T, m *Manager) {
+		const stack = "services:\n  web:\n    image: demo/web:1\n    secrets: [tls]\nsecrets:\n  tls:\n    external: true\n"
+		source, other := &elsewhere{tip: commit(1), files: tree(stack)}, &elsewhere{tip: commit(2), files: fstest.MapFS{"stacks/b/stack.yml": {Data: []byte(stackOf("demo/b:1"))}}}
+		m.follows(t, map[string]*elsewhere{"infra": source, "well": other})
+		if rev := lastRevision(m.store.Snapshot(), "infra"); rev.Progress.State != specs.RevisionRefused {
+			t.Fatalf("without its secret it is %+v", rev.Progress)
+		}
+		source.at()
+		other.at()
+		create := func(kind specs.FileKind, name string) {
+			payload := m.Payload(kind, []byte("content"))
+			m.write(t, specs.Change{Payload: &payload}, specs.Change{External: specs.Insert(specs.ExternalID(kind, name),
+				specs.External{ID: specs.ExternalID(kind, name), Kind: kind, Name: name, Payload: payload.Version})})
+			later(2 * hintGap)
+		}
+		create(specs.Config, "tls")
+		if rev := lastRevision(m.store.Snapshot(), "infra"); rev.Progress.State != specs.RevisionRefused || len(source.at()) != 1 {
+			t.Errorf("with a config of that name it is %+v", rev.Progress)
+		}
+		create(specs.Secret, "tls")
+		rev := lastRevision(m.store.Snapshot(), "infra")
+		if rev.Commit != commit(1) || rev.Progress.State != specs.RevisionRollingOut || len(source.at()) != 1 || len(other.at()) != 0 {
+			t.Errorf("with its secret it is %+v", rev.Progress)
+		}
+	})
+}
+
 // A suspended source is not looked at, a resumed one at once. Another term finds
 // in the store where a source is, and takes nothing twice.
 func TestSuspensionAndAnotherTerm(t *testing.T) {

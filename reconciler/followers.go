@@ -79,8 +79,12 @@ func (m *Manager) followSources(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for {
-		if _, touched := feed.Take(); touched.All || touched.Sources {
+		_, touched := feed.Take()
+		if touched.All || touched.Sources {
 			m.adjustFollowers(ctx, &running, ends)
+		}
+		if touched.Externals {
+			m.hintRefused()
 		}
 		select {
 		case <-feed.Wait():
@@ -89,6 +93,20 @@ func (m *Manager) followSources(ctx context.Context) error {
 				m.followers.put(name, nil)
 			}
 			return ctx.Err()
+		}
+	}
+}
+
+// hintRefused has the sources looked at again whose newest commit was refused: it
+// may have been for a secret that is there now.
+func (m *Manager) hintRefused() {
+	refused := make(map[string]bool)
+	for rev := range m.store.Snapshot().Revisions() {
+		refused[rev.Source] = rev.Progress.State == specs.RevisionRefused
+	}
+	for source, last := range refused {
+		if one, follows := m.followers.of(source); follows && last {
+			one.hint()
 		}
 	}
 }

@@ -82,7 +82,7 @@ type Manager struct {
 	reading    func(specs.Source) reading // opens one
 	calls      *calls
 	others     func() []git.Peer // the other managers as the repository calls them
-	leading    atomic.Bool
+	leading    office
 	format     atomic.Int64 // of entries: the newest that every manager reads; 0 is the oldest
 	opened     time.Time
 	ready      chan struct{} // closed when this manager leads for the first time
@@ -183,8 +183,8 @@ func (m *Manager) term(ctx context.Context) error {
 	}
 	m.syncRepository(ctx)
 	m.leading.Store(true)
-	m.started.Do(func() { close(m.ready) })
 	defer m.leading.Store(false)
+	m.started.Do(func() { close(m.ready) })
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.loop(ctx) })
 	g.Go(func() error { return m.dispatcher.Run(ctx) })
@@ -204,7 +204,7 @@ func (m *Manager) RegisterNodes(mux *http.ServeMux) {
 	if m.repository != nil {
 		m.repository.RegisterManagers(mux)
 	}
-	mux.Handle(api.ForwardedPath+"/", api.Forwarded(m.people(), m.leading.Load))
+	mux.Handle(api.ForwardedPath+"/", api.Forwarded(m.people(), m.leads))
 }
 
 // People answers Git and the control API, or has the leader answer. Over HTTP,
@@ -222,52 +222,15 @@ func (m *Manager) people() http.Handler {
 	return mux
 }
 
-// leader is where requests of people go, if that is another manager.
-func (m *Manager) leader() (api.Leader, bool) {
-	id, addr := m.raft.Leader()
-	switch {
-	case id == m.cfg.NodeID:
-		return api.Leader{NodeID: id}, true // before its term has begun too: it is about to
-	case addr == "":
-		return api.Leader{Leaderless: m.raft.Leaderless()}, len(m.members()) < 2 // alone, it is about to lead
-	}
-	return api.Leader{
-		NodeID:    id,
-		Dial:      func(ctx context.Context) (net.Conn, error) { return m.cfg.Dial(ctx, addr) },
-		Succeeded: func(ctx context.Context) { m.succeeded(ctx, id) },
-	}, true
-}
-
-// succeeded waits until another manager leads, or ctx ends. Nobody is no other:
-// the leader may have been slow.
-func (m *Manager) succeeded(ctx context.Context, leader string) {
-	for {
-		changed := m.raft.Changed()
-		if id, _ := m.raft.Leader(); id != "" && id != leader {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 func (m *Manager) api() *api.Server {
 	return &api.Server{
-		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Restarts: m, Events: &m.events, Authority: authority{m.authority, m.address()}, Keys: m, Registries: m,
+		Cluster: m, Nodes: m, Logs: m, Commands: m, Workloads: m, Sources: sources{m}, Restarts: m, Events: &m.events, Authority: authority{m.authority, m}, Keys: m, Registries: m,
 		Images: m.cfg.Images, Needed: m.cfg.Needed, Self: m.cfg.NodeID, Version: m.cfg.Version, Now: m.raft.Now,
 	}
 }
 
-const (
-	// readyPatience is how long a person waits for a manager that is starting.
-	readyPatience = 10 * time.Second
-	// leaderlessPatience is how long after its start a manager, one of several,
-	// hopes for a leader: an election takes a fraction of it.
-	leaderlessPatience = 3 * time.Second
-)
+// readyPatience is how long a person waits for a manager that is starting.
+const readyPatience = 10 * time.Second
 
 // Ready waits until the store holds what was committed before this manager
 // started: until its first term. One of several managers that nobody leads
@@ -303,7 +266,7 @@ func (m *Manager) leaderless() <-chan time.Time {
 	if id, _ := m.raft.Leader(); id != "" || len(m.members()) < 2 {
 		return nil
 	}
-	return time.After(time.Until(m.opened.Add(leaderlessPatience)))
+	return time.After(time.Until(m.opened.Add(api.ElectionPatience)))
 }
 
 func (m *Manager) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -321,19 +284,6 @@ func (m *Manager) Now() time.Time { return m.raft.Now() }
 
 // Snapshot is the newest state.
 func (m *Manager) Snapshot() store.Snapshot { return m.store.Snapshot() }
-
-// Leader is the ID of the node that leads, "" while nobody is known to. A
-// manager leads once its term has begun.
-func (m *Manager) Leader() string {
-	id, _ := m.raft.Leader()
-	if id == m.cfg.NodeID && !m.leading.Load() {
-		return ""
-	}
-	return id
-}
-
-// Leaderless is how long nobody has been known to lead.
-func (m *Manager) Leaderless() time.Duration { return m.raft.Leaderless() }
 
 // Heard reports whether the leader knows how the node is.
 func (m *Manager) Heard(nodeID string) bool { return m.dispatcher.Heard(nodeID) }

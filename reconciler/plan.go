@@ -30,6 +30,7 @@ type planRequest struct {
 	title         string
 	acceptPartial bool
 	allowRemoval  bool
+	viewers       bool // who may only view has written the tree: it is planned for nobody else
 }
 
 // propose plans a loaded tree of a source over the present cluster, and returns
@@ -47,18 +48,18 @@ func (m *Manager) propose(snap store.Snapshot, req planRequest) (planner.Plan, s
 		Present: snap, Source: req.source.Name, Wanted: wanted, Now: m.raft.Now(),
 		Mistakes: append(slices.Clone(req.loaded.Refusals(true)), unknown...), Warnings: warnings, NewID: newID,
 		Revision: req.revision, Base: commitOf(snap, req.source), Title: req.title,
-		AllowRemoval: req.allowRemoval, AcceptPartial: req.acceptPartial, Approval: req.source.Outside(),
+		AllowRemoval: req.allowRemoval, AcceptPartial: req.acceptPartial, Approval: req.source.Outside(), Withhold: req.viewers,
 	})
 }
 
 // load reads a tree, and has its images' tags resolved as a present cluster has
-// them, or as their registries say.
-func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, opt schema.Options) schema.Result {
+// them, or as lookup finds them.
+func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, opt schema.Options, lookup images.Lookup) schema.Result {
 	loaded := m.loader.Load(ctx, tree, opt)
 	if len(loaded.Refusals(true)) > 0 {
 		return loaded
 	}
-	pinned := images.Pin(ctx, present, loaded.Stacks, m.lookups())
+	pinned := images.Pin(ctx, present, loaded.Stacks, lookup)
 	loaded.Stacks = pinned.Stacks
 	loaded.Warnings = slices.Concat(loaded.Warnings, pinned.Warnings)
 	loaded.Problems = slices.Concat(loaded.Problems, pinned.Problems)
@@ -66,7 +67,8 @@ func (m *Manager) load(ctx context.Context, present store.Snapshot, tree fs.FS, 
 }
 
 // Plan says what a working tree or a commit would do. Mistakes in the files are
-// the plan's refusals.
+// the plan's refusals. Of a tree that a viewer has written it compares no secrets,
+// and asks no registry that the cluster has nothing to do with.
 func (m *Manager) Plan(ctx context.Context, req api.PlanRequest) (planner.Plan, error) {
 	snap := m.store.Snapshot()
 	source := mainSource(snap)
@@ -81,7 +83,11 @@ func (m *Manager) Plan(ctx context.Context, req api.PlanRequest) (planner.Plan, 
 		return planner.Plan{}, err
 	}
 	asked.source = source
-	asked.loaded = m.load(ctx, snap, tree, schema.Options{Path: source.Path})
+	lookup := m.lookups()
+	if asked.viewers {
+		lookup = images.Among(snap, lookup)
+	}
+	asked.loaded = m.load(ctx, snap, tree, schema.Options{Path: source.Path}, lookup)
 	asked.acceptPartial, asked.allowRemoval = req.AcceptPartial, req.AllowRemoval
 	plan, tx := m.propose(snap, asked)
 	if problems := refusals(plan, tx, asked.loaded, req.AcceptPartial); len(problems) > 0 {
@@ -111,26 +117,30 @@ func (m *Manager) planned(ctx context.Context, at string, req api.PlanRequest) (
 		}
 		left -= f.UncompressedSize64
 	}
+	if api.AskerViews(ctx) {
+		return tree, planRequest{title: workingTree, viewers: true}, nil // not even how many files are as they were
+	}
 	return tree, planRequest{title: m.workingTreeTitle(ctx, tree, at)}, nil
 }
 
+const workingTree = "of the working tree"
+
 // workingTreeTitle says how far a working tree is from what the cluster is at.
 func (m *Manager) workingTreeTitle(ctx context.Context, tree fs.FS, at string) string {
-	const title = "of the working tree"
 	if at == "" {
-		return title
+		return workingTree
 	}
 	differ, err := m.differ(ctx, tree, at)
 	if err != nil {
 		// The plan itself does not need the old tree: only its title does.
 		m.log.WarnContext(ctx, "the cluster's commit cannot be compared with a working tree", "commit", at, "err", err)
-		return title
+		return workingTree
 	}
 	verb := "differ"
 	if len(differ) == 1 {
 		verb = "differs"
 	}
-	return fmt.Sprintf("%s (%s %s from %s)", title, plural(len(differ), "file"), verb, git.Short(at))
+	return fmt.Sprintf("%s (%s %s from %s)", workingTree, plural(len(differ), "file"), verb, git.Short(at))
 }
 
 func (m *Manager) differ(ctx context.Context, tree fs.FS, commit string) ([]string, error) {

@@ -229,7 +229,24 @@ func awaiting(snap store.Snapshot, rev string) (specs.Revision, error) {
 	case rev == "":
 		return specs.Revision{}, wire.Errorf(wire.NotFound, "nothing awaits approval (see: swarmgit revisions)")
 	}
-	return specs.Revision{}, wire.Errorf(wire.NotFound, "no revision %s awaits approval (see: swarmgit revisions)", rev)
+	return specs.Revision{}, notAwaiting(snap, rev)
+}
+
+// notAwaiting says what became of a revision that does not await approval.
+func notAwaiting(snap store.Snapshot, rev string) error {
+	found, err := findRevision(snap, rev)
+	if err != nil {
+		return err
+	}
+	short, last := git.Short(found.Commit), lastRevision(snap, found.Source)
+	switch {
+	case found.Progress.State != specs.RevisionSuperseded:
+		return wire.Errorf(wire.InvalidArgument, "%s awaits no approval: it is %s (see: swarmgit revisions)", short, found.Progress.State)
+	case last.ID == found.ID:
+		return wire.Errorf(wire.InvalidArgument, "%s awaits no approval any more: its source went back to what the cluster has (see: swarmgit source ls)", short)
+	}
+	return wire.Errorf(wire.InvalidArgument, "%s awaits no approval any more: %s came after it in the source %s, and is %s (see: swarmgit revisions)",
+		short, git.Short(last.Commit), last.Source, last.Progress.State)
 }
 
 // source finds an outside source.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -128,6 +129,34 @@ func TestARewrittenHistoryIsApplied(t *testing.T) {
 	wantText(t, said, err, "infra: "+tip[:7]+" (the history was rewritten) rolling out")
 	if rev := d.newest("infra"); rev.Commit != tip || !rev.Rewritten {
 		t.Errorf("revision %+v", rev)
+	}
+}
+
+// Who approves what cannot be approved any more reads what became of it.
+func TestWhatAwaitsNoApproval(t *testing.T) {
+	rev := func(n int, source string, state specs.RevisionState) specs.Change {
+		r := specs.Revision{ID: fmt.Sprintf("r%d", n), Source: source, Commit: commit(n), Progress: specs.RevisionProgress{State: state}}
+		return specs.Change{Revision: specs.Insert(r.ID, r)}
+	}
+	s := store.New()
+	for _, err := range s.Apply(1, []specs.Transaction{{
+		rev(1, "infra", specs.RevisionSuperseded), rev(2, "infra", specs.RevisionHealthy), rev(3, "apps", specs.RevisionSuperseded), rev(4, "edge", specs.RevisionAwaiting),
+	}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, want := range map[int]string{
+		1: "0000001 awaits no approval any more: 0000002 came after it in the source infra, and is healthy (see: swarmgit revisions)",
+		2: "0000002 awaits no approval: it is healthy (see: swarmgit revisions)",
+		3: "0000003 awaits no approval any more: its source went back to what the cluster has (see: swarmgit source ls)",
+		4: "",
+		5: "the cluster has seen no commit",
+	} {
+		_, err := awaiting(s.Snapshot(), commit(n)[:7])
+		if wantErr := want != ""; (err != nil) != wantErr || wantErr && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %v, want %q", n, err, want)
+		}
 	}
 }
 

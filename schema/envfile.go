@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -100,20 +99,19 @@ func envLines(file string, data []byte, to *report) []variable {
 }
 
 func shownName(name string) string {
-	if name == "" || len(name) > maxShown || secretName.MatchString(name) {
+	if name == "" || len(name) > maxShown || specs.SecretName(name) {
 		return ""
 	}
 	return fmt.Sprintf(", got %q", name)
 }
-
-var trailingComment = regexp.MustCompile(`\s#.*$`)
 
 // unquote takes the quotes off a value of .env. It says literal for one in
 // single quotes, in which no variable is replaced.
 func unquote(value string) (plain string, literal bool, err error) {
 	value = strings.TrimSpace(value)
 	if value == "" || value[0] != '"' && value[0] != '\'' {
-		return strings.TrimSpace(trailingComment.ReplaceAllString(" "+value, "")), false, nil
+		value, _, _ = strings.Cut(value, " #")
+		return strings.TrimSpace(value), false, nil
 	}
 	quote := value[0]
 	var out strings.Builder
@@ -121,14 +119,28 @@ func unquote(value string) (plain string, literal bool, err error) {
 		switch {
 		case value[i] == quote:
 			return out.String(), quote == '\'', nil
-		case value[i] == '\\' && quote == '"' && i+1 < len(value):
+		case value[i] == '\\' && i+1 < len(value):
 			i++
-			if letter := strings.IndexByte("nrt", value[i]); letter >= 0 {
-				out.WriteByte("\n\r\t"[letter])
-				continue
-			}
+			out.WriteString(escaped(quote, value[i]))
+		default:
+			out.WriteByte(value[i])
 		}
-		out.WriteByte(value[i])
 	}
 	return "", false, fmt.Errorf("the quote %c is not closed on this line", quote)
+}
+
+// escaped is what a backslash and the character after it stand for within quotes.
+// A dollar comes out as variables have it.
+func escaped(quote, char byte) string {
+	const letters, controls = "abfnrtv", "\a\b\f\n\r\t\v"
+	i := strings.IndexByte(letters, char)
+	switch {
+	case char == quote, quote == '"' && char == '\\':
+		return string(char)
+	case quote == '"' && char == '$':
+		return "$$"
+	case quote == '"' && i >= 0:
+		return controls[i : i+1]
+	}
+	return string([]byte{'\\', char})
 }

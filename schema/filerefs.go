@@ -59,6 +59,9 @@ func (b *builder) fileObject(kind specs.FileKind, f *field, here string) {
 			return
 		}
 	}
+	if wrong := specs.WrongFileName(object.Name); wrong != "" {
+		b.to.problem(f.pos, here, fmt.Sprintf("the cluster cannot call it %s: %s", quote(object.Name), wrong))
+	}
 	b.files[fileKey{kind, f.key}] = object
 }
 
@@ -124,7 +127,7 @@ func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at 
 		ref := specs.FileRef{
 			Name: object.Name, Template: object.Template,
 			Target: task.FileTarget(kind, cmp.Or(item.get("target").text(), source.value)),
-			UID:    b.owner(item.get("uid"), here+".uid"), GID: b.owner(item.get("gid"), here+".gid"),
+			UID:    b.owner(task.Runtime, item.get("uid"), here+".uid"), GID: b.owner(task.Runtime, item.get("gid"), here+".gid"),
 			Mode: b.fileMode(item.get("mode"), here+".mode"),
 		}
 		if task.Runtime == specs.RuntimeProcess && !b.belowDirectory(kind, ref.Target, item, here) {
@@ -147,7 +150,12 @@ func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at 
 }
 
 // nested reports whether one of two files would be a directory of the other's.
-func nested(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/") }
+func nested(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return len(a) < len(b) && b[len(a)] == '/' && strings.HasPrefix(b, a)
+}
 
 // belowDirectory reports whether a process can have its file at a target. It sees
 // its node's own files, where nothing can be put.
@@ -159,20 +167,24 @@ func (b *builder) belowDirectory(kind specs.FileKind, target string, item *node,
 	if n := item.get("target"); n != nil {
 		pos, at = n.pos, at+".target"
 	}
-	b.to.problem(pos, at, fmt.Sprintf("must be a path below $%s, where a process has its %ss, got %q", kind.Variable(), kind, target))
+	b.to.problem(pos, at, fmt.Sprintf("must be a path below $%s, where a process has its %ss, got %s", kind.Variable(), kind, quote(target)))
 	return false
 }
 
-// owner is the number of a user or a group: names are known in the image only.
-func (b *builder) owner(n *node, at string) uint32 {
+// owner is the number of a user or a group: names are known in the image only. Root
+// is who has a container's files anyway.
+func (b *builder) owner(runtime string, n *node, at string) *uint32 {
 	if n == nil {
-		return 0
+		return nil
 	}
 	id, err := strconv.ParseUint(n.value, 10, 31)
 	if err != nil {
 		b.to.problem(n.pos, at, `must be a number such as "1000", in quotes`+got(n, at))
 	}
-	return uint32(id)
+	if id == 0 && runtime != specs.RuntimeProcess {
+		return nil
+	}
+	return new(uint32(id))
 }
 
 func (b *builder) fileMode(n *node, at string) *uint32 {
@@ -191,17 +203,21 @@ func (b *builder) fileMode(n *node, at string) *uint32 {
 	return &bits
 }
 
-// use keeps the secrets and configs that the task refers to.
-func (b *builder) use(task specs.TaskSpec) {
-	for kind, ref := range task.FileRefs {
-		for key, object := range b.files {
-			known := slices.ContainsFunc(b.out.Files, func(f specs.StackFile) bool { return f.Kind == kind && f.Key == key.name })
-			if key.kind == kind && object.Name == ref.Name && !known {
-				b.out.Files = append(b.out.Files, object)
-			}
+// usedFiles are the secrets and configs that tasks of the stack refer to.
+func (b *builder) usedFiles() (used []specs.StackFile) {
+	names := map[fileKey]bool{} // in the cluster
+	for _, task := range b.out.Tasks {
+		for kind, ref := range task.FileRefs {
+			names[fileKey{kind, ref.Name}] = true
 		}
 	}
-	slices.SortFunc(b.out.Files, func(x, y specs.StackFile) int {
+	for key, object := range b.files {
+		if names[fileKey{key.kind, object.Name}] {
+			used = append(used, object)
+		}
+	}
+	slices.SortFunc(used, func(x, y specs.StackFile) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key))
 	})
+	return used
 }

@@ -9,10 +9,14 @@ import (
 	"testing/fstest"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
+
+// Coverage differs from run to run here, so that to make inputs smaller takes all
+// the time: fuzz with -fuzzminimizetime 1x.
 
 // FuzzLoad: whatever a stack file holds, Load comes back, what it says stands
 // inside of the file, and a stack without problems gives the same specs again.
@@ -38,23 +42,42 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(data), "")
 	}
 	f.Fuzz(func(t *testing.T, stack, env string) {
-		tree := fstest.MapFS{"stacks/it.yml": {Data: []byte(stack)}, "stacks/.env": {Data: []byte(env)}}
-		result := Load(context.Background(), tree, Options{})
-		for _, p := range append(result.Problems, result.Warnings...) {
-			inside(t, tree, p)
-		}
-		if len(result.Problems) == 0 && len(result.Stacks) != 1 {
-			t.Errorf("no problem and %d stacks", len(result.Stacks))
-		}
-		again := Load(context.Background(), tree, Options{})
-		for i, s := range result.Stacks {
-			for j, service := range s.Services {
-				if service.Task != again.Stacks[i].Services[j].Task {
-					t.Errorf("%s has another hash the second time", service.Name)
-				}
-			}
-		}
+		check(t, fstest.MapFS{"stacks/it.yml": {Data: []byte(stack)}, "stacks/.env": {Data: []byte(env)}})
 	})
+}
+
+// FuzzMerge is FuzzLoad with a file over another one, which may be the same.
+func FuzzMerge(f *testing.F) {
+	const web = "services:\n  web:\n    image: nginx\n"
+	for _, over := range []string{
+		web, web + "    ports: [80]\n", web + "    volumes: [a:/a, /b]\n    tmpfs: /a\n", "networks: {a: }\n" + web + "    networks: [a]\n",
+		web + "    environment: [A=1, B]\n    deploy: {replicas: 3, labels: [a]}\n", "secrets: {a: {external: true}}\n" + web + "    secrets: [a]\n",
+		web + "    command: x\n    ulimits: {nofile: 1}\n    logging: {}\n", "services: {Web: {image: a}, web: {build: ., healthcheck: {test: x}}}",
+	} {
+		f.Add(web+"    environment: {A: 2}\n    volumes: [{type: tmpfs, target: /b}]\n    ulimits: {nofile: {soft: 1, hard: 2}}\n", over)
+		f.Add(over, over)
+	}
+	f.Fuzz(func(t *testing.T, base, over string) {
+		check(t, fstest.MapFS{
+			"swarmgit.yaml": {Data: []byte("stacks: {it: {files: [a.yml, b.yml]}}")},
+			"a.yml":         {Data: []byte(base)}, "b.yml": {Data: []byte(over)},
+		})
+	})
+}
+
+func check(t *testing.T, tree fstest.MapFS) {
+	t.Helper()
+	result := Load(context.Background(), tree, Options{})
+	for _, p := range append(result.Problems, result.Warnings...) {
+		inside(t, tree, p)
+	}
+	if len(result.Problems) == 0 && len(result.Stacks) != 1 {
+		t.Errorf("no problem and %d stacks", len(result.Stacks))
+	}
+	again := Load(context.Background(), tree, Options{})
+	if diff := cmp.Diff(result, again); diff != "" {
+		t.Errorf("the second time it is something else:\n%s", diff)
+	}
 }
 
 func inside(t *testing.T, tree fstest.MapFS, p specs.Problem) {

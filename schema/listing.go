@@ -111,7 +111,7 @@ func (l lister) below(n *node, at string) (all []layer) {
 		here := item.path(at)
 		name := path.Join(path.Dir(l.file), item.value)
 		if path.IsAbs(item.value) || !fs.ValidPath(name) {
-			l.to.problem(item.pos, here, item.value+" "+errOutside.Error())
+			l.to.problem(item.pos, here, shortened(item.value)+" "+errOutside.Error())
 			continue
 		}
 		all = append(all, layer{name, item.pos, here})

@@ -10,12 +10,6 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// engineSockets give whoever holds them the whole machine.
-var engineSockets = []string{
-	"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock",
-	"/run/podman/podman.sock", "/var/run/podman/podman.sock", "/run/crio/crio.sock", "/var/run/crio/crio.sock",
-}
-
 // mounts are those of volumes and of tmpfs, in the order of the file.
 func (b *builder) mounts(n *node, at string) []specs.Mount {
 	m := mountList{builder: b, targets: map[string]*node{}}
@@ -78,12 +72,12 @@ func (m *mountList) volume(n *node, at string) {
 // freeTarget checks where the mount goes.
 func (m *mountList) freeTarget(n *node, target, at string) bool {
 	if !path.IsAbs(target) {
-		m.to.problem(n.pos, at, fmt.Sprintf("the target must be an absolute path in the container, got %q", target))
+		m.to.problem(n.pos, at, "the target must be an absolute path in the container, got "+quote(target))
 		return false
 	}
 	target = path.Clean(target)
 	if first := m.targets[target]; first != nil {
-		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos)))
+		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos, n.pos)))
 		return false
 	}
 	m.targets[target] = n
@@ -95,11 +89,14 @@ func (m *mountList) bind(n *node, mount specs.Mount, at string) {
 	case source == "":
 		m.to.problem(n.pos, at, "a bind needs a source")
 	case strings.HasPrefix(source, "~"):
-		m.to.problem(n.pos, at, fmt.Sprintf("~ is nobody's home on a node: write an absolute path, got %q", source))
+		m.to.problem(n.pos, at, "~ is nobody's home on a node: write an absolute path, got "+quote(source))
 	case !path.IsAbs(source):
 		m.to.partial(n.pos, at, fmt.Sprintf("binds of the repository's own files are not built yet; until then %s is not mounted; an absolute path is one of the node", mount.Target))
-	case slices.Contains(engineSockets, path.Clean(source)):
-		m.to.partial(n.pos, at, "the socket of a container engine needs to be allowed by the cluster's settings, which is not built yet; until then it is not mounted")
+	case specs.HoldsEngineSocket(source):
+		m.to.partial(n.pos, at, "the socket of a container engine, or its folder, needs to be allowed by the cluster's settings, which is not built yet; until then it is not mounted")
+	case path.Clean(source) == "/":
+		m.to.warn(n.pos, at, "the whole node is in the container, with its engines' sockets, which open it also where they are read-only")
+		m.out = append(m.out, mount)
 	default:
 		m.out = append(m.out, mount)
 	}
@@ -112,11 +109,8 @@ func (m *mountList) named(n *node, mount specs.Mount, at string) {
 	}
 	volumes := m.root.get("volumes")
 	if volumes.field(mount.Source) == nil {
-		message := fmt.Sprintf("no volume %q in the top-level volumes; for a folder write ./%s", mount.Source, mount.Source)
-		if near := specs.Nearest(mount.Source, keysOf(volumes)); near != "" {
-			message += "; did you mean " + near + "?"
-		}
-		m.to.problem(n.pos, at, message)
+		m.to.problem(n.pos, at, fmt.Sprintf("no volume %s in the top-level volumes; for a folder write ./%s%s",
+			quote(mount.Source), shortened(mount.Source), m.to.didYouMean(mount.Source, keysOf(volumes))))
 		return
 	}
 	m.to.partial(n.pos, at, fmt.Sprintf("volumes are not built yet; until then what is in %s is lost with its task", mount.Target))
@@ -136,13 +130,13 @@ func (m *mountList) tmpfs(n *node, at string) {
 		case "size":
 			size, err := specs.ParseBytes(value)
 			if err != nil {
-				m.to.problem(n.pos, at, fmt.Sprintf("the size must be such as 64m, got %q", value))
+				m.to.problem(n.pos, at, "the size must be such as 64m, got "+quote(value))
 			}
 			mount.TmpfsSize = size
 		case "mode":
 			mode, err := strconv.ParseUint(value, 8, 12)
 			if err != nil {
-				m.to.problem(n.pos, at, fmt.Sprintf("the mode must be such as 1777, got %q", value))
+				m.to.problem(n.pos, at, "the mode must be such as 1777, got "+quote(value))
 			}
 			mount.TmpfsMode = uint32(mode)
 		case "ro":
@@ -154,12 +148,4 @@ func (m *mountList) tmpfs(n *node, at string) {
 	}
 	slices.Sort(mount.TmpfsOpts)
 	m.out = append(m.out, mount)
-}
-
-func keysOf(n *node) []string {
-	var keys []string
-	for _, f := range fieldsOf(n) {
-		keys = append(keys, f.key)
-	}
-	return keys
 }

@@ -30,6 +30,7 @@ type node struct {
 	// interpolated says that a variable made the value: it is text, but stands
 	// for the type that its key asks for.
 	interpolated bool
+	unset        string // a variable in it that is not set
 	// broken says that the mistake in it has been reported.
 	broken bool
 }

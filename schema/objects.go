@@ -2,8 +2,8 @@ package schema
 
 import (
 	"fmt"
+	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -56,8 +56,8 @@ func (b *builder) volumeObject(f *field, external bool, here string) {
 // itself.
 func (b *builder) beside(n *node, at string) (string, bool) {
 	name := path.Join(b.dir, n.value)
-	if path.IsAbs(n.value) || strings.HasPrefix(name, "..") {
-		b.to.problem(n.pos, at, fmt.Sprintf("%s %s", n.value, errOutside))
+	if path.IsAbs(n.value) || !fs.ValidPath(name) {
+		b.to.problem(n.pos, at, fmt.Sprintf("%s %s", shortened(n.value), errOutside))
 		return "", false
 	}
 	return name, true
@@ -71,7 +71,7 @@ func (b *builder) readBeside(n *node, at string) (name string, data []byte, ok b
 	}
 	data, err := b.tree.read(name)
 	if err != nil {
-		b.to.problem(n.pos, at, fmt.Sprintf("%s %s", name, err))
+		b.to.problem(n.pos, at, fmt.Sprintf("%s %s", shortened(name), err))
 		return name, nil, false
 	}
 	return name, data, true
@@ -79,14 +79,11 @@ func (b *builder) readBeside(n *node, at string) (name string, data []byte, ok b
 
 // defined reports a name that the top level does not define.
 func (b *builder) defined(section string, n *node, at string) bool {
-	known := keysOf(b.root.get(section))
-	if slices.Contains(known, n.value) {
+	all := b.root.get(section)
+	if all.field(n.value) != nil {
 		return true
 	}
-	message := fmt.Sprintf("no %s %q in the top-level %s", strings.TrimSuffix(section, "s"), n.value, section)
-	if near := specs.Nearest(n.value, known); near != "" {
-		message += "; did you mean " + near + "?"
-	}
-	b.to.problem(n.pos, at, message)
+	b.to.problem(n.pos, at, fmt.Sprintf("no %s %s in the top-level %s%s",
+		strings.TrimSuffix(section, "s"), quote(n.value), section, b.to.didYouMean(n.value, keysOf(all))))
 	return false
 }

@@ -57,18 +57,15 @@ func (b *builder) constraint(n *node, path string) (string, bool) {
 		b.to.problem(n.pos, path, "must be KEY == VALUE or KEY != VALUE"+got(n, path))
 		return "", false
 	case !constraintKey.MatchString(key):
-		b.to.problem(n.pos, path, fmt.Sprintf("the key %q is none: write node.labels.NAME, engine.labels.NAME or one of %s", key, strings.Join(nodeAttributes, ", ")))
+		b.to.problem(n.pos, path, fmt.Sprintf("the key %s is none: write node.labels.NAME, engine.labels.NAME or one of %s", quote(key), strings.Join(nodeAttributes, ", ")))
 		return "", false
 	case !constraintValue.MatchString(value):
-		b.to.problem(n.pos, path, fmt.Sprintf("the value %q is none: it has letters, digits, blanks and :-_.*()?+[]\\^$|/ only", value))
+		b.to.problem(n.pos, path, fmt.Sprintf("the value %s is none: it has letters, digits, blanks and :-_.*()?+[]\\^$|/ only", quote(value))+n.lacks())
 		return "", false
 	}
 	if !isLabel(key) && !slices.Contains(nodeAttributes, strings.ToLower(key)) {
-		message := fmt.Sprintf("no node has %s, so no node fits, as with Swarm", key)
-		if near := specs.Nearest(key, append([]string{"node.labels." + afterDot(key)}, nodeAttributes...)); near != "" {
-			message += "; did you mean " + near + "?"
-		}
-		b.to.warn(n.pos, path, message)
+		near := b.to.didYouMean(key, append([]string{"node.labels." + afterDot(key)}, nodeAttributes...))
+		b.to.warn(n.pos, path, fmt.Sprintf("no node has %s, so no node fits, as with Swarm%s", shortened(key), near))
 	}
 	return key + " " + operator + " " + value, true
 }

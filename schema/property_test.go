@@ -216,7 +216,8 @@ func TestDotEnvIsComposes(t *testing.T) {
 		name := rapid.StringMatching(`[A-Z]{1,3}`).Draw(t, "name")
 		value := rapid.SampledFrom([]string{
 			"", "plain", "two words", "a=b", " padded ", "a#b", "a # comment", "'single $A'", `"double $A"`, `"a\"b"`, `"a\nb"`,
-			"$A", "${B:-none}", `"# no comment"`, "'it' # comment", "https://x/?a=b#c",
+			"$A", "${B:-none}", `"# no comment"`, "'it' # comment", "https://x/?a=b#c", "#c", `\$A`, "a\t#b",
+			`"\$A"`, `"\\$A"`, `"\x\t\v"`, `'it\'s'`, `'a\nb\\'`, `"é\é"`, `'\"\$A'`,
 		}).Draw(t, "value")
 		return rapid.SampledFrom([]string{"", "export "}).Draw(t, "before") + name + "=" + value
 	})

@@ -29,7 +29,7 @@ func (r *report) partial(pos specs.Position, path, message string) {
 }
 
 func (r *report) warn(pos specs.Position, path, message string) {
-	if len(r.warnings) < maxKept {
+	if !r.warned() {
 		r.warnings = append(r.warnings, specs.Problem{Position: pos, Path: path, Message: message})
 	}
 }
@@ -42,6 +42,9 @@ func (r *report) keep(p specs.Problem) {
 }
 
 func (r *report) full() bool { return len(r.problems) >= maxKept }
+
+// warned reports that no warning will be kept any more.
+func (r *report) warned() bool { return len(r.warnings) >= maxKept }
 
 // add takes what was said of one more file, which stays as it is.
 func (r *report) add(other report) {

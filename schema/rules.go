@@ -135,8 +135,9 @@ func (r *rule) attribute(a cue.Attribute) {
 // minorVersion is the y of a format version "3.y", and the newest for "3" alone
 // or none.
 func minorVersion(version string) int {
-	minor, err := strconv.Atoi(strings.TrimPrefix(version, "3."))
-	if err != nil || version == "3" {
+	text, found := strings.CutPrefix(version, "3.")
+	minor, err := strconv.Atoi(text)
+	if err != nil || !found {
 		return newestMinor
 	}
 	return minor

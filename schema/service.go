@@ -16,11 +16,12 @@ import (
 func (b *builder) service(f *field) {
 	n, path := f.value, "services."+f.key
 	deploy := n.get("deploy")
-	b.labels = template.Labels(b.stack, b.pairs(deploy.get("labels"), path+".deploy.labels"))
+	labels := b.pairs(deploy.get("labels"), path+".deploy.labels")
+	b.labels = template.Labels(b.stack, labels)
 	service := specs.ServiceSpec{
 		Name:      b.fullName(f.key),
 		Stack:     b.stack,
-		Labels:    b.pairs(deploy.get("labels"), path+".deploy.labels"),
+		Labels:    labels,
 		Image:     n.get("image").text(),
 		Placement: b.placement(deploy.get("placement"), path+".deploy.placement"),
 		Restart:   b.restart(n, path),
@@ -71,7 +72,7 @@ func (b *builder) image(f *field) string {
 	}
 	if n.text() == "" {
 		if !slices.Contains(f.value.lost, "image") {
-			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none")
+			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none"+n.lacks())
 		}
 		return ""
 	}

@@ -3,12 +3,12 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"cuelang.org/go/cue"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // shaper brings a tree into the form that compose.cue defines: short forms
@@ -92,7 +92,7 @@ func (s *shaper) list(n *node, r *rule, path string) {
 		here := item.path(path)
 		if r.unique && item.kind == text {
 			if first := seen[item.value]; first != nil {
-				s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+				s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, item.pos)))
 				continue
 			}
 			seen[item.value] = item
@@ -195,21 +195,33 @@ func got(n *node, path string) string {
 	if isSecret(path) {
 		return ", got something else (not shown)"
 	}
-	value := n.value
-	if utf8.RuneCountInString(value) > maxShown {
-		value = string([]rune(value)[:maxShown]) + "..."
-	}
 	if n.kind == text {
-		return fmt.Sprintf(", got %q", value)
+		return ", got " + quote(n.value) + n.lacks()
 	}
-	return ", got " + value
+	return ", got " + shortened(n.value)
+}
+
+// lacks says, for the end of a message, that a variable of the value is not set.
+func (n *node) lacks() string {
+	if n == nil || n.unset == "" {
+		return ""
+	}
+	return "; ${" + n.unset + "} is not set"
 }
 
 // maxShown is how much of a wrong value a message repeats, in characters.
 const maxShown = 60
 
-// isSecret says of the last key of a path whether its value is not to be shown.
-func isSecret(path string) bool { return secretName.MatchString(afterDot(path)) }
+func shortened(text string) string {
+	begin, rest := cutRunes(text, maxShown)
+	if rest == "" {
+		return text
+	}
+	return begin + "..."
+}
 
-// secretName tells names whose values are never shown.
-var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential`)
+// quote is a text as messages repeat it.
+func quote(text string) string { return strconv.Quote(shortened(text)) }
+
+// isSecret says of the last key of a path whether its value is not to be shown.
+func isSecret(path string) bool { return specs.SecretName(afterDot(path)) }

@@ -48,6 +48,9 @@ func wordsForm(s *shaper, n *node, path string) bool {
 		s.to.problem(n.pos, path, err.Error()+": put such words into a list")
 		return false
 	}
+	if !s.grow(n, path, len(words)) {
+		return false
+	}
 	items := make([]node, len(words))
 	for i, word := range words {
 		items[i] = node{kind: text, value: word, pos: n.pos}
@@ -82,8 +85,9 @@ func pairsForm(s *shaper, n *node, path string) bool {
 			v.kind = null
 		}
 		if first := m.field(key); first != nil {
-			s.to.warn(item.pos, join(path, key), fmt.Sprintf("written twice, the first time at %s: the last one counts", place(first.pos)))
-			m.drop(key)
+			s.to.warn(item.pos, join(path, key), fmt.Sprintf("written twice, the first time at %s: the last one counts", place(first.pos, item.pos)))
+			first.pos, first.value = item.pos, v
+			continue
 		}
 		m.add(&field{key: key, pos: item.pos, value: v, made: true})
 	}
@@ -128,7 +132,7 @@ func namesForm(s *shaper, n *node, path string) bool {
 		if item.kind != text {
 			s.to.problem(item.pos, here, "must be text"+got(item, here))
 		} else if first := m.field(item.value); first != nil {
-			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, item.pos)))
 		} else {
 			m.add(&field{key: item.value, pos: item.pos, value: &node{kind: null, pos: item.pos}, made: true})
 		}
@@ -201,6 +205,15 @@ func externalForm(s *shaper, n *node, path string) bool {
 		return false
 	}
 	return true
+}
+
+// grow counts values that a short form stands for, and reports when they are too
+// many.
+func (s *shaper) grow(n *node, path string, by int) bool {
+	if s.made += by; s.made > maxNodes {
+		s.to.problem(n.pos, path, fmt.Sprintf("the short forms of this file stand for more than %d values: use fewer, or smaller ranges", maxNodes))
+	}
+	return s.made <= maxNodes
 }
 
 // path is that of an item of the list at the path.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 var propagations = []string{"private", "rprivate", "shared", "rshared", "slave", "rslave"}
@@ -21,8 +22,8 @@ func mountForm(s *shaper, n *node, path string) bool {
 	}
 	spec := n.value
 	parts := splitMount(spec)
-	if spec == "" || len(parts) > 3 || slices.Contains(parts, "") {
-		s.to.problem(n.pos, path, fmt.Sprintf("must be SOURCE:TARGET or SOURCE:TARGET:ro, got %q", spec))
+	if len(parts) > 3 || slices.Contains(parts, "") {
+		s.to.problem(n.pos, path, "must be SOURCE:TARGET or SOURCE:TARGET:ro"+got(n, path))
 		return false
 	}
 	source, target, options := "", parts[0], ""
@@ -34,7 +35,7 @@ func mountForm(s *shaper, n *node, path string) bool {
 	}
 	pos := n.pos
 	kindOfMount := "volume"
-	if strings.ContainsRune("./~\\", []rune(source + " ")[0]) || len(source) > 1 && isDrive(source[:1], ':') && source[1] == ':' {
+	if source != "" && strings.Contains("./~\\", source[:1]) || strings.Contains(source, ":") { // after a drive
 		kindOfMount = "bind"
 	}
 	m := &node{kind: mapping, pos: pos, index: n.index, fields: []*field{
@@ -64,27 +65,23 @@ func (s *shaper) mountOptions(m *node, options, path string) {
 			m.drop("bind")
 			m.add(&field{key: "bind", pos: m.pos, value: mappingOf(m, "propagation", propagation), made: true})
 		default:
-			s.to.warn(m.pos, path, fmt.Sprintf("the option %q is ignored, as by Swarm", option))
+			s.to.warn(m.pos, path, fmt.Sprintf("the option %s is ignored, as by Swarm", quote(option)))
 		}
 	}
 }
 
 // splitMount splits at colons, but not after the letter of a Windows drive.
-func splitMount(spec string) []string {
-	var parts []string
-	part := ""
-	for _, r := range spec {
-		if r == ':' && !isDrive(part, r) {
-			parts = append(parts, part)
-			part = ""
-			continue
+func splitMount(spec string) (parts []string) {
+	for i := 0; i < len(spec); i++ {
+		if spec[i] == ':' && !isDrive(spec[:i]) {
+			parts = append(parts, spec[:i])
+			spec, i = spec[i+1:], -1
 		}
-		part += string(r)
 	}
-	return append(parts, part)
+	return append(parts, spec)
 }
 
-func isDrive(part string, next rune) bool {
-	runes := []rune(part)
-	return next == ':' && len(runes) == 1 && unicode.IsLetter(runes[0])
+func isDrive(part string) bool {
+	r, size := utf8.DecodeRuneInString(part)
+	return size == len(part) && unicode.IsLetter(r)
 }

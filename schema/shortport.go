@@ -22,17 +22,16 @@ func portsForm(s *shaper, n *node, path string) bool {
 			continue
 		}
 		if first := seen[item.value]; first != nil {
-			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+			s.to.problem(item.pos, here, fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, item.pos)))
 			continue
 		}
 		seen[item.value] = item
 		ports, ok := shortPort(item)
 		if !ok {
-			s.to.problem(item.pos, here, fmt.Sprintf(`must be a port such as "80", "8080:80" or "8080-8081:80-81/udp", got %q`, item.value))
+			s.to.problem(item.pos, here, `must be a port such as "80", "8080:80" or "8080-8081:80-81/udp"`+got(item, here))
 			continue
 		}
-		if s.made += len(ports); s.made > maxNodes {
-			s.to.problem(item.pos, here, fmt.Sprintf("the file publishes more than %d ports: use smaller ranges", maxNodes))
+		if !s.grow(item, here, 3*len(ports)) {
 			return false
 		}
 		m.items = append(m.items, ports...)

@@ -61,9 +61,17 @@ func readLayer(file string, data []byte, vars *variables, check *validator, to *
 	vars.interpolate(root, "", strings.Split(string(data), "\n"), to)
 	root.sweep()
 	shape(root, stackFormat, to)
+	if services := fieldsOf(root.get("services")); len(services) > maxServices {
+		to.problem(services[maxServices].pos, "services", fmt.Sprintf("a stack file has at most %d services, got %d", maxServices, len(services)))
+		return nil
+	}
 	check.check(root, stackFormat, to)
 	return root
 }
+
+// maxServices is how many services one file may have: each costs about 1 ms and,
+// while its file is checked, 60 KB.
+const maxServices = 1000
 
 // builder makes specs of a tree that is shaped and checked.
 type builder struct {
@@ -76,6 +84,7 @@ type builder struct {
 	vars   *variables
 	files  map[fileKey]specs.StackFile // the secrets and configs that can be used
 	labels map[string]string           // of the service that is being made, as templates see them
+	work   int                         // see maxTemplateWork
 	out    specs.Stack
 }
 
@@ -83,7 +92,7 @@ func (b *builder) build() specs.Stack {
 	b.out = specs.Stack{Name: b.stack, Tasks: map[specs.Hash]specs.TaskSpec{}, Origins: specs.Origins{}}
 	b.origins(b.root, "")
 	if name := b.root.field("name"); name != nil && name.value.value != b.stack {
-		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that %s gives, or be left out, got %q", b.stack, cmp.Or(b.list, "the file's place"), name.value.value))
+		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that %s gives, or be left out", b.stack, cmp.Or(b.list, "the file's place"))+got(name.value, ""))
 	}
 	b.files = map[fileKey]specs.StackFile{}
 	b.objects()
@@ -97,6 +106,7 @@ func (b *builder) build() specs.Stack {
 			b.service(f)
 		}
 	}
+	b.out.Files = b.usedFiles()
 	slices.SortFunc(b.out.Services, func(x, y specs.ServiceSpec) int { return strings.Compare(x.Name, y.Name) })
 	return b.out
 }
@@ -113,7 +123,7 @@ func (b *builder) freeName(f *field, taken map[string]*field) bool {
 		return false
 	}
 	if other := taken[strings.ToLower(f.key)]; other != nil {
-		b.to.problem(f.pos, path, fmt.Sprintf("the name differs from %s at %s by case only", other.key, place(other.pos)))
+		b.to.problem(f.pos, path, fmt.Sprintf("the name differs from %s at %s by case only", other.key, place(other.pos, f.pos)))
 		return false
 	}
 	taken[strings.ToLower(f.key)] = f
@@ -138,7 +148,6 @@ func (b *builder) origins(n *node, path string) {
 
 // add takes a finished service into the stack.
 func (b *builder) add(service specs.ServiceSpec, task specs.TaskSpec) {
-	b.use(task)
 	service.Task = encoding.HashTaskSpec(task)
 	b.out.Tasks[service.Task] = task
 	b.out.Services = append(b.out.Services, service)

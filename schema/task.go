@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -41,13 +42,8 @@ func (b *builder) capabilityList(n *node, path string) []string {
 		case slices.Contains(capabilityNames, name):
 			out = append(out, "CAP_"+name)
 		default:
-			message := fmt.Sprintf("%q is no capability", item.value)
-			if near := specs.Nearest(name, capabilityNames); near != "" {
-				message += "; did you mean " + near + "?"
-			} else {
-				message += "; one is NET_ADMIN, see capabilities(7)"
-			}
-			b.to.problem(item.pos, item.path(path), message)
+			near := cmp.Or(b.to.didYouMean(name, capabilityNames), "; one is NET_ADMIN, see capabilities(7)")
+			b.to.problem(item.pos, item.path(path), quote(item.value)+" is no capability"+near)
 		}
 	}
 	slices.Sort(out)
@@ -100,8 +96,11 @@ func (b *builder) extraHosts(n *node, path string) []string {
 	return out
 }
 
+// signalNames are those of Linux, without SIG.
 var signalNames = strings.Fields(`ABRT ALRM BUS CHLD CONT FPE HUP ILL INT IO KILL PIPE PROF PWR QUIT SEGV STKFLT STOP
-	SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX`)
+	SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMIN+1 RTMIN+2 RTMIN+3 RTMIN+4 RTMIN+5
+	RTMIN+6 RTMIN+7 RTMIN+8 RTMIN+9 RTMIN+10 RTMIN+11 RTMIN+12 RTMIN+13 RTMIN+14 RTMIN+15 RTMAX-14 RTMAX-13 RTMAX-12
+	RTMAX-11 RTMAX-10 RTMAX-9 RTMAX-8 RTMAX-7 RTMAX-6 RTMAX-5 RTMAX-4 RTMAX-3 RTMAX-2 RTMAX-1 RTMAX`)
 
 // stopSignal is written as SIGTERM or as a number.
 func (b *builder) stopSignal(n *node, path string) string {
@@ -112,8 +111,7 @@ func (b *builder) stopSignal(n *node, path string) string {
 		return n.value
 	}
 	name := strings.TrimPrefix(strings.ToUpper(n.value), "SIG")
-	base, offset, _ := strings.Cut(strings.Replace(name, "-", "+", 1), "+")
-	if _, err := strconv.ParseUint(offset, 10, 5); offset != "" && (err != nil || !strings.HasPrefix(base, "RTM")) || !slices.Contains(signalNames, base) {
+	if !slices.Contains(signalNames, name) {
 		message := "must be a signal such as SIGTERM" + got(n, path)
 		if near := specs.Nearest(name, signalNames); near != "" {
 			message += "; did you mean SIG" + near + "?"

@@ -15,8 +15,19 @@ func (b *builder) templated(n *node, path string) string {
 	return n.text()
 }
 
+// maxTemplateWork bounds what trying the templates of a stack may cost, in bytes of
+// templates for each label that they may go over: about a second at worst.
+const maxTemplateWork = 20_000_000
+
 // checkTemplate reports a template that no task of the service could expand.
 func (b *builder) checkTemplate(pos specs.Position, path, text string) {
+	if !template.In(text) {
+		return
+	}
+	if b.work += len(text) * (1 + len(b.labels)); b.work > maxTemplateWork {
+		b.to.problem(pos, path, "the templates of this stack are too long for services with so many labels: use fewer of either")
+		return
+	}
 	if err := template.Check(text, b.labels); err != nil {
 		b.to.problem(pos, path, "template: "+err.Error())
 	}

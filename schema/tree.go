@@ -2,8 +2,10 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 
@@ -17,6 +19,13 @@ const (
 	maxNodes = 50_000
 	// maxDepth is how deep values may be nested. Compose needs 8.
 	maxDepth = 64
+	// maxExpanded is how many bytes the values may have together then.
+	maxExpanded = 16 << 20
+	// maxValue is how many bytes one value may have: the kernel passes no longer
+	// argument or variable to a process.
+	maxValue = 128 << 10
+	// maxKey is how many bytes a key may have: each is part of many paths.
+	maxKey = 512
 )
 
 // parser turns yaml.v3's nodes into the tree.
@@ -24,6 +33,7 @@ type parser struct {
 	file    string
 	to      *report
 	nodes   int
+	bytes   int                 // of values
 	open    map[*yaml.Node]bool // anchors whose aliases are being expanded
 	alias   *yaml.Node          // the outermost of these aliases
 	stopped bool
@@ -51,7 +61,7 @@ func parse(file string, data []byte, to *report) *node {
 	}
 	p := &parser{file: file, to: to, open: map[*yaml.Node]bool{}}
 	root := p.node(document.Content[0], "", 0)
-	if p.stopped {
+	if p.stopped || root.broken {
 		return nil
 	}
 	return root
@@ -82,6 +92,7 @@ func (p *parser) node(y *yaml.Node, path string, depth int) *node {
 		p.mapping(n, y, path, depth)
 	case yaml.SequenceNode:
 		n.kind = list
+		p.tag(n, y, path, "!!seq")
 		for i, item := range y.Content {
 			n.items = append(n.items, p.node(item, path+"."+strconv.Itoa(i), depth+1))
 			n.items[i].index = i
@@ -117,29 +128,41 @@ func (p *parser) expand(y *yaml.Node, path string, depth int) *node {
 }
 
 func (p *parser) scalar(n *node, y *yaml.Node, path string) {
-	n.value = y.Value
-	switch tag := y.ShortTag(); tag {
-	case "!!null":
-		n.kind = null
-	case "!!bool":
-		n.kind = boolean
-	case "!!int":
-		n.kind = integer
-	case "!!float":
-		n.kind = float
-	case "!!str", "!!timestamp":
-		n.kind = text
-	default:
-		n.kind = text
-		p.to.problem(n.pos, strings.TrimPrefix(path, "."), fmt.Sprintf("the tag %s is not known: leave it out", tag))
+	n.value, n.kind = y.Value, scalarKinds[y.ShortTag()]
+	plain := yaml.Node{Kind: yaml.ScalarNode, Value: y.Value}
+	p.tag(n, y, path, "!!str", plain.ShortTag())
+	if p.bytes += len(y.Value); p.bytes > maxExpanded {
+		p.stop(y, fmt.Sprintf("the values have more than %d MiB once their aliases are expanded: use fewer aliases of long values", maxExpanded>>20))
 	}
+	switch {
+	case len(y.Value) > maxValue:
+		p.refuse(n, path, fmt.Sprintf("a value may have at most %d KiB; put what is longer into a file", maxValue>>10))
+	case strings.ContainsRune(y.Value, 0):
+		p.refuse(n, path, "a NUL character: no process can have one in its arguments, variables or names")
+	}
+}
+
+// scalarKinds are the kinds by their tags. A value of any other is refused.
+var scalarKinds = map[string]kind{
+	"!!null": null, "!!bool": boolean, "!!int": integer, "!!float": float, "!!str": text, "!!timestamp": text,
+}
+
+// tag refuses a value whose tag is written and none of those that fit.
+func (p *parser) tag(n *node, y *yaml.Node, path string, fitting ...string) {
+	if tag := y.ShortTag(); y.Style&yaml.TaggedStyle != 0 && !slices.Contains(fitting, tag) {
+		p.refuse(n, path, fmt.Sprintf("the tag %s does not go with this value: leave it out", tag))
+	}
+}
+
+// refuse reports what is wrong with a value, of which no more is said.
+func (p *parser) refuse(n *node, path, message string) {
+	p.to.problem(n.pos, strings.TrimPrefix(path, "."), message)
+	n.broken = true
 }
 
 func (p *parser) mapping(n *node, y *yaml.Node, path string, depth int) {
 	n.kind = mapping
-	if tag := y.ShortTag(); tag != "!!map" {
-		p.to.problem(n.pos, strings.TrimPrefix(path, "."), fmt.Sprintf("the tag %s is not known: leave it out", tag))
-	}
+	p.tag(n, y, path, "!!map")
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		key, value := y.Content[i], y.Content[i+1]
@@ -147,17 +170,19 @@ func (p *parser) mapping(n *node, y *yaml.Node, path string, depth int) {
 			key = key.Alias
 		}
 		if key.ShortTag() == "!!merge" {
-			merges = append(merges, value)
+			if merges = append(merges, value); len(merges) == 2 {
+				p.to.warn(at(p.file, key), strings.TrimPrefix(path, "."), "<< is written twice, which newer versions of Docker refuse; what both bring is the first one's: write one list, << : [*a, *b]")
+			}
 			continue
 		}
-		name, ok := keyName(key)
-		if !ok {
-			p.to.problem(at(p.file, key), strings.TrimPrefix(path, "."), "a key must be text")
+		name := key.Value // 80 and on are text to Compose
+		if why := wrongKey(key); why != "" {
+			p.to.problem(at(p.file, key), strings.TrimPrefix(path, "."), why)
 			continue
 		}
 		here := path + "." + name
 		if first := n.field(name); first != nil {
-			p.to.problem(at(p.file, key), here[1:], fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos)))
+			p.to.problem(at(p.file, key), here[1:], fmt.Sprintf("written twice; the first one is at %s: keep one", place(first.pos, at(p.file, key))))
 			first.value.adopt(p.node(value, here, depth+1))
 			continue
 		}
@@ -187,10 +212,24 @@ func (p *parser) merge(n *node, y *yaml.Node, path string, depth int) {
 	n.adopt(from)
 }
 
-// keyName is a key as text. Keys such as 80 or on are text to Compose.
-func keyName(y *yaml.Node) (string, bool) {
-	return y.Value, y.Kind == yaml.ScalarNode && y.ShortTag() != "!!null"
+// wrongKey says what is wrong with a key, if anything.
+func wrongKey(y *yaml.Node) string {
+	switch {
+	case y.Kind != yaml.ScalarNode || y.ShortTag() == "!!null":
+		return "a key must be text"
+	case len(y.Value) > maxKey:
+		return fmt.Sprintf("a key may have at most %d characters", maxKey)
+	case strings.ContainsFunc(y.Value, unicode.IsControl):
+		return "a key must not have control characters"
+	}
+	return ""
 }
 
-// place is a position in the same file.
-func place(p specs.Position) string { return fmt.Sprintf("%d:%d", p.Line, p.Column) }
+// place is a position as it is told at another one: without the file if that is
+// the same.
+func place(p, here specs.Position) string {
+	if p.File == here.File {
+		return fmt.Sprintf("%d:%d", p.Line, p.Column)
+	}
+	return p.String()
+}

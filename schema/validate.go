@@ -2,7 +2,7 @@ package schema
 
 import (
 	"fmt"
-	"math/big"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,22 +16,22 @@ import (
 type validator struct {
 	context *cue.Context
 	known   map[*format]cue.Value // in the context
-	files   int
+	values  int                   // that the context has seen
 }
 
-// maxFilesPerContext bounds what one CUE context may retain: at 44 KB per file,
-// about 22 MB.
-const maxFilesPerContext = 500
+// maxPerContext bounds the values of what one CUE context may retain: about 1 KB
+// for each, more for a service.
+const maxPerContext = 20_000
 
 func newValidator() *validator { return &validator{} }
 
 // check reports every value of a shaped tree that its format does not allow and
 // takes it out.
 func (v *validator) check(root *node, f *format, to *report) {
-	if v.files%maxFilesPerContext == 0 {
-		v.context, v.known = cuecontext.New(), map[*format]cue.Value{}
+	if v.context == nil || v.values > maxPerContext {
+		*v = validator{context: cuecontext.New(), known: map[*format]cue.Value{}}
 	}
-	v.files++
+	v.values += root.size()
 	definition, ok := v.known[f]
 	if !ok {
 		definition = f.definition(v.context)
@@ -41,7 +41,7 @@ func (v *validator) check(root *node, f *format, to *report) {
 	err := definition.Unify(data).Validate()
 	for _, e := range errors.Errors(err) {
 		n, shown := root.find(cuePath(e.Path()))
-		if n == nil || n.broken {
+		if n.broken {
 			continue
 		}
 		n.broken = true
@@ -76,28 +76,36 @@ func cuePath(path []string) []string {
 	return keys
 }
 
-// find returns the value at a path of the shaped tree, and the path as the file
-// has it.
+// find returns the value at a path of the shaped tree, or the nearest that is
+// there, and its path as the file has it.
 func (n *node) find(path []string) (found *node, shown string) {
 	for _, key := range path {
 		i, err := strconv.Atoi(key)
-		switch {
-		case n == nil:
-			return nil, ""
-		case n.kind != list:
-			n = n.get(key)
-			if key == externalIs {
-				continue
+		switch next := n.get(key); {
+		case next != nil:
+			if n = next; key != externalIs {
+				shown = join(shown, key)
 			}
-		case err != nil || i < 0 || i >= len(n.items):
-			return nil, ""
-		default:
+		case err == nil && i < len(n.items):
 			n = n.items[i]
-			key = strconv.Itoa(n.index)
+			shown = join(shown, strconv.Itoa(n.index))
+		default:
+			return n, shown
 		}
-		shown = join(shown, key)
 	}
 	return n, shown
+}
+
+// size is how many values the tree has.
+func (n *node) size() int {
+	size := 1
+	for _, f := range n.fields {
+		size += f.value.size()
+	}
+	for _, item := range n.items {
+		size += item.size()
+	}
+	return size
 }
 
 // sweep takes out the broken values.
@@ -123,14 +131,11 @@ func plainValue(n *node) any {
 	case boolean:
 		return strings.EqualFold(n.value, "true")
 	case integer:
-		if i, ok := new(big.Int).SetString(n.value, 0); ok {
-			return i
-		}
-		return n.value
+		return n.whole()
 	case float:
-		f, err := strconv.ParseFloat(n.value, 64)
-		if err != nil || f != f || f > 1e300 || f < -1e300 {
-			return n.value // .inf and .nan are no number that anything takes
+		f := n.float()
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return n.value // nothing takes it as a number
 		}
 		return f
 	case text:

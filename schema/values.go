@@ -3,8 +3,10 @@ package schema
 import (
 	"fmt"
 	"math"
-	"strconv"
+	"math/big"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -46,15 +48,14 @@ func (n *node) int() int64 {
 	if n == nil {
 		return 0
 	}
-	i, _ := strconv.ParseInt(n.value, 0, 64)
-	return i
+	return n.whole().Int64()
 }
 
 func (n *node) count() *uint64 {
 	if n == nil {
 		return nil
 	}
-	c, _ := strconv.ParseUint(n.value, 0, 64)
+	c := n.whole().Uint64()
 	return &c
 }
 
@@ -62,8 +63,22 @@ func (n *node) ratio() specs.Ratio {
 	if n == nil {
 		return 0
 	}
-	f, _ := strconv.ParseFloat(n.value, 64)
-	return specs.Ratio(math.Round(f * float64(specs.RatioOne)))
+	return specs.Ratio(math.Round(n.float() * float64(specs.RatioOne)))
+}
+
+// whole is the number that YAML reads in an integer; 0 in anything else.
+func (n *node) whole() *big.Int {
+	if i, ok := new(big.Int).SetString(strings.ReplaceAll(n.value, "_", ""), 0); ok {
+		return i
+	}
+	return new(big.Int)
+}
+
+// float is the number that YAML reads in an integer or a float.
+func (n *node) float() (f float64) {
+	scalar := yaml.Node{Kind: yaml.ScalarNode, Value: n.value}
+	_ = scalar.Decode(&f) // it is a number by its kind
+	return f
 }
 
 // duration reads a duration; nil is absent.
@@ -73,7 +88,7 @@ func (b *builder) duration(n *node, path string) *specs.Duration {
 	}
 	var d specs.Duration
 	if err := d.UnmarshalText([]byte(n.value)); err != nil {
-		b.to.problem(n.pos, path, fmt.Sprintf("must be a duration such as 10s, at most 292 years, got %q", n.value))
+		b.to.problem(n.pos, path, "must be a duration such as 10s, at most 292 years"+got(n, path))
 		return nil
 	}
 	return &d
@@ -96,7 +111,7 @@ const (
 func (b *builder) memory(n *node, path string) specs.Bytes {
 	size := b.size(n, path)
 	if size != 0 && size < minMemory {
-		b.to.problem(n.pos, path, fmt.Sprintf("must be at least 4M, got %q", n.value))
+		b.to.problem(n.pos, path, "must be at least 4M"+got(n, path))
 	}
 	return size
 }
@@ -121,7 +136,7 @@ func (b *builder) cpus(n *node, path string) specs.NanoCPUs {
 	case err != nil:
 		b.to.problem(n.pos, path, err.Error())
 	case cpus != 0 && cpus < minCPUs:
-		b.to.problem(n.pos, path, fmt.Sprintf("must be at least 0.001, got %q", n.value))
+		b.to.problem(n.pos, path, "must be at least 0.001"+got(n, path))
 	}
 	return cpus
 }
@@ -148,10 +163,9 @@ func (b *builder) pairValue(n *node, path string) string {
 	case text:
 		return n.value
 	case integer:
-		value = strconv.FormatInt(n.int(), 10)
+		value = n.whole().String()
 	default:
-		f, _ := strconv.ParseFloat(n.value, 64)
-		value = fmt.Sprint(f)
+		value = fmt.Sprint(n.float())
 	}
 	if value != n.value && !isSecret(path) {
 		b.to.warn(n.pos, path, fmt.Sprintf("the number %s becomes the text %q, as with Swarm: put it in quotes to keep it", n.value, value))

@@ -11,7 +11,8 @@ import (
 
 // Limits on what variables can grow a file to.
 const (
-	// maxGrown is how many bytes the variables of one file may put into it.
+	// maxGrown is how many bytes the variables of one stack, and the values with
+	// variables, may come to.
 	maxGrown = 16 << 20
 	// maxNested is how deep defaults may hold variables.
 	maxNested = 16
@@ -20,7 +21,7 @@ const (
 // variables are what ${NAME} can stand for in one stack file.
 type variables struct {
 	values map[string]string
-	grown  int // bytes that have been put in so far
+	grown  int // bytes that have been made of variables so far
 	depth  int // of nested defaults
 }
 
@@ -148,14 +149,18 @@ func (v *variables) value(name, expression string, unset func(expression, name s
 	if !isSet {
 		unset(expression, name)
 	}
-	if v.grown += len(value); v.grown > maxGrown {
-		return "", &variableError{expression, fmt.Sprintf("variables put more than %d MiB into this file", maxGrown>>20)}
+	return value, v.grow(value, expression)
+}
+
+func (v *variables) grow(by, expression string) *variableError {
+	if v.grown += len(by); v.grown > maxGrown {
+		return &variableError{expression, fmt.Sprintf("variables put more than %d MiB into this file", maxGrown>>20)}
 	}
-	return value, nil
+	return nil
 }
 
 // interpolate replaces the variables in every value of the tree, but not in keys
-// and not below x- keys, which stand for nothing by themselves.
+// and not below the x- keys of the file, which stand for nothing by themselves.
 func (v *variables) interpolate(n *node, path string, lines []string, to *report) {
 	switch n.kind {
 	case text:
@@ -166,7 +171,7 @@ func (v *variables) interpolate(n *node, path string, lines []string, to *report
 		}
 	case mapping:
 		for _, f := range n.fields {
-			if !strings.HasPrefix(f.key, "x-") {
+			if path != "" || !strings.HasPrefix(f.key, "x-") {
 				v.interpolate(f.value, join(path, f.key), lines, to)
 			}
 		}
@@ -179,16 +184,24 @@ func (v *variables) text(n *node, path string, lines []string, to *report) {
 	}
 	from := n.pos
 	result, err := v.substitute(n.value, func(expression, name string) {
+		if n.unset = name; to.warned() {
+			return
+		}
 		pos := locate(expression, from, lines)
 		to.warn(pos, "", "${"+name+"} is not set: empty")
 		if pos != n.pos {
 			from = after(pos)
 		}
 	})
+	if err == nil {
+		err = v.grow(result, "$")
+	}
 	if err != nil {
-		to.problem(locate(err.expression, n.pos, lines), path, err.message)
-		n.kind, n.value = null, ""
-		n.broken = true
+		pos := n.pos
+		if n.broken = true; !to.full() {
+			pos = locate(err.expression, pos, lines)
+		}
+		to.problem(pos, path, err.message)
 		return
 	}
 	n.interpolated = result != n.value
@@ -207,12 +220,22 @@ func locate(expression string, from specs.Position, lines []string) specs.Positi
 	const maxLines = 500
 	skip := max(from.Column-1, 0)
 	for l := max(from.Line, 1); l <= len(lines) && l < from.Line+maxLines; l++ {
-		runes := []rune(lines[l-1])
-		rest := string(runes[min(skip, len(runes)):])
+		before, rest := cutRunes(lines[l-1], skip)
 		if i := strings.Index(rest, expression); i >= 0 {
-			return specs.Position{File: from.File, Line: l, Column: skip + utf8.RuneCountInString(rest[:i]) + 1}
+			return specs.Position{File: from.File, Line: l, Column: utf8.RuneCountInString(before) + utf8.RuneCountInString(rest[:i]) + 1}
 		}
 		skip = 0
 	}
 	return from
+}
+
+// cutRunes cuts the first n characters off.
+func cutRunes(s string, n int) (first, rest string) {
+	for i := range s {
+		if n == 0 {
+			return s[:i], s[i:]
+		}
+		n--
+	}
+	return s, ""
 }

@@ -14,6 +14,7 @@ type Authority struct {
 	External []string `json:"external,omitempty"` // URLs of CFSSL servers that sign for Root, in the order in which they are asked
 
 	CertExpiry Duration `json:"cert_expiry,omitempty"` // lifetime of the nodes' certificates; 0 is DefaultCertExpiry
+	Longest    Duration `json:"longest,omitempty"`     // that an external authority has made one last, if that was longer
 	Worker     Hidden   `json:"worker"`                // secret of the token that makes workers
 	Manager    Hidden   `json:"manager"`               // secret of the token that makes managers
 

@@ -2,6 +2,7 @@ package specs
 
 import (
 	"path"
+	"regexp"
 	"time"
 )
 
@@ -36,6 +37,17 @@ func (k FileKind) WrongSize(bytes int) string {
 	return ""
 }
 
+var fileName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,62}[a-zA-Z0-9])?$`)
+
+// WrongFileName says why a secret or a config cannot be called so in the cluster,
+// as in Swarm; it is empty if it can.
+func WrongFileName(name string) string {
+	if !fileName.MatchString(name) {
+		return "a name has at most 64 letters, digits, dots, - and _, and begins and ends with a letter or digit"
+	}
+	return ""
+}
+
 // Variable is the environment variable that tells a process the directory of its
 // files of the kind. systemd calls the two so as well.
 func (k FileKind) Variable() string {
@@ -62,8 +74,8 @@ type FileRef struct {
 	Name     string  `json:"name"`              // in the cluster: shop_tls
 	Version  Hash    `json:"version,omitempty"` // of its content; empty in what schema yields
 	Target   string  `json:"target"`            // absolute path in a container; of a process below the directory of its kind
-	UID      uint32  `json:"uid,omitempty"`     // 0 is root's in a container; of a process its own user's
-	GID      uint32  `json:"gid,omitempty"`     // likewise
+	UID      *uint32 `json:"uid,omitempty"`     // nil is root's in a container, where 0 is written so too; of a process its own user's
+	GID      *uint32 `json:"gid,omitempty"`     // likewise
 	Mode     *uint32 `json:"mode,omitempty"`    // nil is DefaultFileMode
 	Template string  `json:"template,omitempty"`
 }

@@ -3,7 +3,9 @@ package specs
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Position is a place in a file of a stack repository. Line and Column count
@@ -61,9 +63,23 @@ type Problem struct {
 	Partial bool `json:"partial,omitempty"`
 }
 
+// String is the problem in one line for a terminal, which nothing in it steers.
 func (p Problem) String() string {
 	if p.Path == "" {
-		return p.Position.String() + ": " + p.Message
+		return visible(p.Position.String() + ": " + p.Message)
 	}
-	return p.Position.String() + ": " + p.Path + ": " + p.Message
+	return visible(p.Position.String() + ": " + p.Path + ": " + p.Message)
+}
+
+// visible writes out the characters that print nothing, as Go has them.
+func visible(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			out.WriteRune(r)
+		} else {
+			out.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return out.String()
 }

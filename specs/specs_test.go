@@ -144,3 +144,23 @@ func TestPatches(t *testing.T) {
 		t.Errorf("a removal is %+v", p)
 	}
 }
+
+func TestHoldsEngineSocket(t *testing.T) {
+	for p, want := range map[string]bool{
+		"/run": true, "/run/": true, "/var/run": true, "/var/run/": true, "/var/../run": true, "//var//run/docker.sock": true,
+		"/run/docker.sock": true, "/run/containerd": true, "/var/run/containerd/containerd.sock": true,
+		"/run/swarmgit": true, "/run/swarmgit/1d52efe8/containerd.sock": true, "/var/run/swarmgit/swarmgit.sock": true,
+		"/": false, "/var": false, "/run/secrets": false, "/run/dock": false, "/run/docker.sock.d": false, "/srv/run": false, "/var/running": false, "/run/swarmgit2": false,
+	} {
+		if got := HoldsEngineSocket(p); got != want {
+			t.Errorf("%s: %v", p, got)
+		}
+	}
+}
+
+func TestProblemSteersNoTerminal(t *testing.T) {
+	p := Problem{Position: Position{File: "stacks/\x1b[2J.yml", Line: 3, Column: 4}, Path: "services.web.labels.a\u202eb", Message: "must be é\n\x00"}
+	if got, want := p.String(), `stacks/\x1b[2J.yml:3:4: services.web.labels.a\u202eb: must be é\n\x00`; got != want {
+		t.Errorf("got %s", got)
+	}
+}

@@ -37,6 +37,17 @@ func advertised(flag string, bound net.Addr, own func() (netip.Addr, error)) (st
 	return netip.AddrPortFrom(addr, at.Port()).String(), nil
 }
 
+// checkListen refuses a manager that could not be reached: its port cannot be had,
+// or nobody could be told where it is.
+func checkListen(cfg nodeConfig) error {
+	l, err := listenTCP("--listen", cfg.listen)
+	if err != nil {
+		return err
+	}
+	_, err = advertised(cfg.advertise, l.Addr(), ownAddr)
+	return errors.Join(err, l.Close())
+}
+
 // ownAddr is the address that this machine uses to reach others: by its default
 // route, else its only one. Nothing is sent.
 func ownAddr() (netip.Addr, error) {

@@ -174,10 +174,10 @@ func (n *node) managing() *manager {
 	return n.manager
 }
 
-// run serves until ctx ends, or until the node has left its cluster: errLeft.
+// run serves until the context ends, or until the node has left its cluster: errLeft.
 // Containers, the private containerd and the log keeper go on after it.
-func (n *node) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+func (n *node) run(until context.Context) error {
+	g, ctx := errgroup.WithContext(until)
 	if n.engine.run != nil {
 		g.Go(func() error { return n.engine.run(ctx) })
 	}
@@ -193,11 +193,19 @@ func (n *node) run(ctx context.Context) error {
 	g.Go(func() error { return n.serve(ctx, n.people, n.servePeople) })
 	g.Go(func() error { return n.serve(ctx, n.local, n.ownerMux().ServeHTTP) })
 	n.cfg.log.InfoContext(ctx, "swarmgit is up", "node", n.id(), "http", n.people.Addr().String(), "socket", n.cfg.socket)
-	err := g.Wait()
-	if errors.Is(err, context.Canceled) {
+	return meant(until, g.Wait())
+}
+
+// meant is how what was to go on until ctx ended has ended: cleanly, if it was
+// canceled with ctx.
+func meant(ctx context.Context, err error) error {
+	switch {
+	case !errors.Is(err, context.Canceled):
+		return err
+	case ctx.Err() != nil:
 		return nil
 	}
-	return err
+	return fmt.Errorf("a part of the daemon has given up, and nobody told it to: %w", err)
 }
 
 // serve answers what comes in by l until ctx ends. Who asks a manager that is

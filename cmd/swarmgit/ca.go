@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,8 @@ func joinTokenCommand(opt *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "join-token worker|manager", Short: "Print the command with which a machine joins the cluster", Args: oneArg,
 		Long: `Prints the command that makes a machine a node of this cluster. Whoever has the
-manager's token can have the whole cluster.
+manager's token can have the whole cluster. The command names all managers that can
+be reached now; one of them is enough.
 
 With --rotate the token is a new one. The old one lets nobody in any more; nodes
 that have joined with it stay.`,
@@ -46,10 +48,11 @@ that have joined with it stay.`,
 	return opt.formatFlag(c)
 }
 
-// joinLine is the command that joins, as a line to copy. The address is the
-// leader's, which may be down by the time the line is used.
+// joinLine is the command that joins, as a line to copy. Any of the managers may be
+// down by the time the line is used.
 func joinLine(reply api.JoinTokenReply) string {
-	return fmt.Sprintf("    sudo swarmgit daemon --join %s --token %s\n\nThe address of any other manager does as well.", reply.Addr, reply.Token)
+	managers := append([]string{reply.Addr}, reply.Others...)
+	return fmt.Sprintf("    sudo swarmgit daemon --join %s --token %s", strings.Join(managers, " --join "), reply.Token)
 }
 
 func nodeReadmitCommand(opt *options) *cobra.Command {

@@ -43,7 +43,7 @@ func newCADaemon(t *testing.T) *caDaemon {
 		if r.Role == "boss" {
 			return api.JoinTokenReply{}, errors.New("join-token boss: a node is a manager or a worker")
 		}
-		return api.JoinTokenReply{Token: "SWMTKN-1-digest-secret", Addr: "10.0.0.5:2377"}, nil
+		return api.JoinTokenReply{Token: "SWMTKN-1-digest-secret", Addr: "10.0.0.5:2377", Others: []string{"10.0.0.6:2377", "10.0.0.7:2377"}}, nil
 	})
 	api.ReadmitNode.Serve(mux, func(_ context.Context, r api.ByName) (api.JoinTokenReply, error) {
 		d.ask(r)
@@ -111,12 +111,12 @@ func TestCACommands(t *testing.T) {
 		err  string
 	}{
 		{"join-token worker", "To add a worker, run on the machine that is to join:\n\n" +
-			"    sudo swarmgit daemon --join 10.0.0.5:2377 --token SWMTKN-1-digest-secret\n\nThe address of any other manager does as well.\n", api.JoinTokenRequest{Role: specs.Worker}, ""},
+			"    sudo swarmgit daemon --join 10.0.0.5:2377 --join 10.0.0.6:2377 --join 10.0.0.7:2377 --token SWMTKN-1-digest-secret\n", api.JoinTokenRequest{Role: specs.Worker}, ""},
 		{"join-token manager --rotate -q", "SWMTKN-1-digest-secret\n", api.JoinTokenRequest{Role: specs.Manager, Rotate: true}, ""},
 		{"join-token boss", "", api.JoinTokenRequest{Role: "boss"}, "join-token boss: a node is a manager or a worker"},
 		{"join-token", "", nil, "join-token needs worker|manager"},
 		{"node readmit web-3", "To let web-3 back in, run there once within a day:\n\n" +
-			"    sudo swarmgit daemon --join 10.0.0.5:2377 --token SWMTKN-1-digest-secret\n\nThe address of any other manager does as well.\n", api.ByName{Name: "web-3"}, ""},
+			"    sudo swarmgit daemon --join 10.0.0.5:2377 --token SWMTKN-1-digest-secret\n", api.ByName{Name: "web-3"}, ""},
 		{"ca rotate", watched, api.RotateCARequest{}, ""},
 		{"ca rotate -d --ca-cert " + cert + " --ca-key " + key, "", api.RotateCARequest{Cert: "CERT", Key: "KEY"}, ""},
 		{"ca rotate -d --ca-cert " + cert + " --external-ca https://a --external-ca https://b", "",

@@ -50,9 +50,10 @@ with the same data directory takes them over.
 
 The first time, --init makes a cluster whose manager this node is, or --join makes
 it a node of another manager's cluster; "swarmgit join-token" there prints the
-command. After that both do nothing, and the data directory is all that has to be
-named: it remembers --listen, --advertise, --http, --socket, --executor,
---containerd and --label until they are given again.
+command. After that both do nothing, but that --join of another cluster is refused.
+The data directory is all that has to be named then: it remembers --listen,
+--advertise, --http, --socket, --executor, --containerd and --label until they are
+given again.
 
 Nodes meet at --listen, over TLS with certificates of the cluster's own authority.
 People reach the managers by --socket and, on this machine, by --http.

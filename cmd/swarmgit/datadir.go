@@ -3,9 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
+
+	"github.com/swarmgit/swarmgit/runtime/identity"
 )
 
 // Names in a data directory.
@@ -42,6 +46,26 @@ func hasContainerd(dataDir string) bool {
 	return err == nil
 }
 
+// checkUnused refuses a directory of a machine that is no node yet in which something
+// lies under a name of ours: a node would take it for its own, and remove it when it
+// leaves. A private containerd stays when a node leaves, and its log tells it.
+func checkUnused(dataDir string) error {
+	names := clusterState
+	if _, err := os.Lstat(filepath.Join(dataDir, containerdLog)); err != nil {
+		names = append(slices.Clone(names), containerdName)
+	}
+	for _, name := range names {
+		path := filepath.Join(dataDir, name)
+		switch _, err := os.Lstat(path); {
+		case err == nil:
+			return fmt.Errorf("make a node in %s: it has no node's identity, but there is %s, which the node would use, and remove when it leaves: give another --data-dir, or move that away", dataDir, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("make a node in %s: %w", dataDir, err)
+		}
+	}
+	return nil
+}
+
 // lockDataDir keeps others out of the directory until the file is closed.
 func lockDataDir(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
@@ -70,11 +94,7 @@ func writeWhole(path string, text []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(next))
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return identity.SyncDir(filepath.Dir(path))
 }
 
 // newSuffix is the end of the name of a file that is not whole yet.

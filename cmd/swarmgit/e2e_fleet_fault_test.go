@@ -61,13 +61,21 @@ func cutLeader(t *testing.T, f *realFleet) {
 	has(t, alone, commit)
 }
 
-// cutFollower unplugs another manager: nobody notices.
+// cutFollower unplugs another manager: nobody notices, and no machine is told to
+// join through it.
 func cutFollower(t *testing.T, f *realFleet) {
 	leader := f.awaitLeader(t)
 	others := f.followers(leader)
 	do(t, f.cut(others[0].machine))
 	f.away = others[0]
 	f.await(t, "the leader misses it", func() bool { return f.votes() == f.managers-1 })
+	offered := func(managers int) {
+		t.Helper()
+		if line := f.must(t, leader, "join-token", "worker"); strings.Count(line, " --join ") != managers {
+			t.Errorf("with %d managers:\n%s", managers, line)
+		}
+	}
+	offered(f.managers - 1)
 	commit := note(t, f.person(t, others[1]))
 	if now := f.leader(); now != leader {
 		t.Errorf("%s leads instead of %s", now.name(), leader.name())
@@ -75,6 +83,7 @@ func cutFollower(t *testing.T, f *realFleet) {
 	do(t, f.plug(others[0].machine))
 	f.away = nil
 	f.allVote(t)
+	offered(f.managers)
 	has(t, f.person(t, others[0]), commit)
 }
 

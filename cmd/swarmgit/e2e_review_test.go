@@ -248,10 +248,15 @@ func TestReviewOfABranch(t *testing.T) {
 	}
 }
 
-// What a viewer's token is good for, over HTTP: looking.
+// What a viewer's token is good for, over HTTP: looking. Its plans neither check a
+// guess of a secret nor have the manager ask any host.
 func TestAViewersToken(t *testing.T) {
 	c := theCluster(t)
-	c.push(t, shop("e2e/app:1", 1))
+	const stack = "stacks/shop/stack.yml"
+	keyed := func(image, key string) map[string]string {
+		return map[string]string{stack: shop(image, 1)[stack] + "\n    environment: {API_KEY: " + key + "}\n"}
+	}
+	c.push(t, keyed("e2e/app:1", "s3cret"))
 	token := c.viewerToken(t, "looks")
 	with := func(token string, code int, args string, words ...string) {
 		t.Helper()
@@ -265,7 +270,12 @@ func TestAViewersToken(t *testing.T) {
 	}
 	with(token, 0, "status", "1 node ready")
 	with(token, 0, "service ps shop_web", "shop_web.1", "Running")
-	with(token, 0, "plan", "NO CHANGES")
+	for _, guess := range []string{"s3cret", "guess"} {
+		c.write(t, stack, keyed("e2e/app:1", guess)[stack])
+		with(token, 0, "plan", "NO CHANGES", "what secrets hold is not compared")
+	}
+	c.write(t, stack, keyed("127.0.0.1:9/app:1", "s3cret")[stack])
+	with(token, 0, "plan", "e2e/app:1 -> 127.0.0.1:9/app:1", "127.0.0.1:9/app:1: digest not\n", "no service and no login")
 	with(token, 0, "wait")
 	with(token, 1, "node update self --availability drain", "a token of the role viewer may look and plan, not this")
 	with(token, 0, "events", "service   completed   shop_web")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -39,18 +40,18 @@ func openExecutors(ctx context.Context, cfg nodeConfig, logs nodeLogs) (e engine
 	case "", autoExecutor:
 		if why := noContainers(cfg); why != nil {
 			cfg.log.WarnContext(ctx, "this node runs services with runtime: process only", "why", why)
-			e.Executor, err = openProcesses(cfg.dataDir, cfg.log, logs)
+			e.Executor, err = settleProcesses(cfg, logs)
 			return e, err
 		}
 	case containerdExecutor:
 		return openContainerd(ctx, cfg, logs)
 	case processExecutor:
-		e.Executor, err = openProcesses(cfg.dataDir, cfg.log, logs)
+		e.Executor, err = settleProcesses(cfg, logs)
 		return e, err
 	default:
-		return e, fmt.Errorf("--executor %s: it is auto, containerd or process", cfg.executor)
+		return e, errExecutor(cfg.executor)
 	}
-	processes, err := openProcesses(cfg.dataDir, cfg.log, logs)
+	processes, err := settleProcesses(cfg, logs)
 	if err != nil {
 		return e, err
 	}
@@ -61,6 +62,33 @@ func openExecutors(ctx context.Context, cfg nodeConfig, logs nodeLogs) (e engine
 		specs.RuntimeContainer: e.Executor, specs.RuntimeProcess: processes,
 	})
 	return e, nil
+}
+
+// checkExecutor refuses settings by which a machine that is no node yet could not
+// run anything.
+func checkExecutor(cfg nodeConfig) error {
+	switch cfg.executor {
+	case processExecutor:
+		return nil
+	case containerdExecutor:
+		if why := noContainers(cfg); why != nil {
+			return fmt.Errorf("--executor %s: %w", cfg.executor, why)
+		}
+	case "", autoExecutor:
+	default:
+		return errExecutor(cfg.executor)
+	}
+	if cfg.containerd == managedContainerd || cfg.containerd == "" {
+		return nil
+	}
+	if info, err := os.Stat(cfg.containerd); err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("--containerd %s: there is no such socket: start containerd, or say managed", cfg.containerd)
+	}
+	return nil
+}
+
+func errExecutor(name string) error {
+	return fmt.Errorf("--executor %s: it is auto, containerd or process", name)
 }
 
 // noContainers says why a node does not run containers, nil if it does. One that
@@ -76,7 +104,17 @@ func noContainers(cfg nodeConfig) error {
 	return containerd.Installed()
 }
 
-// openProcesses opens the executor of plain processes.
+// settleProcesses opens the executor of plain processes for the daemon.
+func settleProcesses(cfg nodeConfig, logs nodeLogs) (*process.Engine, error) {
+	e, err := openProcesses(cfg.dataDir, cfg.log, logs)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.Settle()
+}
+
+// openProcesses opens the executor of plain processes, to look at what is there and
+// to end it.
 func openProcesses(dataDir string, log *slog.Logger, logs nodeLogs) (*process.Engine, error) {
 	dir, err := filepath.Abs(dataDir)
 	if err != nil {

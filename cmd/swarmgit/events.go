@@ -21,11 +21,11 @@ func eventsCommand(opt *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "events", Short: "Tell what happened in the cluster, in order", Args: cobra.NoArgs,
 		Long: `Tells what happened in the cluster: revisions, rollouts, tasks, nodes, sources,
-secrets and configs, and who leads. The leader answers. Each manager remembers the
-last 10,000 events while its daemon runs; when one starts, those that the cluster's
-data still tells: the tasks of each slot's history, the last revisions. That a
-source fails, only the manager remembers that led then. -o json prints one object
-per line.`,
+secrets and configs, and who leads. The manager that is asked answers, and goes on
+when another one leads. It remembers the last 10,000 events while its daemon runs;
+when it starts, those that the cluster's data still tells: the tasks of each slot's
+history, the last revisions. That a source fails and recovers, only the manager tells
+that led then; "source ls" says it everywhere. -o json prints one object per line.`,
 		Example: "  swarmgit events --since 1h\n  swarmgit events -f --filter service=shop_web\n  swarmgit events --filter type=node --filter type=leader -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error

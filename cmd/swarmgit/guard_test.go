@@ -100,7 +100,6 @@ var (
 var homes = map[string][]string{
 	"cuelang.org/go":                     {"schema"},
 	"gopkg.in/yaml.v3":                   {"schema"},
-	"github.com/go-git/go-git":           {"reconciler/git"},
 	"github.com/skeema/knownhosts":       {"reconciler/git"},
 	"github.com/hashicorp/raft":          {"reconciler/consensus"},
 	"github.com/containerd/containerd":   {"runtime/executor/containerd"},

@@ -17,8 +17,8 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// beginning says how a machine becomes a node. It is of no matter for one that
-// is a node already, so that a daemon can be started with the same flags again.
+// beginning says how a machine becomes a node. It does nothing to one that is a
+// node already, so that a daemon can be started with the same flags again.
 type beginning struct {
 	cluster   string // its name, to make one; empty otherwise
 	authority ca.Options
@@ -35,21 +35,65 @@ func (n *node) identify(ctx context.Context) (*identity.Identity, error) {
 	case errors.Is(err, identity.ErrExpired) && begin.token == "" && found.Credentials().Self().Role == specs.Manager:
 		n.cfg.log.WarnContext(ctx, "this manager's certificate has run out; it gives itself a new one if it can lead alone", "err", err)
 		return found, nil
-	case errors.Is(err, identity.ErrExpired) && begin.token != "", errors.Is(err, identity.ErrNone) && len(begin.join) > 0:
-		if err := n.forgetBeginning(); err != nil {
-			return nil, err
-		}
+	case errors.Is(err, identity.ErrExpired) && begin.token != "":
 		return n.join(ctx, dir)
-	case errors.Is(err, identity.ErrNone) && begin.cluster != "":
-		return n.found(ctx, dir)
 	case errors.Is(err, identity.ErrNone):
+		return n.begin(ctx, dir)
+	case err != nil:
+		return found, err
+	}
+	return found, n.goOn(found)
+}
+
+// begin makes this machine a node, once its settings can be.
+func (n *node) begin(ctx context.Context, dir string) (*identity.Identity, error) {
+	begin := n.cfg.begin
+	if len(begin.join) == 0 && begin.cluster == "" {
 		return nil, fmt.Errorf("%s holds no node yet: make a cluster with --init, or join one with --join ADDR --token TOKEN", n.cfg.dataDir)
 	}
-	return found, err
+	if err := errors.Join(checkUnused(n.cfg.dataDir), checkExecutor(n.cfg)); err != nil {
+		return nil, err
+	}
+	if len(begin.join) > 0 {
+		return n.join(ctx, dir)
+	}
+	if err := checkListen(n.cfg); err != nil {
+		return nil, err
+	}
+	return n.found(ctx, dir)
+}
+
+// goOn says that a machine which is a node already does not become one, and
+// refuses to go on as a node of another cluster than the one that is to be joined.
+func (n *node) goOn(found *identity.Identity) error {
+	begin, self := n.cfg.begin, found.Credentials().Self()
+	flag := "--init"
+	switch {
+	case len(begin.join) > 0:
+		flag = "--join"
+		token, err := specs.ParseJoinToken(begin.token)
+		if err != nil {
+			return err
+		}
+		if !found.Knows(token) {
+			return fmt.Errorf(`--join %s: %s holds node %s, and the token is for another cluster: go on with that node without --join and --token; `+
+				`to join the other cluster, first have the node leave its own ("swarmgit leave"), or remove it ("swarmgit daemon uninstall")`,
+				begin.join[0], n.cfg.dataDir, self.NodeID)
+		}
+	case begin.cluster == "":
+		return nil
+	}
+	if n.cfg.out != nil {
+		fmt.Fprintf(n.cfg.out, "%s holds node %s, a %s of a cluster: it goes on, and %s does nothing.\n", n.cfg.dataDir, self.NodeID, self.Role, flag)
+	}
+	return nil
 }
 
 // join makes this machine a node of the cluster that the token is of.
 func (n *node) join(ctx context.Context, dir string) (*identity.Identity, error) {
+	if err := n.forgetBeginning(); err != nil {
+		return nil, err
+	}
 	token, err := specs.ParseJoinToken(n.cfg.begin.token)
 	if err != nil {
 		return nil, err

@@ -158,15 +158,37 @@ func (n *node) tellManagers(ctx context.Context) string {
 		}
 		return 1
 	})
-	var why []string
+	var why reasons
 	for _, m := range known {
 		err := n.tell(ctx, m.Addr)
 		if err == nil || wire.KindOf(err) == wire.NotFound {
 			return "the managers have forgotten it"
 		}
-		why = append(why, m.Addr+": "+strings.TrimPrefix(err.Error(), m.Addr+": "))
+		why.add(m.Addr, strings.TrimPrefix(err.Error(), m.Addr+": "))
 	}
-	return fmt.Sprintf("no manager could be told (%s): if this node is still in \"swarmgit node ls\" there: swarmgit node rm %s", strings.Join(why, "; "), n.id())
+	return fmt.Sprintf("no manager could be told (%s): if this node is still in \"swarmgit node ls\" there: swarmgit node rm %s", why, n.id())
+}
+
+// reasons are why managers could not be told, each with the addresses of those
+// that gave it.
+type reasons []struct{ addrs, why string }
+
+func (r *reasons) add(addr, why string) {
+	for i := range *r {
+		if one := &(*r)[i]; one.why == why {
+			one.addrs += ", " + addr
+			return
+		}
+	}
+	*r = append(*r, struct{ addrs, why string }{addr, why})
+}
+
+func (r reasons) String() string {
+	var all []string
+	for _, one := range r {
+		all = append(all, one.addrs+": "+one.why)
+	}
+	return strings.Join(all, "; ")
 }
 
 func (n *node) tell(ctx context.Context, addr string) error {

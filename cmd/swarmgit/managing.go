@@ -72,9 +72,9 @@ func (n *node) manage(ctx context.Context, opened func()) error {
 	n.setManager(m)
 	defer n.setManager(nil)
 	opened()
-	serving, stop := context.WithCancel(ctx)
+	until, stop := context.WithCancel(ctx)
 	defer stop()
-	g, serving := errgroup.WithContext(serving)
+	g, serving := errgroup.WithContext(until)
 	nodes := http.NewServeMux()
 	m.RegisterNodes(nodes)
 	g.Go(func() error { return m.Run(serving) })
@@ -83,11 +83,13 @@ func (n *node) manage(ctx context.Context, opened func()) error {
 	g.Go(func() error { return wire.Serve(serving, m.pipe, wire.Authorize(nodes)) })
 	g.Go(func() error { return n.forgetFirst(serving, m) })
 	g.Go(func() error {
-		defer stop()
-		return n.awaitDemotion(serving)
+		if n.awaitDemotion(serving) {
+			stop()
+		}
+		return nil
 	})
-	err = g.Wait()
-	if closed := m.Close(); err == nil || errors.Is(err, context.Canceled) {
+	err = meant(until, g.Wait())
+	if closed := m.Close(); err == nil {
 		err = closed
 	}
 	if err == nil && n.role() != specs.Manager {
@@ -96,15 +98,17 @@ func (n *node) manage(ctx context.Context, opened func()) error {
 	return err
 }
 
-func (n *node) awaitDemotion(ctx context.Context) error {
+// awaitDemotion reports that the node is no manager any more, or that ctx has ended
+// before.
+func (n *node) awaitDemotion(ctx context.Context) bool {
 	for n.role() == specs.Manager {
 		select {
 		case <-n.changed:
 		case <-ctx.Done():
-			return nil
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // openManager opens the node port and the manager's data.

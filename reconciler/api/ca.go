@@ -41,6 +41,8 @@ type JoinTokenRequest struct {
 type JoinTokenReply struct {
 	Token string `json:"token"`
 	Addr  string `json:"addr"` // of a manager's node port
+
+	Others []string `json:"others,omitempty"` // addresses of the other managers that can be reached now
 }
 
 // RotateCARequest leads the cluster to another root certificate. An empty one
@@ -80,8 +82,9 @@ type Authority interface {
 	Watch(ctx context.Context, send func(CAProgress) error) error
 	// SetCertExpiry is for certificates from now on.
 	SetCertExpiry(ctx context.Context, d time.Duration) error
-	// Addr is where machines reach this manager to join.
-	Addr() string
+	// Addrs are where machines can join now: at this manager first, then at the others
+	// that it reaches.
+	Addrs() []string
 }
 
 func (s *Server) getJoinToken(ctx context.Context, req JoinTokenRequest) (JoinTokenReply, error) {
@@ -105,7 +108,8 @@ func (s *Server) tokenReply(token specs.JoinToken, err error) (JoinTokenReply, e
 	if err != nil {
 		return JoinTokenReply{}, err
 	}
-	return JoinTokenReply{Token: token.String(), Addr: s.Authority.Addr()}, nil
+	addrs := s.Authority.Addrs()
+	return JoinTokenReply{Token: token.String(), Addr: addrs[0], Others: addrs[1:]}, nil
 }
 
 func (s *Server) rotateCA(ctx context.Context, req RotateCARequest) (Empty, error) {

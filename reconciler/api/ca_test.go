@@ -43,13 +43,13 @@ func (a *authority) Watch(_ context.Context, send func(CAProgress) error) error 
 	return send(CAProgress{Text: "done", Done: true})
 }
 
-func (a *authority) Addr() string { return "10.0.0.5:2377" }
+func (a *authority) Addrs() []string { return []string{"10.0.0.5:2377", "10.0.0.6:2377"} }
 
 func TestCertificateAuthority(t *testing.T) {
 	w, a := prod(t), &authority{}
 	s := w.server()
 	s.Authority = a
-	token := JoinTokenReply{Token: specs.JoinToken{Secret: specs.Hidden(strings.Repeat("x", specs.IDLength))}.String(), Addr: a.Addr()}
+	token := JoinTokenReply{Token: specs.JoinToken{Secret: specs.Hidden(strings.Repeat("x", specs.IDLength))}.String(), Addr: "10.0.0.5:2377", Others: []string{"10.0.0.6:2377"}}
 	ctx := t.Context()
 	for name, tc := range map[string]struct {
 		call func() (JoinTokenReply, error)

@@ -12,7 +12,7 @@ import (
 )
 
 // ListEvents tells what happened in the cluster, as far as the manager that
-// answers remembers, and what happens from then on.
+// answers remembers, and what happens from then on. That is the one that was asked.
 const ListEvents = wire.ServerStream[EventsRequest, EventsReply]("/swarmgit.api/ListEvents")
 
 // EventsRequest narrows a list of events. Empty fields do not narrow; of several

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -91,9 +90,6 @@ func (s *Server) inspectFile(_ context.Context, req FileName) (File, error) {
 	return file, nil
 }
 
-// fileName is what Docker lets a secret or a config be called.
-var fileName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,62}[a-zA-Z0-9])?$`)
-
 func (s *Server) createFile(ctx context.Context, req CreateFileRequest) (File, error) {
 	if err := checkNew(req); err != nil {
 		return File{}, err
@@ -119,8 +115,8 @@ func checkNew(req CreateFileRequest) error {
 	if err := checkKind(req.Kind); err != nil {
 		return err
 	}
-	if !fileName.MatchString(req.Name) {
-		return wire.Errorf(wire.InvalidArgument, "%s %q: a name has at most 64 letters, digits, dots, - and _, and begins and ends with a letter or digit", req.Kind, req.Name)
+	if wrong := specs.WrongFileName(req.Name); wrong != "" {
+		return wire.Errorf(wire.InvalidArgument, "%s %q: %s", req.Kind, req.Name, wrong)
 	}
 	if wrong := req.Kind.WrongSize(len(req.Content)); wrong != "" {
 		return wire.Errorf(wire.InvalidArgument, "%s %s: what was given %s", req.Kind, req.Name, wrong)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -21,19 +22,21 @@ const ForwardedPath = "/swarmgit.manager/people"
 type Leader struct {
 	NodeID string
 	Dial   wire.Dial // to its node port; nil: this manager leads
-	// Succeeded returns once another manager is known to lead, or ctx ends.
+	// Succeeded returns once another manager leads, or ctx ends. While nobody leads
+	// it waits for the first that does.
 	Succeeded func(ctx context.Context)
-	// Leaderless is how long nobody has been known to lead; the rest is empty then.
+	// Leaderless is how long nobody has been known to lead; there is no Dial then.
 	Leaderless time.Duration
 }
 
 // MetricsPath is where Prometheus asks, as it does by default.
 const MetricsPath = "/metrics"
 
-// own are the paths that concern the daemon that was asked, whoever leads: its
-// images, its health and metrics, and the tokens for its port.
+// own are the paths that the daemon answers that was asked, whoever leads: of its
+// images, its health and metrics, the tokens for its port, and what it has seen happen.
 var own = map[string]bool{
 	"/healthz": true, MetricsPath: true, string(LoadImage): true, string(ListImages): true, string(RemoveImage): true, string(UnusedImages): true, string(GitURL): true,
+	string(ListEvents): true, // every manager finds them in what it applies, and tells on when another one leads
 }
 
 // reads are the paths that a manager answers from its own copy while nobody
@@ -44,13 +47,18 @@ var reads = map[string]bool{
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
 	string(ListReviews): true, string(GetReview): true,
-	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true, string(ListEvents): true,
+	string(ListSources): true, string(FindOrigin): true, string(ListRegistries): true,
 }
+
+// ElectionPatience is how long people's requests wait for a manager to lead: an
+// election takes a fraction of it.
+const ElectionPatience = 3 * time.Second
 
 // Forward passes the requests of people on to the leader, Git's too, and gives
 // next those that this manager answers itself. Streams flow both ways at the
 // same time, and who goes away is gone at the leader too. leader is asked for
-// each request; it is false while nobody leads.
+// each request; it is false while nobody leads. A request that has reached nobody
+// waits for the next leader, for as long as ElectionPatience.
 func Forward(next http.Handler, leader func() (Leader, bool)) http.Handler {
 	calls, git := wire.Transport(dialLeader), wire.Transport(dialLeader)
 	// A push has a connection of its own: one that waits for its turn would fill
@@ -66,24 +74,38 @@ type forwarder struct {
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	leader, known := f.leader()
-	switch {
-	case own[r.URL.Path], known && leader.Dial == nil, !known && reads[r.URL.Path]:
-		f.next.ServeHTTP(w, r)
-	case !known:
-		refuse(w, r, wire.Unavailable, noLeaderFor(leader.Leaderless))
-	default:
-		// Git reads while it writes. HTTP/2 can do that anyway, and says so by an error.
-		_ = http.NewResponseController(w).EnableFullDuplex()
-		f.pass(w, r, leader)
+	patience, cancel := context.WithTimeout(r.Context(), ElectionPatience)
+	defer cancel()
+	for {
+		leader, known := f.leader()
+		if own[r.URL.Path] || known && leader.Dial == nil || !known && reads[r.URL.Path] {
+			f.next.ServeHTTP(w, r)
+			return
+		}
+		words := noLeaderFor(leader.Leaderless)
+		if known {
+			unsent := f.pass(w, r, leader)
+			if unsent == nil {
+				return
+			}
+			words = "the leader cannot be reached, nothing was changed: try again in a moment: " + unsent.Error()
+		}
+		if patience.Err() != nil || leader.Leaderless >= ElectionPatience {
+			refuse(w, r, wire.Unavailable, words)
+			return
+		}
+		leader.Succeeded(patience)
 	}
 }
 
-// pass has the leader answer. Once another leads, its answer is not waited for
-// any more: a machine that lost its power says nothing for long.
-func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, leader Leader) {
+// pass has the leader answer, unless it cannot be reached: then the request is
+// as it was. Once another leads, its answer is not waited for any more: a machine
+// that lost its power says nothing for long.
+func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, leader Leader) (unsent error) {
+	// Git reads while it writes. HTTP/2 can do that anyway, and says so by an error.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	ctx, lose := context.WithCancelCause(r.Context())
-	ctx = context.WithValue(ctx, leaderKey{}, passed{leader, func() { lose(nil) }})
+	to := &passed{Leader: leader, end: func() { lose(nil) }}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer lose(nil)
@@ -91,7 +113,10 @@ func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, leader Leader) 
 		leader.Succeeded(ctx)
 		lose(errSucceeded)
 	})
-	f.proxy(r).ServeHTTP(w, r.WithContext(ctx))
+	out := r.WithContext(context.WithValue(ctx, leaderKey{}, to))
+	out.Body = io.NopCloser(r.Body) // a transport closes what it could not send
+	f.proxy(r).ServeHTTP(w, out)
+	return to.unsent
 }
 
 var errSucceeded = errors.New("another manager leads by now")
@@ -129,13 +154,14 @@ func isCall(r *http.Request) bool {
 // leaderKey marks a request with the leader that it goes to.
 type leaderKey struct{}
 
-// passed is that leader, and ends the request to it.
+// passed is a request that goes to that leader.
 type passed struct {
 	Leader
-	end func()
+	end    func()
+	unsent error // why it has not left
 }
 
-func leaderOf(ctx context.Context) passed { return ctx.Value(leaderKey{}).(passed) }
+func leaderOf(ctx context.Context) *passed { return ctx.Value(leaderKey{}).(*passed) }
 
 func dialLeader(ctx context.Context, _ string) (net.Conn, error) {
 	conn, err := leaderOf(ctx).Dial(ctx)
@@ -166,7 +192,8 @@ func proxy(t http.RoundTripper) *httputil.ReverseProxy {
 	}
 }
 
-// lost answers a request whose leader has not answered it.
+// lost answers a request whose leader has not answered it, but not one that has
+// not left.
 func lost(w http.ResponseWriter, r *http.Request, err error) {
 	path := strings.TrimPrefix(r.URL.Path, ForwardedPath)
 	var dialled *notSent
@@ -174,7 +201,7 @@ func lost(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil && context.Cause(r.Context()) != errSucceeded:
 		panic(http.ErrAbortHandler) // who asked is gone, or this daemon is going: no answer may look like one
 	case errors.As(err, &dialled):
-		refuse(w, r, wire.Unavailable, "the leader cannot be reached, nothing was changed: try again in a moment: "+dialled.Error())
+		leaderOf(r.Context()).unsent = dialled
 	case reads[path], r.Header.Get("Content-Type") == streamReply:
 		refuse(w, r, wire.Unavailable, leaderGone)
 	case isPush(r):
@@ -207,11 +234,14 @@ func endPush(w http.ResponseWriter, packets []byte) {
 }
 
 // Forwarded answers on the leader what other managers pass on, below
-// ForwardedPath. people ask for no token: the other manager has. A manager that
-// does not lead, or no more, refuses: it would pass it on again.
-func Forwarded(people http.Handler, leads func() bool) http.Handler {
+// ForwardedPath. people ask for no token: the other manager has. leads waits until
+// somebody leads, or ctx ends, and tells whether it is this manager, which refuses
+// otherwise: it would pass it on again.
+func Forwarded(people http.Handler, leads func(ctx context.Context) bool) http.Handler {
 	return http.StripPrefix(ForwardedPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !leads() {
+		patience, cancel := context.WithTimeout(r.Context(), ElectionPatience)
+		defer cancel()
+		if !leads(patience) {
 			refuse(w, r, wire.Unavailable, noLeader)
 			return
 		}

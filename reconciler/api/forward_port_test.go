@@ -66,7 +66,7 @@ func TestRequestsTravelOverThePortOfNodes(t *testing.T) {
 	w := prod(t)
 	people, nodes := http.NewServeMux(), http.NewServeMux()
 	w.server().Register(people)
-	nodes.Handle(ForwardedPath+"/", Forwarded(people, func() bool { return true }))
+	nodes.Handle(ForwardedPath+"/", Forwarded(people, func(context.Context) bool { return true }))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

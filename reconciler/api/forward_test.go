@@ -46,25 +46,41 @@ type pair struct {
 	left   atomic.Bool  // the leader leads no more, and the other does not know
 	dials  atomic.Int32 // to the leader
 
-	next chan struct{} // closed once another leads
+	leaderless time.Duration // already, when nobody leads
+	next       chan struct{} // closed once another leads
+	first      chan struct{} // closed once one leads at all
+	waiting    chan struct{} // hears of requests that wait for that
 }
 
 func newPair(t *testing.T) *pair {
-	p := &pair{t: t, leader: http.NewServeMux(), follower: http.NewServeMux(), next: make(chan struct{})}
+	p := &pair{t: t, leader: http.NewServeMux(), follower: http.NewServeMux(), next: make(chan struct{}), first: make(chan struct{}), waiting: make(chan struct{}, 2)}
 	nodes := http.NewServeMux()
-	nodes.Handle(ForwardedPath+"/", Forwarded(p.leader, func() bool { return !p.left.Load() }))
+	nodes.Handle(ForwardedPath+"/", Forwarded(p.leader, func(context.Context) bool { return !p.left.Load() }))
 	p.port, p.stop = p.serve(nodes)
 	p.addr, _ = p.serve(Forward(p.follower, p.who))
 	return p
 }
 
 func (p *pair) who() (Leader, bool) {
-	return Leader{NodeID: id("n1"), Dial: p.dial, Succeeded: p.succeeded}, !p.nobody.Load()
+	if p.nobody.Load() {
+		return Leader{Leaderless: p.leaderless, Succeeded: p.succeeded}, false
+	}
+	return Leader{NodeID: id("n1"), Dial: p.dial, Succeeded: p.succeeded}, true
 }
 
+// succeeded waits as a request that goes to the leader, or, with a deadline, as
+// one that goes to nobody yet.
 func (p *pair) succeeded(ctx context.Context) {
+	next := p.next
+	if _, bounded := ctx.Deadline(); bounded {
+		next = p.first
+		select {
+		case p.waiting <- struct{}{}:
+		default: // nobody asks
+		}
+	}
 	select {
-	case <-p.next:
+	case <-next:
 	case <-ctx.Done():
 	}
 }
@@ -168,6 +184,7 @@ func TestWhatConcernsThisDaemonStaysHere(t *testing.T) {
 		string(LoadImage):  "here Bearer secret",
 		string(ListImages): "here Bearer secret",
 		string(GitURL):     "here Bearer secret",
+		string(ListEvents): "here Bearer secret",
 		string(GetStatus):  "there /swarmgit.api/GetStatus?",
 		"/git/main.git/info/refs?service=git-upload-pack": "there /git/main.git/info/refs?service=git-upload-pack",
 		"/a%2Fb/c": "there /a%2Fb/c?",
@@ -263,6 +280,7 @@ func TestAStreamWhoseLeaderIsLost(t *testing.T) {
 
 func TestNobodyLeads(t *testing.T) {
 	p := newPair(t)
+	p.leaderless = ElectionPatience // none is left
 	w := prod(t)
 	w.server().Register(p.follower)
 	w.server().Register(p.leader)
@@ -286,6 +304,47 @@ func TestNobodyLeads(t *testing.T) {
 	}
 	if len(reads) == 0 {
 		t.Error("no procedure only looks")
+	}
+}
+
+// Whoever asks during an election reads its answer, not that there is one.
+func TestRequestsWaitForTheNextLeader(t *testing.T) {
+	for name, lose := range map[string]func(*pair, bool){
+		"nobody leads":          func(p *pair, lost bool) { p.nobody.Store(lost) },
+		"the leader was killed": func(p *pair, lost bool) { p.deaf.Store(lost) },
+		"it is known no more, and takes no connection": func(p *pair, lost bool) { p.deaf.Store(lost); p.nobody.Store(lost) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t)
+			p.leader.HandleFunc("/git/", func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.Copy(w, r.Body)
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			prod(t).server().Register(p.leader)
+			lose(p, true)
+			write, push := make(chan error, 1), make(chan string, 1)
+			go func() {
+				_, err := UpdateNode.Call(t.Context(), p.client(), UpdateNodeRequest{Name: "n2", Availability: specs.Drain})
+				write <- err
+			}()
+			go func() {
+				_, text := p.post("/git/main.git/git-receive-pack", pushRequest, strings.NewReader("a pack"))
+				push <- text
+			}()
+			for range 2 {
+				await(t, "both to wait", p.waiting)
+			}
+			lose(p, false)
+			close(p.first)
+			if err := await(t, "an answer", write); err != nil {
+				t.Error(err)
+			}
+			if text := await(t, "an answer", push); text != "a pack" {
+				t.Errorf("the push: %q", text)
+			}
+		})
 	}
 }
 
@@ -355,6 +414,7 @@ func TestAnotherLeads(t *testing.T) {
 // Git shows the words of a refusal only in an answer of its own kind.
 func TestAPushThatNobodyTakes(t *testing.T) {
 	p := newPair(t)
+	p.leaderless = ElectionPatience // none is left
 	p.nobody.Store(true)
 	status, text := p.post("/git/main.git/git-receive-pack", pushRequest, nil)
 	if want := string(lastPacket("\nswarmgit: " + noLeader + "\n")); status != http.StatusOK || text != want {

@@ -48,7 +48,7 @@ func Guard(next http.Handler, hosts []string, known func(token string) specs.Acc
 		case !allows(as.Role, r.URL.Path):
 			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as.Role)+` may look and plan, not this: see "swarmgit token create --role admin"`)
 		default:
-			next.ServeHTTP(w, asking(r, "token "+as.Name))
+			next.ServeHTTP(w, asking(r, nameOf(as)))
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 	cfsslsigner "github.com/cloudflare/cfssl/signer"
 	"github.com/cloudflare/cfssl/signer/local"
 
+	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -217,4 +219,33 @@ func externalTo(t *testing.T, root specs.RootCA, urls ...string) specs.Authority
 		t.Fatal(err)
 	}
 	return a
+}
+
+// A node that never came, and whose certificate an external authority made for
+// longer than the cluster asks, is refused until that has run out.
+func TestRemovedNodeOfAnExternalAuthority(t *testing.T) {
+	root := testRoot(t)
+	l := &leader{T: t, store: store.New()}
+	a := externalTo(t, root, startCFSSL(t, root, 3*specs.DefaultCertExpiry, tls.NoClientCert))
+	l.write(specs.Change{Cluster: &specs.Cluster{ID: "prod"}}, specs.Change{Authority: &a})
+	l.Server = New(Config{Store: l.store, Propose: l, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	request := wire.CertifyRequest{CSR: newRequest(t), Secret: a.Worker}
+	reply, err := l.answer(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(reply.Chain[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := l.index
+	if _, err := l.answer(t.Context(), request); err != nil || l.index != written {
+		t.Errorf("%d more entries for one more certificate, %v", l.index-written, err)
+	}
+	snap := l.store.Snapshot()
+	node, _ := snap.Node(reply.NodeID)
+	l.write(Removal(snap.Authority(), time.Now(), node)...)
+	if until := l.store.Snapshot().Authority().Removed[node.ID]; until.Before(leaf.NotAfter.Add(removalMargin)) {
+		t.Errorf("its certificate is good until %s, and it is refused until %s", leaf.NotAfter, until)
+	}
 }

@@ -17,7 +17,7 @@ func Removal(a specs.Authority, now time.Time, nodes ...specs.Node) specs.Transa
 	a.Removed, a.Readmissions = cloned(a.Removed), cloned(a.Readmissions)
 	tx := specs.Transaction{{Authority: &a}}
 	for _, node := range nodes {
-		until := now.Add(a.Lifetime()) // it may have renewed since it was last seen
+		until := now.Add(max(a.Lifetime(), time.Duration(a.Longest))) // it may have renewed since it was last seen
 		if seen := node.Seen.Certificate.NotAfter; seen.After(until) {
 			until = seen
 		}

@@ -2,6 +2,7 @@ package ca
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -103,9 +104,31 @@ func (s *Server) answer(ctx context.Context, req wire.CertifyRequest) (wire.Cert
 		s.Log.WarnContext(ctx, "a certificate was not issued", "node", node.ID, "err", err)
 		return wire.CertifyReply{}, err
 	}
+	if err := s.noteLongest(ctx, reply); err != nil {
+		return wire.CertifyReply{}, err
+	}
 	s.Log.InfoContext(ctx, "issued a certificate", "node", node.ID, "role", node.Spec.Role, "to", wire.CallerAddr(ctx))
 	return reply, nil
 }
+
+// noteLongest remembers how long certificates last that an external authority makes
+// longer than it was asked to: a node that is removed is refused as long. It is
+// written before the node has its certificate, and rounded, so seldom.
+func (s *Server) noteLongest(ctx context.Context, reply wire.CertifyReply) error {
+	leaf, err := x509.ParseCertificate(reply.Chain[0])
+	if err != nil {
+		return err // not possible: it was checked
+	}
+	lasts, a := leaf.NotAfter.Sub(s.Now()), s.Store.Snapshot().Authority()
+	if lasts <= max(a.Lifetime(), time.Duration(a.Longest)) {
+		return nil
+	}
+	a.Longest = specs.Duration(lasts.Truncate(longestStep) + longestStep)
+	return s.write(ctx, specs.Change{Authority: &a})
+}
+
+// longestStep is what the lifetime of the longest certificate is rounded up to.
+const longestStep = time.Hour
 
 // Refuse says why a node is not let in although its certificate is good: it was
 // removed. Every manager knows, whoever leads. It is for wire.Credentials.

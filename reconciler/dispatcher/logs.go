@@ -5,14 +5,20 @@ import (
 	"crypto/rand"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
+// logPatience is how long a node may take to send more of logs that nobody
+// follows. It reads them from its disk.
+const logPatience = 30 * time.Second
+
 // Logs asks a node for logs and hands them to yield as they come, until the
 // node has no more, yield fails or ctx ends. It is Unavailable when the node is
-// not connected, or goes away in between. The request's ID is made here.
+// not connected, goes away in between, or leaves one waiting who does not follow.
+// The request's ID is made here.
 func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogRequest, yield func(wire.LogBatch) error) error {
 	t, err := d.current()
 	if err != nil {
@@ -27,11 +33,18 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 	defer t.stopListening(req.ID, sink)
 	s.asked.put(req)
 	defer s.asked.put(wire.LogRequest{ID: req.ID, Cancel: true})
+	patience := time.NewTimer(logPatience)
+	defer patience.Stop()
 	for {
 		select {
 		case batch := <-sink.batches:
 			if err := yield(batch); err != nil {
 				return err
+			}
+			patience.Reset(logPatience)
+		case <-patience.C:
+			if !req.Follow {
+				return wire.Errorf(wire.Unavailable, "node %s is connected and has sent nothing for %s: see its daemon's log", nodeID, logPatience)
 			}
 		case err := <-sink.ended:
 			return err

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
@@ -171,5 +173,46 @@ func TestASecondAnswerHoldsNobody(t *testing.T) {
 		}
 		close(paused)
 		synctest.Wait()
+	})
+}
+
+// Who does not follow is told which node leaves him waiting, and is not taken for
+// slow himself. Who follows waits on: the tasks may have nothing to say.
+func TestANodeThatSendsNoLogs(t *testing.T) {
+	bubble(t, func(m *manager) {
+		n := m.connect("n1")
+		requests := n.requests()
+		m.run(func(ctx context.Context) error {
+			for ctx.Err() == nil {
+				time.Sleep(time.Second)
+				if err := n.beat(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		none := func(wire.LogBatch) error { return nil }
+		began := time.Now()
+		err := m.Logs(m.Context(), "n1", wire.LogRequest{}, none)
+		wantKind(t, err, wire.Unavailable)
+		if waited := time.Since(began); waited != 30*time.Second || !strings.Contains(err.Error(), "node n1 is connected and has sent nothing for 30s") {
+			t.Errorf("after %s: %v", waited, err)
+		}
+		ctx, cancel := context.WithTimeout(m.Context(), 5*time.Minute)
+		defer cancel()
+		if err := m.Logs(ctx, "n1", wire.LogRequest{Follow: true}, none); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("who follows: %v", err)
+		}
+		for range 4 { // each was asked for and given up
+			<-requests
+		}
+		go func() { _ = n.publish((<-requests).ID, line("one"), line("two")) }()
+		err = m.Logs(m.Context(), "n1", wire.LogRequest{}, func(wire.LogBatch) error {
+			time.Sleep(time.Minute)
+			return nil
+		})
+		if err != nil {
+			t.Errorf("a slow reader: %v", err)
+		}
 	})
 }

@@ -79,6 +79,35 @@ func Ask(ctx context.Context, service specs.ServiceSpec, lookup Lookup) (string,
 	return service.Image + "@" + digest, nil
 }
 
+// notAsked is why a lookup did not ask a registry.
+type notAsked struct{ host string }
+
+func (e notAsked) Error() string {
+	return "no service and no login of the cluster is of the registry " + e.host + ", and a viewer has no other asked"
+}
+
+// Among is lookup for the registries that the cluster has to do with already: those
+// of its services' images, and those that it has a login for. Who may only view
+// cannot have a manager ask any host.
+func Among(present store.Snapshot, lookup Lookup) Lookup {
+	if lookup == nil {
+		return nil
+	}
+	known := map[string]bool{}
+	for service := range present.Services() {
+		known[Host(service.Spec.Image)] = true
+	}
+	for _, login := range present.Cluster().Registries {
+		known[login.Host] = true
+	}
+	return func(ctx context.Context, image string) (string, error) {
+		if host := Host(image); !known[host] {
+			return "", notAsked{host}
+		}
+		return lookup(ctx, image)
+	}
+}
+
 // pinning is Pin at work.
 type pinning struct {
 	present store.Snapshot
@@ -171,6 +200,11 @@ func (p *pinning) stack(stack specs.Stack, out *Pinned) specs.Stack {
 func (p *pinning) report(stack specs.Stack, service specs.ServiceSpec, why error, out *Pinned) {
 	problem := specs.Problem{Path: "services." + service.ShortName() + ".image"}
 	problem.Position, _ = stack.Origins.Find(problem.Path)
+	if errors.As(why, new(notAsked)) {
+		problem.Message = fmt.Sprintf("%s: digest not looked up: %v", service.Image, why)
+		out.Warnings = append(out.Warnings, problem)
+		return
+	}
 	if service.RequireDigest {
 		problem.Message = fmt.Sprintf("%s has no digest, which the service requires: %v", service.Image, why)
 		out.Problems = append(out.Problems, problem)

@@ -154,3 +154,32 @@ func TestAsk(t *testing.T) {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 }
+
+// Who may only view has no registry asked that the cluster has nothing to do with,
+// and is told so, also of an image that needs its digest.
+func TestAmong(t *testing.T) {
+	reg := &registry{digests: map[string]string{}}
+	for _, image := range []string{"ours.example/b", "login.example/c", "127.0.0.1:9/d"} {
+		reg.digests[image] = "sha256:1"
+	}
+	present := deployed(t, shop(specs.ServiceSpec{Image: "ours.example/a"}))
+	draft := present.Draft(present.Index() + 1)
+	if err := draft.Apply(specs.Transaction{{Cluster: &specs.Cluster{ID: "c", Registries: []specs.Registry{{Host: "login.example"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	present = draft.Frozen()
+	wanted := shop(specs.ServiceSpec{Image: "ours.example/b"}, specs.ServiceSpec{Image: "login.example/c"},
+		specs.ServiceSpec{Image: "127.0.0.1:9/d", RequireDigest: true}, specs.ServiceSpec{Image: "nginx"})
+	got := Pin(t.Context(), present, []specs.Stack{wanted}, Among(present, reg.lookup))
+	slices.Sort(reg.asked)
+	if diff := cmp.Diff([]string{"login.example/c", "ours.example/b"}, reg.asked); diff != "" {
+		t.Errorf("asked: %s", diff)
+	}
+	if len(got.Problems) > 0 || len(got.Warnings) != 2 || !strings.HasPrefix(got.Warnings[0].Message,
+		"127.0.0.1:9/d: digest not looked up: no service and no login of the cluster is of the registry 127.0.0.1:9") {
+		t.Errorf("problems %v, warnings %v", got.Problems, got.Warnings)
+	}
+	if Among(present, nil) != nil {
+		t.Error("registries can be asked where none can")
+	}
+}

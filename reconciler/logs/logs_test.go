@@ -56,6 +56,7 @@ func (a *agents) Logs(ctx context.Context, node string, req wire.LogRequest, yie
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		batch.Lines = slices.DeleteFunc(slices.Clone(batch.Lines), func(l wire.LogLine) bool { return l.At.Before(req.Since) })
 		if err := yield(batch); err != nil {
 			return fmt.Errorf("node %s: %w", node, err)
 		}

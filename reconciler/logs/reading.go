@@ -104,9 +104,13 @@ func (r *reading) isOld(line wire.LogLine) bool {
 }
 
 // resume asks for what comes after the marks. A request has one time for all of
-// its tasks: what comes twice by that is skipped.
+// its tasks: what comes twice by that is skipped. A task of which nothing came
+// holds the time back, unless its last lines only were wanted.
 func (r *reading) resume() {
 	r.skip = maps.Clone(r.marks)
+	if r.req.Tail < 0 && len(r.marks) < len(r.req.Tasks) {
+		return
+	}
 	first := true
 	for _, m := range r.marks {
 		if first || m.at.Before(r.req.Since) {

@@ -55,6 +55,17 @@ func TestFollowersGetTheRestWhenTheNodeIsBack(t *testing.T) {
 				"! logs of shop_web.1 and 1 more on alpha: node n1 is not connected; they go on when it is back",
 				"shop_web.2@alpha y",
 			}, -1, 15},
+		{"nothing came of one of its tasks yet", two,
+			agent{batches: []wire.LogBatch{sent}, err: away, back: &agent{
+				batches: []wire.LogBatch{sent, at(15, lines("t2", "x"))}, err: away, back: &agent{
+					batches: []wire.LogBatch{at(20, lines("t1", "b", "c")), at(15, lines("t2", "x", "y"))}, follows: true}}},
+			[]string{
+				"shop_web.1@alpha a", "shop_web.1@alpha b", "shop_web.1@alpha c",
+				"! logs of shop_web.1 and 1 more on alpha: node n1 is not connected; they go on when it is back",
+				"shop_web.2@alpha x",
+				"! logs of shop_web.1 and 1 more on alpha: node n1 is not connected; they go on when it is back",
+				"shop_web.2@alpha y",
+			}, -1, 15},
 		{"twice", one,
 			agent{batches: []wire.LogBatch{at(10, lines("t1", "a"))}, err: away, back: &agent{
 				batches: []wire.LogBatch{at(10, lines("t1", "a")), at(20, lines("t1", "b"))}, err: away, back: &agent{
@@ -71,13 +82,17 @@ func TestFollowersGetTheRestWhenTheNodeIsBack(t *testing.T) {
 				"! logs of shop_web.1 on alpha: node n1 was removed from the cluster",
 			}, 5, 0},
 	} {
+		tail := 5
+		if strings.HasPrefix(c.name, "nothing came") {
+			tail = -1
+		}
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c.node.away = time.Minute
 				j, a := joiner(t, map[string]agent{"n1": c.node})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
-				got, err := join(ctx, j, c.tasks, Request{Follow: true, Tail: 5}, nil)
+				got, err := join(ctx, j, c.tasks, Request{Follow: true, Tail: tail}, nil)
 				if err != nil && !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(got, c.want) {
 					t.Errorf("%v\n%s", err, strings.Join(got, "\n"))
 				}

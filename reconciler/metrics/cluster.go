@@ -26,7 +26,7 @@ var (
 	wanted    = desc("swarmgit_service_tasks_wanted", "Tasks that a service shall have running.", "service")
 	running   = desc("swarmgit_service_tasks_running", "Tasks of a service that run and are wanted; fewer than wanted means that it is degraded or rolling out.", "service")
 	nodes     = desc("swarmgit_nodes", "Nodes of the cluster by status and availability. Only the leader can tell unknown (not heard of since it took office) from ready.", "status", "availability")
-	revisions = desc("swarmgit_revision_state", "1 for the state of a source's newest revision that was not refused, 0 for the other states.", "source", "state")
+	revisions = desc("swarmgit_revision_state", "1 for the state of a followed source's newest revision that was not refused, 0 for the other states.", "source", "state")
 	arrived   = desc("swarmgit_revision_created_timestamp_seconds", "When a source's newest revision that was not refused arrived, in seconds since 1970.", "source")
 	looked    = desc("swarmgit_source_read_timestamp_seconds", "When the leader last read where an outside source's repository is, in seconds since 1970; absent before its first success. Told by the leader only.", "source")
 	failures  = desc("swarmgit_source_failures", "Looks at an outside source that failed in a row; 0 while all is well. Told by the leader only, of sources that are not suspended.", "source")
@@ -117,6 +117,9 @@ func collectRevisions(snap store.Snapshot, metrics chan<- prometheus.Metric) {
 		}
 	}
 	for source, rev := range newest {
+		if _, followed := snap.Source(source); !followed {
+			continue // it was removed; its revisions stay as history
+		}
 		metrics <- gauge(arrived, float64(rev.Created.UnixMilli())/1000, source)
 		for _, state := range revisionStates {
 			metrics <- gauge(revisions, truth(rev.Progress.State == state), source, string(state))

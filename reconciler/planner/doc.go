@@ -49,9 +49,8 @@
 // cannot place: that is pending, with the reason.
 //
 // Values of environment variables whose names tell a secret, and user info in
-// URLs, leave this package only as short keyed hashes (redact.go).
+// URLs, leave this package only as short keyed hashes (redact.go). A plan of what a
+// viewer wrote does not even depend on them (withhold.go).
 //
-// Not built yet: what needs healthchecks, volumes, other sources or approval,
-// which is the warning of a service without healthcheck, the volumes that stay
-// after a removal, and the verdict NEEDS APPROVAL.
+// Not built yet: the volumes that stay after a removal.
 package planner

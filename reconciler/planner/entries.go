@@ -32,7 +32,9 @@ func (m making) entries() []Entry {
 	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(rank[a.Action], rank[b.Action]), cmp.Compare(a.Service, b.Service))
 	})
-	hintRenames(entries, m.tasksBefore(entries), tasksOf(m.Wanted))
+	if !m.Withhold { // the hint says that two tasks have the same secrets
+		hintRenames(entries, m.tasksBefore(entries), tasksOf(m.Wanted))
+	}
 	return entries
 }
 
@@ -108,6 +110,24 @@ func (m making) outcome(id string, e Entry, spec specs.ServiceSpec) Entry {
 		}
 	}
 	return e
+}
+
+// unwatched warns of services whose tasks are replaced by those of another image
+// and that name no healthcheck. Whether the image brings one is known on nodes only.
+func (m making) unwatched(entries []Entry) (warnings []specs.Problem) {
+	for _, e := range entries {
+		if e.Action != Rolling || e.Totals.Restart == 0 || !slices.ContainsFunc(e.Fields, func(f Field) bool { return f.Name == "image" }) {
+			continue
+		}
+		stack := m.stack(e.Stack)
+		at := slices.IndexFunc(stack.Services, func(s specs.ServiceSpec) bool { return s.Name == e.Service })
+		if stack.Tasks[stack.Services[at].Task].Healthcheck == nil {
+			warnings = append(warnings, specs.Problem{
+				Position: e.At, Message: e.Service + " has no healthcheck: unless its image has one, a broken image is noticed only when it exits",
+			})
+		}
+	}
+	return warnings
 }
 
 // moved tells of the services that do not change and whose tasks move or wait,

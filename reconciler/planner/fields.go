@@ -158,8 +158,11 @@ func fileText(ref specs.FileRef) string {
 	if ref.Mode != nil {
 		words = append(words, fmt.Sprintf("mode=%04o", *ref.Mode))
 	}
-	if ref.UID != 0 || ref.GID != 0 {
-		words = append(words, fmt.Sprintf("owner=%d:%d", ref.UID, ref.GID))
+	if ref.UID != nil {
+		words = append(words, fmt.Sprintf("uid=%d", *ref.UID))
+	}
+	if ref.GID != nil {
+		words = append(words, fmt.Sprintf("gid=%d", *ref.GID))
 	}
 	if ref.Template != "" {
 		words = append(words, "template")

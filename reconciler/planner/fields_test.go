@@ -105,7 +105,7 @@ func TestFields(t *testing.T) {
 			Image: "web:2", Env: []string{"A=2", "B", "C=", "NEW="}, Command: []string{"run"}, Limits: specs.Limits{Memory: 1 << 30, CPUs: 500_000_000},
 			Mounts:    []specs.Mount{{Type: specs.MountBind, Source: "/src", Target: "/data", ReadOnly: true}},
 			StopGrace: &grace, Groups: []string{"adm"},
-			Secrets: []specs.FileRef{{Name: "shop_tls", Version: "bbbbbbbbbb", Target: "/run/secrets/tls", Mode: &mode, UID: 7}},
+			Secrets: []specs.FileRef{{Name: "shop_tls", Version: "bbbbbbbbbb", Target: "/run/secrets/tls", Mode: &mode, UID: new(uint32(7))}},
 			Configs: []specs.FileRef{{Name: "shop_page", Version: "cccccccccc", Target: "/page.conf", Template: specs.TemplateGolang}},
 		},
 	}
@@ -128,7 +128,7 @@ func TestFields(t *testing.T) {
 1 true labels.tier: front -> (none)
 1 true limits.cpus: (none) -> 0.5
 1 true limits.memory: 512M -> 1G
-1 true secret /run/secrets/tls: shop_tls bbbbbbbb -> shop_tls bbbbbbbb mode=0440 owner=7:0
+1 true secret /run/secrets/tls: shop_tls bbbbbbbb -> shop_tls bbbbbbbb mode=0440 uid=7
 1 true stop_grace_period: (none) -> 30s
 1 true ulimits: [hard=2 name=nofile soft=1] -> (none)
 1 true volume /data: bind /src -> bind /src read_only=true

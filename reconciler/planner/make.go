@@ -28,6 +28,11 @@ type Input struct {
 	AllowRemoval  bool // -o allow-removal
 	Approval      bool // what is removed on a large scale waits for approval, and is not refused
 	AcceptPartial bool // -o accept-partial
+
+	// Withhold has the plan tell nothing of what secrets hold: they are taken to be
+	// what they are in the cluster. It is for plans of what anybody may have written
+	// who may only view: he could check guesses.
+	Withhold bool
 }
 
 // Make tells what applying the wanted stacks would change and do.
@@ -45,15 +50,20 @@ func Propose(in Input) (Plan, specs.Transaction) {
 	if in.NewID == nil {
 		in.NewID = placeholders()
 	}
+	key := in.Present.Cluster().Key
+	if in.Withhold {
+		in.Wanted, key = withheld(in.Present, in.Wanted), nil
+	}
 	in.Wanted = withRestarts(in.Present, in.Wanted)
 	tx, refused := Changes(in.Present, in.Source, in.Revision, in.Wanted, in.NewID, in.Now)
-	m := making{Input: in, tx: tx, redact: redactor{in.Present.Cluster().Key}, end: simulate(in.Present, tx, in.Now)}
+	m := making{Input: in, tx: tx, redact: redactor{key}, end: simulate(in.Present, tx, in.Now)}
 	p := Plan{
 		Format: Format, Cluster: in.Present.Cluster().Name, Title: in.Title, Revision: in.Revision, Base: in.Base,
-		Stacks: len(in.Wanted), Changed: changedStacks(tx), Warnings: sortedProblems(in.Warnings),
+		Stacks: len(in.Wanted), Changed: changedStacks(tx), Warnings: sortedProblems(in.Warnings), Withheld: in.Withhold,
 		Beyond: m.end.beyond, Estimate: specs.Duration(m.end.took),
 	}
 	p.Services = m.entries()
+	p.Warnings = append(p.Warnings, m.unwatched(p.Services)...)
 	p.Moved = m.moved(p.Services)
 	p.Paused = m.end.paused
 	for _, svc := range m.end.services {

@@ -35,6 +35,9 @@ func (p Plan) Markdown() string {
 	s.line("")
 	s.line("Plan " + code(p.Title) + p.onCluster() + "<br>")
 	s.line("**" + p.gist() + "**")
+	if p.Withheld {
+		s.line("<br>" + notCompared)
+	}
 	s.fence("Refused:", "", p.linesOf(func(pg *page) { pg.problems('x', p.Refusals) }), markdownLimit/4)
 	s.fence("Worth a look:", "", p.linesOf(func(pg *page) { p.standstills(pg); pg.problems('!', p.Warnings) }), markdownLimit/4)
 	notShown := p.stacks(&s)

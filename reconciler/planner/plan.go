@@ -45,6 +45,7 @@ type Plan struct {
 
 	Approvals []specs.Problem `json:"approvals,omitempty"` // what has to be approved before it is done
 
+	Withheld bool           `json:"withheld,omitempty"` // secrets are taken to be what they are: who asks may only view
 	Estimate specs.Duration `json:"estimate,omitempty"` // until nothing is left to do
 	Beyond   int            `json:"beyond,omitempty"`   // slots that were not simulated any more
 	LeftOut  int            `json:"left_out,omitempty"` // entries of the lists that are gone: see Keep

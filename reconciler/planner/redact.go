@@ -13,9 +13,6 @@ import (
 )
 
 var (
-	// secretName tells which environment variables hold a secret.
-	secretName = regexp.MustCompile(`(?i)pass|secret|token|key|credential`)
-
 	// userInfo is what stands between :// and @ in a URL. It takes too much
 	// rather than too little: a password may hold an unescaped slash or @.
 	userInfo = regexp.MustCompile(`://(?:[^\s/]*:\S*|[^\s/]+)@`)
@@ -51,7 +48,7 @@ func (r redactor) hide(l leaf, value string, length int) string {
 	if value == "" {
 		return ""
 	}
-	if l.env && secretName.MatchString(l.name) {
+	if l.env && specs.SecretName(l.name) {
 		return r.hash(value, length)
 	}
 	return userInfo.ReplaceAllStringFunc(value, func(match string) string {
@@ -84,6 +81,11 @@ func Redact(spec specs.TaskSpec, key []byte) specs.TaskSpec {
 	spec.Labels = maps.Clone(spec.Labels)
 	for name, value := range spec.Labels {
 		spec.Labels[name] = r.hide(leaf{}, value, hashLengths[0])
+	}
+	if spec.Healthcheck != nil {
+		check := *spec.Healthcheck
+		check.Test = texts(check.Test)
+		spec.Healthcheck = &check
 	}
 	spec.Env = slices.Clone(spec.Env)
 	for i, entry := range spec.Env {

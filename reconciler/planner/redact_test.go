@@ -101,12 +101,15 @@ func TestRedactedSpecHoldsNoSecret(t *testing.T) {
 		Env:     []string{"API_TOKEN=s3cret", "DATABASE=postgres://ana:s3cret@db/shop", "EMPTY_PASSWORD=", "LEVEL=info"},
 		Command: []string{"serve", "--db", "postgres://ana:s3cret@db/shop"},
 		Labels:  map[string]string{"from": "https://ana:s3cret@example.com"},
+
+		Healthcheck: &specs.Healthcheck{Test: []string{"CMD", "curl", "http://ana:s3cret@localhost"}},
 	}
-	shown := fmt.Sprint(Redact(spec, []byte("k")))
+	redacted := Redact(spec, []byte("k"))
+	shown := fmt.Sprint(redacted, *redacted.Healthcheck)
 	if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "LEVEL=info") || !strings.Contains(shown, "EMPTY_PASSWORD= ") {
 		t.Errorf("shown as %s", shown)
 	}
-	if spec.Env[0] != "API_TOKEN=s3cret" || spec.Labels["from"] != "https://ana:s3cret@example.com" {
+	if spec.Env[0] != "API_TOKEN=s3cret" || spec.Healthcheck.Test[2] != "http://ana:s3cret@localhost" || spec.Labels["from"] != "https://ana:s3cret@example.com" {
 		t.Error("the spec itself was changed")
 	}
 }

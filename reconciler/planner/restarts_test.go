@@ -63,3 +63,32 @@ func TestAPushThatWasReadBeforeARestart(t *testing.T) {
 		t.Errorf("it changes %q", told(tx))
 	}
 }
+
+// Whoever replaces what runs by another image is told that nothing would notice a
+// broken one.
+func TestAnImageThatNothingWatches(t *testing.T) {
+	check := func(test string) option {
+		return func(_ *specs.ServiceSpec, t *specs.TaskSpec) {
+			t.Healthcheck = &specs.Healthcheck{Test: []string{test}}
+		}
+	}
+	const words = "shop_web has no healthcheck: unless its image has one, a broken image is noticed only when it exits"
+	for name, c := range map[string]struct {
+		was, is []option
+		warns   bool
+	}{
+		"another image":             {is: []option{image("web:2")}, warns: true},
+		"with a healthcheck":        {is: []option{image("web:2"), check(specs.TestShell)}},
+		"with one that is disabled": {is: []option{image("web:2"), check(specs.TestNone)}},
+		"one is removed":            {was: []option{check(specs.TestShell)}, is: []option{image("web:2")}, warns: true},
+		"another environment":       {is: []option{env("A=1")}},
+		"nothing runs":              {was: []option{replicas(0)}, is: []option{image("web:2"), replicas(0)}},
+	} {
+		w := newWorld(t, 1)
+		w.push(stack("shop", svc("web", c.was...)))
+		p := w.plan(stack("shop", svc("web", c.is...)))
+		if warned := len(p.Warnings) == 1 && p.Warnings[0].Message == words; warned != c.warns || len(p.Warnings) > 1 {
+			t.Errorf("%s: %v", name, p.Warnings)
+		}
+	}
+}

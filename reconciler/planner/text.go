@@ -39,6 +39,7 @@ func (p Plan) head(pg *page) {
 	if p.Verdict == NoChanges && p.Totals.settled() && len(p.Paused)+p.Beyond == 0 {
 		pg.line(pg.paint(green, string(NoChanges)) + ": the cluster is what " + p.wanted() + " asks for, " +
 			count(p.Totals.Untouched, "task") + " running")
+		p.withheld(pg)
 		return
 	}
 	pg.line("Plan " + printable(p.Title) + ": " + pg.paint(p.Verdict.color(), string(p.Verdict)))
@@ -52,7 +53,17 @@ func (p Plan) head(pg *page) {
 		}
 		pg.wrapped("  ", "  ", "the cluster has been told to be what "+p.wanted()+state)
 	}
+	p.withheld(pg)
 }
+
+func (p Plan) withheld(pg *page) {
+	if p.Withheld {
+		pg.wrapped("  ", "  ", notCompared)
+	}
+}
+
+// notCompared is what a plan says that tells nothing of secrets.
+const notCompared = "what secrets hold is not compared: who may only view could check guesses"
 
 // standstills names what stays paused.
 func (p Plan) standstills(pg *page) {

@@ -39,12 +39,16 @@ func Next(p specs.RestartPolicy, past []Exit) (at time.Time, ok bool) {
 }
 
 // Attempts is how many ended tasks of a slot have to be remembered for the
-// policy to be kept.
+// policy to be kept, and a loop to be seen.
 func Attempts(p specs.RestartPolicy) int {
-	if p.MaxAttempts == 0 {
-		return 0
+	ends := 0
+	if p.MaxAttempts > 0 {
+		ends = int(min(p.MaxAttempts, 1<<20)) + 1
 	}
-	return int(min(p.MaxAttempts, 1<<20)) + 1
+	if wanted(p) < loopDelay {
+		ends = max(ends, loopEnds)
+	}
+	return ends
 }
 
 func covers(condition specs.RestartCondition, state specs.State) bool {
@@ -78,14 +82,18 @@ func exhausted(p specs.RestartPolicy, past []Exit) bool {
 }
 
 func delay(p specs.RestartPolicy, past []Exit) time.Duration {
-	wanted := specs.DefaultRestartDelay
-	if p.Delay != nil {
-		wanted = time.Duration(*p.Delay)
+	if d := wanted(p); d >= loopDelay || !loops(past) {
+		return d
 	}
-	if wanted < loopDelay && loops(past) {
-		return loopDelay
+	return loopDelay
+}
+
+// wanted is the delay that the policy asks for.
+func wanted(p specs.RestartPolicy) time.Duration {
+	if p.Delay == nil {
+		return specs.DefaultRestartDelay
 	}
-	return wanted
+	return time.Duration(*p.Delay)
 }
 
 func loops(past []Exit) bool {

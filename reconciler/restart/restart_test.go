@@ -76,4 +76,9 @@ func TestAttempts(t *testing.T) {
 			t.Errorf("%d attempts: %d ends to remember, want %d", attempts, got, want)
 		}
 	}
+	for attempts, want := range map[uint64]int{0: loopEnds, 1: loopEnds, 7: 8} {
+		if got := Attempts(specs.RestartPolicy{MaxAttempts: attempts, Delay: duration(0)}); got != want {
+			t.Errorf("%d attempts without a delay: %d ends to remember, want %d", attempts, got, want)
+		}
+	}
 }

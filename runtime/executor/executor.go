@@ -48,10 +48,10 @@ type Task struct {
 // A container sees it, read-only, at Target. A process sees it at Source, where
 // Prepare makes it, and all of FilesDir, the property of the task's user.
 type File struct {
-	Source   string // absolute path on the node, below FilesDir
-	Target   string // absolute, clean path in a container
-	UID, GID uint32 // 0 is the task's user if that is a process
-	Mode     uint32 // permission bits
+	Source   string  // absolute path on the node, below FilesDir
+	Target   string  // absolute, clean path in a container
+	UID, GID *uint32 // nil is root in a container, the user of a task that is a process
+	Mode     uint32  // permission bits
 }
 
 // Phase is how far a task's process has got, as the executor finds it.

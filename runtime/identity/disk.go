@@ -25,6 +25,9 @@ const (
 	// pendingFile is a key that a certificate is asked for. It is kept until the
 	// answer is, so that a machine that stops in between asks again as the same.
 	pendingFile = "pending-key.pem"
+
+	// joinedFile is the digest of the root in the token that the node joined with.
+	joinedFile = "joined"
 )
 
 // files is one set.
@@ -80,10 +83,10 @@ func (f files) write(dir string) error {
 		}
 	}
 	next := set + ".link"
-	if err := errors.Join(syncDir(set), os.Symlink(filepath.Base(set), next)); err != nil {
+	if err := errors.Join(SyncDir(set), os.Symlink(filepath.Base(set), next)); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Rename(next, filepath.Join(dir, currentLink)), syncDir(dir)); err != nil {
+	if err := errors.Join(os.Rename(next, filepath.Join(dir, currentLink)), SyncDir(dir)); err != nil {
 		return err
 	}
 	return tidy(dir, filepath.Base(set))
@@ -121,7 +124,7 @@ func pendingKey(dir string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.RemoveAll(path), writeSynced(path, data), syncDir(dir)); err != nil {
+	if err := errors.Join(os.RemoveAll(path), writeSynced(path, data), SyncDir(dir)); err != nil {
 		return nil, fmt.Errorf("keep the node's key: %w", err)
 	}
 	return key, nil
@@ -184,7 +187,8 @@ func writeSynced(path string, data []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func syncDir(path string) error {
+// SyncDir waits until the names in a directory are on disk.
+func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err

@@ -102,7 +102,7 @@ func (i *Identity) usable(now time.Time) error {
 // Create makes a key and the identity in dir with the certificate that ask gets
 // for it. One that is there already is replaced once the new one is on disk.
 func Create(ctx context.Context, dir string, ask Ask) (*Identity, error) {
-	if err := errors.Join(os.MkdirAll(dir, 0o700), syncDir(filepath.Dir(dir))); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o700), SyncDir(filepath.Dir(dir))); err != nil {
 		return nil, err
 	}
 	f, err := obtain(ctx, dir, ask)

@@ -2,9 +2,13 @@ package identity
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -40,7 +44,7 @@ func Join(ctx context.Context, dir string, addrs []string, token specs.JoinToken
 	case !errors.Is(err, ErrNone):
 		return nil, err
 	}
-	return Create(ctx, dir, func(ctx context.Context, csr []byte) (wire.CertifyReply, error) {
+	joined, err := Create(ctx, dir, func(ctx context.Context, csr []byte) (wire.CertifyReply, error) {
 		request.CSR = csr
 		return persist(ctx, addrs, log, func(addr string) (wire.CertifyReply, error) {
 			client := wire.JoinClient(addr, token.Root)
@@ -48,6 +52,23 @@ func Join(ctx context.Context, dir string, addrs []string, token specs.JoinToken
 			return certify(ctx, client, request)
 		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return joined, os.WriteFile(filepath.Join(dir, joinedFile), []byte(hex.EncodeToString(token.Root[:])), 0o600)
+}
+
+// Knows reports whether a token is of this node's cluster: of a root that it
+// trusts, or of the one by which it joined, since when the root may have changed.
+func (i *Identity) Knows(token specs.JoinToken) bool {
+	digest := hex.EncodeToString(token.Root[:])
+	joined, err := os.ReadFile(filepath.Join(i.dir, joinedFile))
+	if err == nil && string(joined) == digest {
+		return true
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.ContainsFunc(i.roots, func(root *x509.Certificate) bool { return wire.DigestOf(root) == specs.Hash(digest) })
 }
 
 func certify(ctx context.Context, client *wire.Client, request wire.CertifyRequest) (wire.CertifyReply, error) {

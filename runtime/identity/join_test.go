@@ -55,7 +55,7 @@ func TestFilesArePrivate(t *testing.T) {
 		count++
 		return err
 	})
-	if err != nil || count != 5 { // two directories, three files
+	if err != nil || count != 6 { // two directories, four files
 		t.Errorf("%d files and directories, %v", count, err)
 	}
 }

@@ -126,7 +126,12 @@ func TestRotation(t *testing.T) {
 			t.Errorf("node %d has %d certificates, %v", i, count, err)
 		}
 	}
-	c.mustGreet(c.join("late", specs.Worker))
+	late := c.join("late", specs.Worker)
+	c.mustGreet(late)
+	old := specs.JoinToken{Root: tokens.Root.Digest()}
+	if !ids[2].Knows(old) || !ids[2].Knows(specs.JoinToken{Root: after.Root.Digest()}) || late.Knows(old) {
+		t.Error("a node knows the tokens of the root by which it joined and of those that it trusts, and no others")
+	}
 }
 
 // toldOf waits until a node is told of another issuer than was.

@@ -204,11 +204,16 @@ func wholeRecords(file *os.File) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	block := make([]byte, min(end, 2*recordText))
-	if _, err := file.ReadAt(block, end-int64(len(block))); err != nil {
-		return 0, err
+	for block := make([]byte, 2*recordText); end > 0; end -= int64(len(block)) {
+		block = block[:min(end, int64(len(block)))]
+		if _, err := file.ReadAt(block, end-int64(len(block))); err != nil {
+			return 0, err
+		}
+		if at := bytes.LastIndexByte(block, '\n'); at >= 0 {
+			return end - int64(len(block)) + int64(at+1), nil
+		}
 	}
-	return end - int64(len(block)) + int64(bytes.LastIndexByte(block, '\n')+1), nil
+	return 0, nil
 }
 
 func filePath(dir string, number int) string {

@@ -72,6 +72,38 @@ func TestRotationKeepsTheNewestFiles(t *testing.T) {
 	}
 }
 
+// Whatever a damaged disk has put into a file, what can be read of it is read, from
+// any line on, and what is written after it too.
+func TestDamagedFile(t *testing.T) {
+	for _, size := range []int{1, textAt + 10, 4*recordText - 1, 4 * recordText, 9*recordText + 1, 30 * recordText} {
+		for _, end := range []string{"", "\n"} {
+			c := clientOf(t, t.TempDir())
+			w := newWritten(t, c.Dir, "t1")
+			w.say(stdout, "0000000\n0000001\n")
+			w.close()
+			file, err := os.OpenFile(filePath(w.dir, 1), os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.WriteString(strings.Repeat("\x00", size) + end); err != nil {
+				t.Fatal(err)
+			}
+			if err := file.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, more := range []int{2, 4} {
+				for tail := -1; tail <= more+1; tail++ {
+					got := texts(t, c, "t1", ReadOptions{Tail: tail})
+					if want := numbered(max(0, more-tail), more); tail >= 0 && !slices.Equal(got, want) || tail < 0 && !slices.Equal(got, numbered(0, more)) {
+						t.Errorf("%d bytes%q, the last %d of %d lines: %q", size, end, tail, more, got)
+					}
+				}
+				(&written{log: &log{dir: w.dir}}).say(stdout, "0000002\n0000003\n")
+			}
+		}
+	}
+}
+
 // TestTailOfATaskThatWrites has lines come while the last ones are read.
 func TestTailOfATaskThatWrites(t *testing.T) {
 	dir := t.TempDir()

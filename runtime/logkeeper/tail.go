@@ -61,25 +61,42 @@ func lastLines(path string, want int, continued bool) (starts []int64, size int6
 }
 
 // lineStarts returns where lines begin between two offsets. opens reports that
-// one begins at the first of them.
+// one begins at the first of them. What is damaged is passed over, as a reader does.
 func lineStarts(file io.ReaderAt, from, to int64, opens bool) (starts []int64, err error) {
 	buf := bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), 4*recordText)
 	amid := from > 0 // of a record, so that nothing can be said of the first
 	for at := from; ; {
-		line, err := buf.ReadSlice('\n')
+		head, size, err := recordHead(buf)
 		if err == io.EOF {
 			return starts, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if opens {
-			starts = append(starts, at)
+		if rec, err := parseRecord(head); err == nil && !amid {
+			if opens {
+				starts = append(starts, at)
+			}
+			opens = rec.last
 		}
-		at += int64(len(line))
-		opens = !amid && len(line) > textAt && line[tagAt] == last
+		at += size
 		amid = false
 	}
+}
+
+// recordHead reads to the next newline, and returns at least what a record has
+// before its text, and how much it has read. Only what is damaged does not fit buf.
+func recordHead(buf *bufio.Reader) (head []byte, size int64, err error) {
+	head, err = buf.ReadSlice('\n')
+	size = int64(len(head))
+	if err == nil {
+		return head[:len(head)-1], size, nil
+	}
+	head = bytes.Clone(head[:min(len(head), textAt)])
+	for more := []byte(nil); err == bufio.ErrBufferFull; size += int64(len(more)) {
+		more, err = buf.ReadSlice('\n')
+	}
+	return head, size, err
 }
 
 // endsOpen reports whether the file's last record is a part of a line.

@@ -35,8 +35,8 @@ import (
 type File struct {
 	Path     string // below the task's directory
 	Content  []byte
-	UID, GID uint32 // given if the daemon is root
-	Mode     uint32 // permission bits
+	UID, GID *uint32 // given if the daemon is root; nil is its own
+	Mode     uint32  // permission bits
 }
 
 // Dir keeps files in the first of its places that is in memory. It is safe for
@@ -147,11 +147,18 @@ func writeFile(root *os.Root, f File) error {
 		return err
 	}
 	if os.Geteuid() == 0 {
-		if err := root.Chown(f.Path, int(f.UID), int(f.GID)); err != nil {
+		if err := root.Chown(f.Path, owner(f.UID), owner(f.GID)); err != nil {
 			return err
 		}
 	}
 	return root.Chmod(f.Path, fs.FileMode(f.Mode)&fs.ModePerm)
+}
+
+func owner(id *uint32) int {
+	if id == nil {
+		return 0
+	}
+	return int(*id)
 }
 
 // Remove takes the task's files away; nil if there are none.

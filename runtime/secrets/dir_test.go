@@ -25,7 +25,7 @@ func needRoot(t *testing.T) {
 }
 
 func files() []File {
-	return []File{{Path: "0", Content: []byte("one"), Mode: 0o444}, {Path: "deep/er", Content: []byte("two"), UID: 33, GID: 34, Mode: 0o400}}
+	return []File{{Path: "0", Content: []byte("one"), Mode: 0o444}, {Path: "deep/er", Content: []byte("two"), UID: new(uint32(33)), GID: new(uint32(34)), Mode: 0o400}}
 }
 
 // put gives a task its files.
@@ -77,9 +77,9 @@ func TestFilesLieInMemoryWhileATaskNeedsThem(t *testing.T) {
 		if err := errors.Join(err, statErr); err != nil {
 			t.Fatal(err)
 		}
-		owner := info.Sys().(*syscall.Stat_t)
-		if string(content) != string(want.Content) || info.Mode().Perm() != os.FileMode(want.Mode) || owner.Uid != want.UID || owner.Gid != want.GID {
-			t.Errorf("%s: %q %s %d:%d, want %+v", path, content, info.Mode(), owner.Uid, owner.Gid, want)
+		is := info.Sys().(*syscall.Stat_t)
+		if string(content) != string(want.Content) || info.Mode().Perm() != os.FileMode(want.Mode) || int(is.Uid) != owner(want.UID) || int(is.Gid) != owner(want.GID) {
+			t.Errorf("%s: %q %s %d:%d, want %+v", path, content, info.Mode(), is.Uid, is.Gid, want)
 		}
 	}
 	// Whoever is given the task's directory gets there, and sees nothing else.

@@ -44,9 +44,12 @@ func ExpandSpec(spec specs.TaskSpec, c Context) (specs.TaskSpec, error) {
 	spec.Mounts = slices.Clone(spec.Mounts)
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
-		what := "the mount on " + m.Target
+		what, written := "the mount on "+m.Target, m.Source
 		expand(what, &m.Source)
 		expand(what, &m.Target)
+		if err == nil && In(written) && specs.HoldsEngineSocket(m.Source) {
+			err = fmt.Errorf("expand %s: its source is %s, the socket of a container engine or its folder: no template may lead there", what, m.Source)
+		}
 	}
 	return spec, err
 }

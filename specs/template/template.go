@@ -19,6 +19,8 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // maxOutput is how long a text may get, in bytes: what the largest config has.
@@ -58,7 +60,10 @@ func In(text string) bool { return strings.Contains(text, "{{") }
 // labels. Its error is an *Error.
 func Check(text string, labels map[string]string) error {
 	var c Context
-	c.Service.Labels = labels
+	id := strings.Repeat("x", specs.IDLength)
+	c.Service.ID, c.Service.Name, c.Service.Labels = id, "stack_service", labels
+	c.Node.ID, c.Node.Hostname, c.Node.Platform.OS, c.Node.Platform.Architecture = id, "node-1", "linux", "amd64"
+	c.Task.ID, c.Task.Name, c.Task.Slot = id, "stack_service.1", "1"
 	_, err := Expand(text, c)
 	return err
 }
@@ -219,12 +224,18 @@ func (b *budget) within(f func(...any) string) func(...any) (string, error) {
 	}
 }
 
-// length is that of all texts among the arguments, in bytes.
+// length is that of all arguments as text, in bytes; of more than maxOutput it is
+// as far as it was counted.
 func length(args []any) (n int) {
 	for _, arg := range args {
-		if text, ok := arg.(string); ok {
-			n += len(text)
+		if n > maxOutput {
+			break
 		}
+		text, ok := arg.(string)
+		if !ok {
+			text = fmt.Sprintf("%#v", arg) // the longest form of it
+		}
+		n += len(text)
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -32,6 +33,16 @@ func TestExpand(t *testing.T) {
 	} {
 		if got, err := Expand(text, example()); err != nil || got != want {
 			t.Errorf("%s is %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+// A template that is right for every task there can be is right for the one that
+// is made up.
+func TestCheckTriesARealTask(t *testing.T) {
+	for _, text := range []string{"{{slice .Task.ID 0 12}}", "{{slice .Node.Hostname 0 1}}-{{slice .Service.ID 20}}", "{{index .Task.Slot 0}}"} {
+		if err := Check(text, nil); err != nil {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
@@ -116,9 +127,33 @@ func TestExpandSpec(t *testing.T) {
 	if _, err := ExpandSpec(spec, example()); err == nil || !strings.Contains(err.Error(), "expand the variable PLAIN: ") {
 		t.Errorf("got %v", err)
 	}
+	for source, want := range map[string]string{
+		`/{{printf "run"}}`:             "its source is /run, the socket of a container engine or its folder",
+		`/srv/{{printf ".."}}/var/run/`: "its source is /srv/../var/run/, the socket",
+	} {
+		_, err := ExpandSpec(specs.TaskSpec{Mounts: []specs.Mount{{Type: specs.MountBind, Source: source, Target: "/x"}}}, example())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", source, err)
+		}
+	}
 	for spec, want := range map[string]bool{"plain": false, "x{{.Task.ID}}": true} {
 		if Templated(specs.TaskSpec{Hostname: spec}) != want {
 			t.Errorf("%s is templated: %v", spec, !want)
+		}
+	}
+}
+
+// The labels of a service are no text, and as long as somebody likes.
+func TestLongLabels(t *testing.T) {
+	c := example()
+	c.Service.Labels = map[string]string{"long": strings.Repeat("x", maxOutput/4)}
+	for _, call := range []string{"print" + strings.Repeat(" .", 1000), "printf `" + strings.Repeat("%[1]v", 1000) + "` .Service.Labels", "html" + strings.Repeat(" .", 1000)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Expand("{{"+call+"}}", c)
+		runtime.ReadMemStats(&after)
+		if made := (after.TotalAlloc - before.TotalAlloc) >> 20; made > 64 || !errors.Is(err, errTooLong) && (err == nil || err.Error() != errTooLong.Error()) {
+			t.Errorf("%.20s: %v after %d MiB", call, err, made)
 		}
 	}
 }

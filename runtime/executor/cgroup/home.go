@@ -15,10 +15,10 @@ import (
 // has processes may not give its controllers to others below it.
 const leaf = "daemon"
 
-// Home is the cgroup below which this process makes those of its tasks: the
-// given one for root, and for others what was delegated to them, which with
-// version 2 alone is safe. With neither it is the given one too, and whoever
-// makes a cgroup there is told why not.
+// Home is the cgroup below which a daemon that runs as this process does makes
+// those of its tasks: the given one for root, and for others what was delegated to
+// them, which with version 2 alone is safe. With neither it is the given one too,
+// and whoever makes a cgroup there is told why not. Nothing is changed.
 func (f FS) Home(given string) string {
 	if os.Geteuid() == 0 || !f.Unified {
 		return given
@@ -36,18 +36,25 @@ func (f FS) Home(given string) string {
 	if path.Base(own) == leaf {
 		own = path.Dir(own)
 	}
-	if own == "" || f.settle(own) != nil {
+	if own == "" || unix.Access(filepath.Join(f.Root, own, "cgroup.procs"), unix.W_OK) != nil {
 		return given
 	}
 	return path.Join(own, path.Base(given))
 }
 
-// settle moves what lives in a delegated cgroup to a leaf of it.
-func (f FS) settle(own string) error {
-	dir := filepath.Join(f.Root, own)
-	if err := unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK); err != nil {
-		return err
+// Settle is Home for the daemon itself: tasks can have cgroups there from then on.
+// In one that was delegated, this process and whoever shares it move to a leaf.
+func (f FS) Settle(given string) string {
+	home := f.Home(given)
+	if home != given && f.vacate(path.Dir(home)) != nil {
+		return given
 	}
+	return home
+}
+
+// vacate moves what lives in a delegated cgroup to a leaf of it.
+func (f FS) vacate(own string) error {
+	dir := filepath.Join(f.Root, own)
 	if err := os.MkdirAll(filepath.Join(dir, leaf), 0o755); err != nil {
 		return err
 	}

@@ -77,11 +77,24 @@ func TestDelegated(t *testing.T) {
 }
 
 func inDelegated(t *testing.T, f FS) {
-	home := f.Home("/swarmgit/tasks")
+	own := func() string {
+		text, err := os.ReadFile("/proc/self/cgroup")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	before, home := own(), f.Home("/swarmgit/tasks")
+	if now := own(); now != before {
+		t.Errorf("who only asks where tasks live is moved from %s to %s", before, now)
+	}
+	if settled := f.Settle("/swarmgit/tasks"); settled != home {
+		t.Errorf("settled at %s, not %s", settled, home)
+	}
 	if !strings.HasPrefix(home, "/swarmgit-test-") || filepath.Base(home) != "tasks" {
 		t.Fatalf("home is %s", home)
 	}
-	if again := f.Home("/swarmgit/tasks"); again != home {
+	if again := f.Settle("/swarmgit/tasks"); again != home {
 		t.Errorf("home of the next daemon is %s, not %s", again, home)
 	}
 	task := filepath.Join(home, "a")

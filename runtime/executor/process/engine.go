@@ -37,7 +37,8 @@ type Engine struct {
 
 var _ executor.Executor = (*Engine)(nil)
 
-// Open learns what the machine can do. It starts nothing.
+// Open reads what an engine of the same directory has left, and can end it. It
+// starts nothing and changes nothing of this process: [Engine.Settle] does.
 func Open(config Config) (*Engine, error) {
 	if config.Log == nil {
 		config.Log = slog.Default()
@@ -51,13 +52,20 @@ func Open(config Config) (*Engine, error) {
 		return nil, fmt.Errorf("make the executor's directory: %w", err)
 	}
 	e.cgroup = e.cgroups.Home(config.Cgroup)
+	return e, nil
+}
+
+// Settle makes this process the daemon of which tasks are started, and learns what
+// limits they can have. It comes before all but Open, List and Shutdown.
+func (e *Engine) Settle() (err error) {
+	e.cgroup = e.cgroups.Settle(e.config.Cgroup)
 	if e.refused, err = e.tryLimits(); err != nil {
-		return nil, err
+		return err
 	}
 	for _, words := range e.refused {
 		e.log.Warn("tasks that are processes run without a limit", "why", words)
 	}
-	return e, nil
+	return nil
 }
 
 // tryLimits says which limits this node cannot enforce.

@@ -67,6 +67,26 @@ func TestEngineConforms(t *testing.T) {
 	})
 }
 
+// Who only looks at what runs, or ends it, makes no cgroup for it.
+func TestLookingMakesNoCgroup(t *testing.T) {
+	b := newBench(t)
+	b.start("a", spec("sleep"))
+	reader := b.reader("/swarmgit-test/looked-at")
+	found, err := reader.List(t.Context())
+	if err != nil || len(found) != 1 || found[0].Phase != executor.Running {
+		t.Fatalf("found %+v, %v", found, err)
+	}
+	if b.cgroups.Exists(reader.cgroup) {
+		t.Errorf("there is a cgroup %s", reader.cgroup)
+	}
+	if err := reader.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left := b.leftovers(); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // read reads a file as a task's command does.
 func (b *bench) read(id, path string) (content []byte, mode fs.FileMode, err error) {
 	var out bytes.Buffer

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,7 +40,13 @@ func give(task executor.Task, who *account) error {
 }
 
 func giveFile(root *os.Root, f executor.File, who *account) error {
-	uid, gid := cmp.Or(int(f.UID), who.UID), cmp.Or(int(f.GID), who.GID)
+	uid, gid := who.UID, who.GID
+	if f.UID != nil {
+		uid = int(*f.UID)
+	}
+	if f.GID != nil {
+		gid = int(*f.GID)
+	}
 	path, err := filepath.Rel(root.Name(), f.Source)
 	if err == nil {
 		err = root.Lchown(path, uid, gid)

@@ -15,7 +15,7 @@ import (
 
 // withFiles is a task with a secret and a config, in a directory that others may
 // pass.
-func (b *bench) withFiles(id string, uid uint32, verbs ...string) executor.Task {
+func (b *bench) withFiles(id string, uid *uint32, verbs ...string) executor.Task {
 	b.t.Helper()
 	dir, err := os.MkdirTemp("", "open-")
 	if err != nil {
@@ -42,7 +42,7 @@ func (b *bench) withFiles(id string, uid uint32, verbs ...string) executor.Task 
 // the files that are theirs.
 func TestFilesOfTheTasksUser(t *testing.T) {
 	b := newBench(t)
-	task := b.withFiles("files", 0)
+	task := b.withFiles("files", nil)
 	key, conf := task.Files[0].Source, task.Files[1].Source
 	task.Spec.Command = []string{"show=" + key, "show=" + conf, "sleep"}
 	uid, gid := os.Geteuid(), os.Getegid()
@@ -53,7 +53,7 @@ func TestFilesOfTheTasksUser(t *testing.T) {
 			t.Fatal(err)
 		}
 		task.Spec.Entrypoint[0], task.Spec.User = binary, "65534:2"
-		task.Files[1].GID = 2
+		task.Files[1].GID = new(uint32(2))
 		want = "400 65534:2 held\n640 65534:2 held\n"
 	}
 	for range 2 { // the second time as after a kill in the middle
@@ -87,7 +87,7 @@ func TestFilesAreGivenWhereTheyLie(t *testing.T) {
 		t.Skip("only root can give files away")
 	}
 	b := newBench(t)
-	task := b.withFiles("links", 0, "sleep")
+	task := b.withFiles("links", nil, "sleep")
 	task.Spec.User = "65534"
 	theirs := filepath.Join(t.TempDir(), "key")
 	secrets := filepath.Dir(task.Files[0].Source)
@@ -102,21 +102,25 @@ func TestFilesAreGivenWhereTheyLie(t *testing.T) {
 	}
 }
 
-// A daemon that is not root says which file it cannot give to whom.
+// A daemon that is not root says which file it cannot give to whom: root is another
+// user too.
 func TestFilesOfOthersAreRefused(t *testing.T) {
-	const stranger = 12345
 	b := newBench(t)
-	task := b.withFiles("strange", stranger, "sleep")
-	err := b.Prepare(t.Context(), task, nil)
-	if os.Geteuid() == 0 {
-		if owner := ownerOf(t, task.Files[1].Source); err != nil || owner != stranger {
-			t.Errorf("the file is of user %d, %v", owner, err)
+	for _, stranger := range []uint32{12345, 0} {
+		task := b.withFiles(fmt.Sprint("strange", stranger), &stranger, "sleep")
+		if os.Geteuid() == 0 {
+			task.Spec.User = "65534"
+			err := b.Prepare(t.Context(), task, nil)
+			if owner := ownerOf(t, task.Files[1].Source); err != nil || owner != stranger {
+				t.Errorf("the file of user %d is of user %d, %v", stranger, owner, err)
+			}
+			continue
 		}
-		return
-	}
-	want := fmt.Sprintf("configs/conf: uid %[1]d, gid %[1]d: the daemon of this node runs as user %[2]d and can give files to itself", stranger, os.Geteuid())
-	if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, executor.ErrTemporary) {
-		t.Errorf("%v, want %s", err, want)
+		err := b.Prepare(t.Context(), task, nil)
+		want := fmt.Sprintf("configs/conf: uid %[1]d, gid %[1]d: the daemon of this node runs as user %[2]d and can give files to itself", stranger, os.Geteuid())
+		if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, executor.ErrTemporary) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 

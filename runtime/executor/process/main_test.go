@@ -187,9 +187,19 @@ func newBench(t testing.TB) *bench {
 // open is a new daemon's engine over what is there.
 func (b *bench) open() *Engine {
 	b.t.Helper()
+	e := b.reader("/swarmgit-test/" + filepath.Base(b.dir))
+	if err := e.Settle(); err != nil {
+		b.t.Fatal(err)
+	}
+	return e
+}
+
+// reader is an engine that has not settled.
+func (b *bench) reader(cgroup string) *Engine {
+	b.t.Helper()
 	e, err := Open(Config{
 		Dir: filepath.Join(b.dir, "tasks"), Command: []string{os.Args[0], "supervisor"}, Logs: b.logs,
-		Cgroup: "/swarmgit-test/" + filepath.Base(b.dir), Log: slog.New(slog.DiscardHandler),
+		Cgroup: cgroup, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.t.Fatal(err)

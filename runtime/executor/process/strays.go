@@ -65,17 +65,18 @@ func killDescendants() error {
 		return err
 	}
 	ours := map[int]bool{syscall.Getpid(): true}
+	var descendants []procfs.Process
 	for grown := true; grown; {
 		grown = false
 		for _, p := range all {
 			if ours[p.Parent] && !ours[p.PID] {
 				ours[p.PID], grown = true, true
+				descendants = append(descendants, p.Process)
 			}
 		}
 	}
-	delete(ours, syscall.Getpid())
-	for pid := range ours {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may end by itself; whoever does not is seen again
+	for _, p := range descendants {
+		_ = p.Signal(unix.SIGKILL) // it may end by itself; whoever does not is seen again
 	}
 	return nil
 }

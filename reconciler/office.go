@@ -1,0 +1,100 @@
+package reconciler
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+)
+
+// office is whether a manager leads: whether its term has begun.
+type office struct {
+	mu      sync.Mutex
+	held    bool
+	changed chan struct{} // closed with the next change; nil while nobody waits
+}
+
+// Load is whether the office is held, as [sync/atomic.Bool] says it.
+func (o *office) Load() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.held
+}
+
+// Store begins or ends the office.
+func (o *office) Store(held bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = held
+	if o.changed != nil {
+		close(o.changed)
+		o.changed = nil
+	}
+}
+
+// Changed returns a channel that is closed at the next change. Take the channel
+// first, then look.
+func (o *office) Changed() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.changed == nil {
+		o.changed = make(chan struct{})
+	}
+	return o.changed
+}
+
+// Leader is the ID of the node that leads, "" while nobody is known to. A
+// manager leads once its term has begun.
+func (m *Manager) Leader() string {
+	id, _ := m.raft.Leader()
+	if id == m.cfg.NodeID && !m.leading.Load() {
+		return ""
+	}
+	return id
+}
+
+// Leaderless is how long nobody has been known to lead.
+func (m *Manager) Leaderless() time.Duration { return m.raft.Leaderless() }
+
+// leader is where requests of people go, if that is another manager. One that is
+// alone answers them itself before its term, too: it is about to lead.
+func (m *Manager) leader() (api.Leader, bool) {
+	id, addr := m.raft.Leader()
+	self := id == m.cfg.NodeID
+	switch nobody := addr == ""; {
+	case self && m.leading.Load(), (self || nobody) && len(m.members()) < 2:
+		return api.Leader{NodeID: m.cfg.NodeID}, true
+	case self || nobody:
+		return api.Leader{Leaderless: m.Leaderless(), Succeeded: func(ctx context.Context) { m.succeeded(ctx, "") }}, false
+	}
+	return api.Leader{
+		NodeID:    id,
+		Dial:      func(ctx context.Context) (net.Conn, error) { return m.cfg.Dial(ctx, addr) },
+		Succeeded: func(ctx context.Context) { m.succeeded(ctx, id) },
+	}, true
+}
+
+// succeeded waits until another manager than that one leads, or ctx ends. Nobody
+// is no other: the leader may have been slow.
+func (m *Manager) succeeded(ctx context.Context, leader string) {
+	for {
+		turn, begun := m.raft.Changed(), m.leading.Changed()
+		if id := m.Leader(); id != "" && id != leader {
+			return
+		}
+		select {
+		case <-turn:
+		case <-begun:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// leads waits until a manager leads, or ctx ends, and tells whether it is this one.
+func (m *Manager) leads(ctx context.Context) bool {
+	m.succeeded(ctx, "")
+	return m.leading.Load()
+}

@@ -1,0 +1,69 @@
+package schema
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// TestBombs loads files within the size that is read which could take a whole
+// machine's memory or minutes of its time.
+func TestBombs(t *testing.T) {
+	web := "services:\n  web:\n    image: nginx\n"
+	anchor := func(value string) string { return "x-a: &a \"" + value + "\"\n" + web }
+	long := strings.Repeat("x", 100_000)
+	for _, test := range []struct{ name, data, want string }{
+		{"aliases of a long value", anchor(long) + "    command: [" + strings.Repeat("*a,", 3000) + "]\n",
+			"5:513: the values have more than 16 MiB once their aliases are expanded: use fewer aliases of long values"},
+		{"aliases of a long command", anchor(strings.Repeat("x ", 5000)) + numbered(20, "  s%d: {image: nginx, command: *a}\n"),
+			"1:6: services.s10.command: the short forms of this file stand for more than 50000 values: use fewer, or smaller ranges"},
+		{"aliases of variables", anchor("$$"+strings.Repeat("${A}", 100)) + "    command: [" + strings.Repeat("*a,", 3000) + "]\n",
+			"1:10: services.web.command.838: variables put more than 16 MiB into this file"},
+		{"a longer value", web + "    hostname: " + long + long + "\n",
+			"4:15: services.web.hostname: a value may have at most 128 KiB; put what is longer into a file"},
+		{"a long key", web + "    environment:\n      ? " + long + "\n      : " + web,
+			"5:9: services.web.environment: a key may have at most 512 characters"},
+		{"variables that are not set", web + "    hostname: x" + strings.Repeat("$B", 60_000) + "\n", ""},
+		{"variables that cannot be found", anchor(`\x24B`+long[:1000]) + "    command: [" + strings.Repeat("*a,", 10_000) + "]\n" +
+			strings.Repeat("# "+long[:1500]+"\n", 500), ""},
+		{"a long mount", web + "    volumes: [" + long + "]\n",
+			"4:15: services.web.volumes.0: the target must be an absolute path in the container, got \"" + long[:maxShown] + `..."`},
+		{"variables twice", web + "    environment:\n" + numbered(10_000, "    - A%d=1\n") + strings.Repeat("    - A1=2\n", 10_000), ""},
+		{"networks that are not there", web + "    networks:\n" + numbered(5000, "    - b%d\n") + "networks:\n" + numbered(5000, "  a%d:\n"),
+			`5:7: services.web.networks.b0: no network "b0" in the top-level networks`},
+		{"secrets", web + "    secrets:\n" + numbered(3000, "    - a%d\n") + "secrets:\n" + numbered(3000, "  a%d: {external: true}\n"), ""},
+		{"ranges over labels", web + "    environment:\n" + numbered(10_000, "    - A%d={{range .Service.Labels}}{{end}}\n") +
+			"    deploy:\n      labels:\n" + numbered(10_000, "        k%d: x\n"),
+			"67:7: services.web.environment.A62: the templates of this stack are too long for services with so many labels: use fewer of either"},
+		{"services", web + numbered(40_000, "  s%d: {}\n"), "1003:3: services: a stack file has at most 1000 services, got 40001"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tree := one(test.data)
+			tree["stacks/.env"] = &fstest.MapFile{Data: []byte("A=" + long[:100])}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got := load(tree)
+			runtime.ReadMemStats(&after)
+			first := ""
+			if len(got.Problems) > 0 {
+				first = strings.TrimPrefix(got.Problems[0].String(), "stacks/shop.yml:")
+			}
+			if first != test.want {
+				t.Errorf("got %.300s", first)
+			}
+			if made := (after.TotalAlloc - before.TotalAlloc) >> 20; made > 1024 {
+				t.Errorf("it took %d MiB", made)
+			}
+		})
+	}
+}
+
+func numbered(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}

@@ -269,8 +269,7 @@ func verdict(snap store.Snapshot, rev specs.Revision, causeTold bool) []string {
 		fresh, old := stillRunning(snap)
 		return append(lines,
 			fmt.Sprintf("paused: %s. Still running: %d new, %d old tasks.", short, fresh, old),
-			"Fix it with another push.",
-			"(git says ok because the commit is in; `swarmgit wait` exits 3)",
+			wayOut(rev.Source, short),
 		)
 	case specs.RevisionSuperseded:
 		return []string{fmt.Sprintf("superseded: another commit came after %s", short)}
@@ -278,6 +277,14 @@ func verdict(snap store.Snapshot, rev specs.Revision, causeTold bool) []string {
 		return []string{fmt.Sprintf("awaiting approval: %s: %s %s", short, rev.Progress.Reason, short)}
 	}
 	return []string{strings.TrimSpace(fmt.Sprintf("%s: %s %s", rev.Progress.State, short, rev.Progress.Reason))}
+}
+
+// wayOut is what to do about a paused revision, where its commits come from.
+func wayOut(source, short string) string {
+	if source == specs.MainSource {
+		return "Fix it with another push, or undo it: git revert " + short + " && git push"
+	}
+	return "Fix it with another commit of the source " + source + "."
 }
 
 // stillRunning counts the tasks that go on running of the services whose rollout

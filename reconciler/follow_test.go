@@ -44,13 +44,13 @@ func TestVerdict(t *testing.T) {
 		want   string
 	}{
 		{specs.RevisionHealthy, "", "healthy: 0000001 after 8.4s"},
-		{specs.RevisionPaused, "shop_web.2 rejected", "  shop_web.2 rejected\npaused: 0000001. Still running: 0 new, 0 old tasks.\nFix it with another push.\n" +
-			"(git says ok because the commit is in; `swarmgit wait` exits 3)"},
+		{specs.RevisionPaused, "shop_web.2 rejected", "  shop_web.2 rejected\npaused: 0000001. Still running: 0 new, 0 old tasks.\n" +
+			"Fix it with another push, or undo it: git revert 0000001 && git push"},
 		{specs.RevisionSuperseded, "", "superseded: another commit came after 0000001"},
 		{specs.RevisionFailed, "shop_web ends again and again", "failed: 0000001 shop_web ends again and again"},
 		{specs.RevisionRefused, "stack.yml:1:2: wrong", "refused: 0000001 stack.yml:1:2: wrong"},
 	} {
-		rev := specs.Revision{Commit: commit(1), Created: at, Progress: specs.RevisionProgress{
+		rev := specs.Revision{Source: specs.MainSource, Commit: commit(1), Created: at, Progress: specs.RevisionProgress{
 			State: c.state, Reason: c.reason, Since: at.Add(8400 * time.Millisecond),
 		}}
 		if got := strings.Join(verdict(store.New().Snapshot(), rev, false), "\n"); got != c.want {

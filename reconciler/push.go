@@ -190,9 +190,12 @@ func (p *push) Follow(ctx context.Context, out io.Writer) error {
 		_, err := io.WriteString(out, line+"\n")
 		return err
 	}
-	_, err := p.m.follow(ctx, p.rev.ID, tell)
-	if ctx.Err() != nil { // the client is gone, or this daemon stops
+	rev, err := p.m.follow(ctx, p.rev.ID, tell)
+	switch {
+	case ctx.Err() != nil: // the client is gone, or this daemon stops
 		return tell("not watched any more; the rollout goes on: swarmgit wait " + git.Short(p.New))
+	case err == nil && rev.Progress.State == specs.RevisionPaused:
+		return tell("(git says ok because the commit is in; `swarmgit wait` exits 3)")
 	}
 	return err
 }

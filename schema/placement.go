@@ -2,17 +2,10 @@ package schema
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/specs"
-)
-
-// Swarm's grammar of a placement constraint: key == value or key != value.
-var (
-	constraintKey   = regexp.MustCompile(`^(?i)[a-z_][a-z0-9\-_.]+$`)
-	constraintValue = regexp.MustCompile(`^(?i)[a-z0-9:\-_\s\.\*\(\)\?\+\[\]\\\^\$\|\/]+$`)
 )
 
 // nodeAttributes are what a constraint can ask for, besides labels.
@@ -45,29 +38,19 @@ func (b *builder) placement(n *node, path string) specs.Placement {
 
 // constraint checks one and writes it in its one form.
 func (b *builder) constraint(n *node, path string) (string, bool) {
-	operator := "=="
-	key, value, found := strings.Cut(n.value, operator)
-	if other := strings.Index(n.value, "!="); other >= 0 && (!found || other < len(key)) {
-		operator = "!="
-		key, value, found = strings.Cut(n.value, operator)
-	}
-	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-	switch {
-	case !found:
-		b.to.problem(n.pos, path, "must be KEY == VALUE or KEY != VALUE"+got(n, path))
-		return "", false
-	case !constraintKey.MatchString(key):
-		b.to.problem(n.pos, path, fmt.Sprintf("the key %s is none: write node.labels.NAME, engine.labels.NAME or one of %s", quote(key), strings.Join(nodeAttributes, ", ")))
-		return "", false
-	case !constraintValue.MatchString(value):
-		b.to.problem(n.pos, path, fmt.Sprintf("the value %s is none: it has letters, digits, blanks and :-_.*()?+[]\\^$|/ only", quote(value))+n.lacks())
+	c, err := specs.ParseConstraint(n.value)
+	if err != nil {
+		b.to.problem(n.pos, path, err.Error()+got(n, path))
 		return "", false
 	}
-	if !isLabel(key) && !slices.Contains(nodeAttributes, strings.ToLower(key)) {
+	if key := c.Key; !isLabel(key) && !slices.Contains(nodeAttributes, strings.ToLower(key)) {
 		near := b.to.didYouMean(key, append([]string{"node.labels." + afterDot(key)}, nodeAttributes...))
 		b.to.warn(n.pos, path, fmt.Sprintf("no node has %s, so no node fits, as with Swarm%s", shortened(key), near))
 	}
-	return key + " " + operator + " " + value, true
+	if c.Equal {
+		return c.Key + " == " + c.Value, true
+	}
+	return c.Key + " != " + c.Value, true
 }
 
 func afterDot(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }

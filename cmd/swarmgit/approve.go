@@ -14,7 +14,7 @@ func approveCommand(opt *options) *cobra.Command {
 	var req api.ApproveRequest
 	var yes bool
 	c := &cobra.Command{
-		Use: "approve [REV]", Short: "Carry out a revision that awaits approval", Args: cobra.MaximumNArgs(1),
+		Use: "approve [REV]", Short: "Carry out a revision that awaits approval", Args: optionalArg,
 		Long: `Shows the plan of a revision that awaits approval, asks, and carries it out: the
 commit REV, or the only one that there is. A commit of an outside source awaits
 approval if it removes much of what runs; see "swarmgit revisions".`,

@@ -13,17 +13,37 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
+// noArgs is for commands that take none.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes no argument: %q is too much: see \"%s --help\"", subject(c), args[0], c.CommandPath())
+}
+
+// optionalArg allows the one argument that the command's use line names.
+func optionalArg(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return oneArg(c, args)
+}
+
+// subject is the command without the program: "service ps".
+func subject(c *cobra.Command) string {
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
+}
+
 // oneArg asks for the one argument that the command's use line names.
 func oneArg(c *cobra.Command, args []string) error {
-	path := strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
-	what := strings.TrimPrefix(c.Use, c.Name()+" ")
+	what := strings.Trim(strings.TrimPrefix(c.Use, c.Name()+" "), "[]")
 	switch len(args) {
 	case 0:
-		return fmt.Errorf("%s needs %s: see \"%s --help\"", path, what, c.CommandPath())
+		return fmt.Errorf("%s needs %s: see \"%s --help\"", subject(c), what, c.CommandPath())
 	case 1:
 		return nil
 	}
-	return fmt.Errorf("%s takes one %s: %q is too much", path, what, args[1])
+	return fmt.Errorf("%s takes one %s: %q is too much", subject(c), what, args[1])
 }
 
 // someArgs asks for one argument or more of those that the command's use line
@@ -35,10 +55,13 @@ func someArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// noCommand is for commands that only hold others: what is given is none of them.
+// noCommand is for commands that hold others: what is given is none of them.
 func noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if typed, here := elsewhereCalled(c, args); here != "" {
+		return fmt.Errorf("there is no command \"swarmgit %s\": %s", typed, here)
 	}
 	var known []string
 	for _, child := range c.Commands() {
@@ -85,9 +108,12 @@ func (c *choice) Set(value string) error {
 func flagError(c *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var unknown *pflag.NotExistError
+	var bare *pflag.ValueRequiredError
 	switch {
 	case errors.As(err, &unknown):
 		return noFlag(c, unknown)
+	case errors.As(err, &bare):
+		return fmt.Errorf("--%s needs a value: see \"%s --help\"", bare.GetFlag().Name, c.CommandPath())
 	case !errors.As(err, &invalid):
 		return err
 	}
@@ -105,6 +131,9 @@ func flagError(c *cobra.Command, err error) error {
 }
 
 func noFlag(c *cobra.Command, err *pflag.NotExistError) error {
+	if words := c.Flags().Args(); c.HasSubCommands() && len(words) > 0 { // the flag is of a command that is none
+		return noCommand(c, words)
+	}
 	var known []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	flag := err.GetSpecifiedName()
@@ -113,7 +142,10 @@ func noFlag(c *cobra.Command, err *pflag.NotExistError) error {
 	} else {
 		flag = "--" + flag + didYouMean(flag, known)
 	}
-	return fmt.Errorf("%s has no flag %s: see \"%s --help\"", strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" "), flag, c.CommandPath())
+	if flag == "--format" && c.Flags().Lookup("output") != nil {
+		return fmt.Errorf("%s has no flag --format: -o json gives all fields, to pick from with jq", subject(c))
+	}
+	return fmt.Errorf("%s has no flag %s: see \"%s --help\"", subject(c), flag, c.CommandPath())
 }
 
 // notNegative refuses a flag's duration that would lie in the past.

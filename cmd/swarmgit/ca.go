@@ -84,7 +84,7 @@ func caCommand(opt *options) *cobra.Command {
 
 func caStatusCommand(opt *options) *cobra.Command {
 	return opt.formatFlag(&cobra.Command{
-		Use: "status", Short: "Show how far a rotation of the root certificate is", Args: cobra.NoArgs,
+		Use: "status", Short: "Show how far a rotation of the root certificate is", Args: noArgs,
 		Example: "  swarmgit ca status\n  swarmgit ca status -o json",
 		RunE:    func(c *cobra.Command, _ []string) error { return watchCA(c, opt, true) },
 	})
@@ -95,7 +95,7 @@ func caRotateCommand(opt *options) *cobra.Command {
 	var external []string
 	var detach, abort bool
 	c := &cobra.Command{
-		Use: "rotate", Short: "Change the root certificate of the cluster", Args: cobra.NoArgs,
+		Use: "rotate", Short: "Change the root certificate of the cluster", Args: noArgs,
 		Long: `Leads the cluster to another root certificate: a new one of its own, or the one in
 --ca-cert. Every node gets a new certificate while all goes on. Then the old root
 is forgotten, and the join tokens change.
@@ -177,7 +177,7 @@ func clusterCommand(opt *options) *cobra.Command {
 	var expiry, orphan time.Duration
 	var path string
 	update := &cobra.Command{
-		Use: "update", Short: "Change settings of the cluster", Args: cobra.NoArgs,
+		Use: "update", Short: "Change settings of the cluster", Args: noArgs,
 		Example: "  swarmgit cluster update --cert-expiry 720h\n  swarmgit cluster update --orphan-after 6h\n" +
 			"  swarmgit cluster update --path environments/prod",
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -43,7 +43,7 @@ type daemonOptions struct {
 func daemonCommand() *cobra.Command {
 	var opt daemonOptions
 	c := &cobra.Command{
-		Use: "daemon", Short: "Run a node of a cluster", Args: cobra.NoArgs,
+		Use: "daemon", Short: "Run a node of a cluster", Args: noCommand,
 		Long: `Runs a node until it is told to stop: a worker, and a manager if the cluster
 wants it to be one. Its tasks go on when it stops or dies, and the next daemon
 with the same data directory takes them over.

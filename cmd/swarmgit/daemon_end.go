@@ -18,7 +18,7 @@ import (
 func daemonEndCommand() *cobra.Command {
 	var dataDir string
 	c := &cobra.Command{
-		Use: "end", Short: "Stop what goes on after a daemon has stopped", Args: cobra.NoArgs,
+		Use: "end", Short: "Stop what goes on after a daemon has stopped", Args: noArgs,
 		Long: `Stops the tasks, the private containerd and the log keeper of a data directory,
 whose daemon has been stopped before. The data is kept: a daemon that is started
 there again goes on with the same cluster, and starts its tasks anew.

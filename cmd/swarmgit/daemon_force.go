@@ -21,7 +21,7 @@ func daemonForceCommand() *cobra.Command {
 	var dataDir string
 	var yes bool
 	c := &cobra.Command{
-		Use: "force-new-cluster", Short: "Go on with one manager after the majority of them is lost for ever", Args: cobra.NoArgs,
+		Use: "force-new-cluster", Short: "Go on with one manager after the majority of them is lost for ever", Args: noArgs,
 		Long: `Makes the manager of a data directory, whose daemon has been stopped before, the
 only manager of its cluster. It keeps all that it has: services, tasks, nodes,
 revisions, the Git repository, the certificate authority and the join tokens. No

@@ -16,7 +16,7 @@ var unitFile string
 func daemonUnitCommand() *cobra.Command {
 	var dataDir string
 	c := &cobra.Command{
-		Use: "unit", Short: "Print a systemd unit for the daemon", Args: cobra.NoArgs,
+		Use: "unit", Short: "Print a systemd unit for the daemon", Args: noArgs,
 		Long: `Prints a systemd unit that keeps the daemon of a data directory running. Start
 the node once by hand with --init or --join: after that the data directory is all
 that a daemon has to be told.

@@ -15,7 +15,7 @@ func demoCommand() *cobra.Command {
 	var keep bool
 	var app, end, images, kind string
 	c := &cobra.Command{
-		Use: "demo", Short: "See the main job on real parts, from push to removal", Args: cobra.NoArgs,
+		Use: "demo", Short: "See the main job on real parts, from push to removal", Args: noArgs,
 		Long: `Starts a cluster of one node with a containerd of its own, pushes a stack to it,
 updates it, breaks it, kills things behind its back, and removes everything again.
 It needs git, and root, containerd and runc for containers; without these it shows

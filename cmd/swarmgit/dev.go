@@ -20,7 +20,7 @@ import (
 func devCommand() *cobra.Command {
 	var images []string
 	c := &cobra.Command{
-		Use: "dev [DIR]", Short: "Run a throw-away cluster that follows a working tree", Args: cobra.MaximumNArgs(1),
+		Use: "dev [DIR]", Short: "Run a throw-away cluster that follows a working tree", Args: optionalArg,
 		Long: `Starts a cluster of one node in this process and applies the stacks of DIR (the
 current directory by default), again whenever a file changes, committed or not.
 Ctrl-C removes the cluster with everything that ran in it.

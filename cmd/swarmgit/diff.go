@@ -30,7 +30,7 @@ const (
 func diffCommand(opt *options) *cobra.Command {
 	var in schema.Options
 	c := opt.formatFlag(&cobra.Command{
-		Use: "diff [A..B | DIR]", Short: "Show how two versions of a repository differ in what they ask for, without any cluster", Args: cobra.MaximumNArgs(1),
+		Use: "diff [A..B | DIR]", Short: "Show how two versions of a repository differ in what they ask for, without any cluster", Args: optionalArg,
 		Long: `Compares what the stacks of two versions ask for, service by service: the working
 tree in DIR (the current directory by default) against its last commit, or two
 commits of the repository here. A...B compares B with where it left A, as a pull

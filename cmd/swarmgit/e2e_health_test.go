@@ -82,6 +82,9 @@ func TestHostPortIsTakenOnce(t *testing.T) {
 		}
 		return waiting && len(c.running(t)) == 1
 	})
+	if out, _, _ := c.swarmgit("service", "ps", "shop_web"); strings.Count(out, "*:18765->18765/tcp") != 1 {
+		t.Errorf("which task has the port:\n%s", out)
+	}
 	c.push(t, shop("e2e/app:1", 1))
 	_ = push.Wait()
 }

@@ -124,7 +124,7 @@ func TestSources(t *testing.T) {
 	before := s.processes()
 	s.says(1, "source sync infra", "source infra: "+url, "it answers with status 503", "what runs goes on")
 	s.says(0, "source ls", "infra", "it answers with status 503", "next try in", lab.path("clone"), "(pushed)")
-	s.says(0, "status", "! source infra for ", "infra: "+first[:7], "lab: "+other[:7], "main: ")
+	s.says(0, "status", "! source infra: it answers with status 503", "infra: "+first[:7], "lab: "+other[:7], "main: ")
 	other = lab.commit(t, map[string]string{"stacks/lab/stack.yml": oneTask("e2e/app:2")})
 	s.says(0, "source sync lab", other[:7])
 	s.says(0, "wait "+other, "healthy: "+other[:7])

@@ -19,7 +19,7 @@ func eventsCommand(opt *options) *cobra.Command {
 	var since, until string
 	var filters []string
 	c := &cobra.Command{
-		Use: "events", Short: "Tell what happened in the cluster, in order", Args: cobra.NoArgs,
+		Use: "events", Short: "Tell what happened in the cluster, in order", Args: noArgs,
 		Long: `Tells what happened in the cluster: revisions, rollouts, tasks, nodes, sources,
 secrets and configs, and who leads. The manager that is asked answers, and goes on
 when another one leads. It remembers the last 10,000 events while its daemon runs;

@@ -32,8 +32,8 @@ func execCommand(opt *options) *cobra.Command {
 		Long: `Run a command in a running task, on whatever node it is.
 
 The exit code is the command's; it is 126 if the task cannot run the command, and
-125 if swarmgit cannot. Ctrl-C ends the command. The manager
-logs who runs which program where, without its arguments.`,
+125 if swarmgit cannot. Ctrl-C ends the command. The manager logs who runs which
+program where, without its arguments.`,
 		Example: "  swarmgit exec shop_web.1 env\n  swarmgit exec -it shop_web.1 sh\n  swarmgit exec -i -u app -w /data shop_db.1 psql < dump.sql",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {

@@ -13,6 +13,12 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
+// fileExamples are what help texts show.
+var fileExamples = map[specs.FileKind]struct{ name, create string }{
+	specs.Secret: {"db", "  swarmgit secret create db_1 password.txt\n  pass show db | swarmgit secret create db_2 -"},
+	specs.Config: {"app", "  swarmgit config create app_1 app.conf\n  envsubst < app.conf.in | swarmgit config create app_2 -"},
+}
+
 // fileCommand is `swarmgit secret` or `swarmgit config`.
 func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 	k := string(kind)
@@ -21,14 +27,14 @@ func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 		what = "What it holds is shown to whoever may ask."
 	}
 	list := opt.formatFlag(&cobra.Command{
-		Use: "ls", Short: "List the " + k + "s of services, and those created here", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the " + k + "s of services, and those created here", Args: noArgs,
 		Example: "  swarmgit " + k + " ls",
 		RunE:    func(c *cobra.Command, _ []string) error { return fileList(c, opt, kind) },
 	})
 	inspect := &cobra.Command{
 		Use: "inspect NAME", Short: "Show a " + k + " and who uses it, as JSON", Args: oneArg,
 		Long:    "Shows a " + k + ", its versions and the services that use them, as JSON. " + what,
-		Example: "  swarmgit " + k + " inspect shop_app",
+		Example: "  swarmgit " + k + " inspect shop_" + fileExamples[kind].name,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := opt.connect()
 			if err != nil {
@@ -43,7 +49,7 @@ func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 	}
 	remove := &cobra.Command{
 		Use: "rm NAME...", Short: "Remove " + k + "s that were created here and no service uses", Args: someArgs,
-		Example: "  swarmgit " + k + " rm app_1",
+		Example: "  swarmgit " + k + " rm " + fileExamples[kind].name + "_1",
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := opt.connect()
 			if err != nil {
@@ -76,7 +82,7 @@ func fileCreateCommand(opt *options, kind specs.FileKind) *cobra.Command {
 
 It never changes: for another content create one of another name, and name that in
 the stack file. It stays until it is removed.`,
-		Example: "  swarmgit " + k + " create app_1 app.conf\n  pass show app | swarmgit " + k + " create app_2 -",
+		Example: fileExamples[kind].create,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			req.Name = args[0]
 			if req.Labels, err = parseLabels("--label", labels); err != nil {
@@ -155,7 +161,7 @@ func fileList(c *cobra.Command, opt *options, kind specs.FileKind) error {
 
 func ageKeyCommand(opt *options) *cobra.Command {
 	return opt.formatFlag(&cobra.Command{
-		Use: "age-key", Short: "Print whom to encrypt secrets for, so that only the cluster reads them", Args: cobra.NoArgs,
+		Use: "age-key", Short: "Print whom to encrypt secrets for, so that only the cluster reads them", Args: noArgs,
 		Long: `Prints the cluster's age recipient. A file of the repository whose name ends in
 .age and that is encrypted for it can be a secret of a stack; the managers alone
 can decrypt it. The first call makes the key; it stays the same from then on.`,

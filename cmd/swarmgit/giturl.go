@@ -18,7 +18,7 @@ func gitURLCommand(opt *options) *cobra.Command {
 	var withToken bool
 	var remote string
 	c := &cobra.Command{
-		Use: "git-url", Short: "Print the cluster's Git remote, or add it to this repository", Args: cobra.NoArgs,
+		Use: "git-url", Short: "Print the cluster's Git remote, or add it to this repository", Args: noArgs,
 		Long: `Prints the URL of the cluster's own remote.
 
 With --add NAME the remote is added to the repository in the current directory,

@@ -13,7 +13,7 @@ import (
 
 func imageCommand(opt *options) *cobra.Command {
 	load := opt.formatFlag(&cobra.Command{
-		Use: "load [FILE]", Short: "Load images from an archive into this node", Args: cobra.MaximumNArgs(1),
+		Use: "load [FILE]", Short: "Load images from an archive into this node", Args: optionalArg,
 		Long: `Loads the images of an archive, as "docker save" writes it or as an OCI layout in
 a tar file, into the node whose daemon answers. Reads standard input when no
 FILE is given. No registry is needed for a loaded image, and it stays until it is
@@ -32,7 +32,7 @@ removed: by "swarmgit image rm" or "image prune".`,
 		},
 	})
 	list := opt.formatFlag(&cobra.Command{
-		Use: "ls", Short: "List the images of this node", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the images of this node", Args: noArgs,
 		Long: `Lists the images of the node whose daemon answers. One from a registry is removed by
 itself: when no task of the node and nothing that its services would go back to has
 needed it for 24 hours, or at once while the disk is more than 85 % full, the oldest

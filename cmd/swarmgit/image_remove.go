@@ -42,7 +42,7 @@ func removeImages(c *cobra.Command, client *wire.Client, names []string) error {
 func imagePruneCommand(opt *options) *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
-		Use: "prune", Short: "Remove all images from this node that nothing needs", Args: cobra.NoArgs,
+		Use: "prune", Short: "Remove all images from this node that nothing needs", Args: noArgs,
 		Long: `Lists the images of the node whose daemon answers that no task there and nothing that
 its services would go back to needs, asks, and removes them: those from archives too,
 which come back by "swarmgit image load" alone.`,

@@ -30,7 +30,7 @@ type leaveReply struct {
 func leaveCommand(opt *options) *cobra.Command {
 	var request leaveRequest
 	c := &cobra.Command{
-		Use: "leave", Short: "Take this node out of its cluster", Args: cobra.NoArgs,
+		Use: "leave", Short: "Take this node out of its cluster", Args: noArgs,
 		Long: `Takes the node whose daemon answers out of its cluster. The managers forget it at
 once and replace its tasks elsewhere; here the tasks are stopped, each within its
 grace period, the node's identity and what it knew of the cluster are removed, and

@@ -33,7 +33,7 @@ func nodeListCommand(opt *options) *cobra.Command {
 	var quiet bool
 	var filters []string
 	c := &cobra.Command{
-		Use: "ls", Short: "List nodes", Args: cobra.NoArgs,
+		Use: "ls", Short: "List nodes", Args: noArgs,
 		Long: `Lists nodes; a star marks the one whose daemon answers.
 
 --filter takes id=, name=, role=, label= and node.label=: an ID's beginning, a part of

@@ -61,7 +61,7 @@ func printNode(w io.Writer, n api.Node) {
 	line("Tasks", fmt.Sprint(n.Tasks)+" running")
 	line("Platform", d.OS+"/"+d.Arch)
 	line("CPUs", d.Resources.CPUs.String())
-	line("Memory", d.Resources.Memory.String())
+	line("Memory", size(int64(d.Resources.Memory)))
 	line("Engine", d.Engine)
 	printLabels(tw, "Engine labels", d.EngineLabels)
 	_ = tw.Flush() // an error of w is seen by nobody who could still be told

@@ -15,7 +15,7 @@ func planCommand(opt *options) *cobra.Command {
 	var req api.PlanRequest
 	var detailed bool
 	c := &cobra.Command{
-		Use: "plan [DIR]", Short: "Show what a push would do, without doing it", Args: cobra.MaximumNArgs(1),
+		Use: "plan [DIR]", Short: "Show what a push would do, without doing it", Args: optionalArg,
 		Long: `Shows what applying the working tree in DIR (the current directory by default),
 or a commit that the cluster's remote has, would change and do: what starts, restarts
 and stops, where, in what order, and which line of which file is the cause.

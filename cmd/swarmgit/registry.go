@@ -15,7 +15,7 @@ import (
 
 func registryCommand(opt *options) *cobra.Command {
 	list := opt.formatFlag(&cobra.Command{
-		Use: "ls", Short: "List the registries that the cluster has a login for", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the registries that the cluster has a login for", Args: noArgs,
 		Example: "  swarmgit registry ls",
 		RunE:    func(c *cobra.Command, _ []string) error { return registryList(c, opt) },
 	})

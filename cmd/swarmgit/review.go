@@ -17,7 +17,7 @@ func reviewCommand(opt *options) *cobra.Command {
 
 func reviewListCommand(opt *options) *cobra.Command {
 	return opt.formatFlag(&cobra.Command{
-		Use: "ls", Short: "List the branches whose plans are kept, newest first", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the branches whose plans are kept, newest first", Args: noArgs,
 		Example: "  git push swarm HEAD:review/debug\n  swarmgit review ls",
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := opt.connect()

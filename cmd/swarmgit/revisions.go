@@ -15,7 +15,7 @@ import (
 func revisionsCommand(opt *options) *cobra.Command {
 	limit := 0
 	c := &cobra.Command{
-		Use: "revisions", Short: "List the commits that the cluster has seen, newest first", Args: cobra.NoArgs,
+		Use: "revisions", Short: "List the commits that the cluster has seen, newest first", Args: noArgs,
 		Example: "  swarmgit revisions\n  swarmgit revisions -n 5 -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := opt.connect()

@@ -35,7 +35,7 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 	root.PersistentFlags().StringVar(&opt.host, "host", "", "the daemon's socket, or its http:// address with a token in $SWARMGIT_TOKEN (default: $SWARMGIT_HOST, else /run/swarmgit/swarmgit.sock, or your runtime directory)")
 	root.SetVersionTemplate("swarmgit {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.SetHelpCommand(helpCommand())
 	nodes := nodeCommand(opt)
 	nodes.AddCommand(nodeReadmitCommand(opt))
 	root.AddCommand(
@@ -43,12 +43,28 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 		validateCommand(opt), planCommand(opt), diffCommand(opt), reviewCommand(opt), statusCommand(opt), waitCommand(opt), revisionsCommand(opt), eventsCommand(opt),
 		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), registryCommand(opt), nodes, fileCommand(opt, specs.Secret), fileCommand(opt, specs.Config), ageKeyCommand(opt),
 		serviceCommand(opt), stackCommand(opt), taskCommand(opt), execCommand(opt),
-		sourceCommand(opt), approveCommand(opt), joinTokenCommand(opt), tokenCommand(opt), leaveCommand(opt), caCommand(opt), clusterCommand(opt), versionCommand(),
+		sourceCommand(opt), approveCommand(opt), joinTokenCommand(opt), tokenCommand(opt), leaveCommand(opt), caCommand(opt), clusterCommand(opt), completionCommand(), versionCommand(),
 	)
+	completeNames(root, opt)
 	return root
 }
 
 func help(c *cobra.Command, _ []string) error { return c.Help() }
+
+// helpCommand is for who types "swarmgit help service ps".
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]...", Short: "Show the help of a command", Hidden: true,
+		Example: "  swarmgit help service ps",
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noCommand(found, rest)
+			}
+			return found.Help()
+		},
+	}
+}
 
 // group is a command that only holds others; alone it prints its help, with the first
 // example of each.

@@ -15,9 +15,9 @@ import (
 
 func serviceCommand(opt *options) *cobra.Command {
 	return group("service", "Look at services, their tasks and their logs, and restart them",
-		opt.formatFlag(&cobra.Command{
-			Use: "ls", Short: "List services", Args: cobra.NoArgs,
-			Example: "  swarmgit service ls",
+		serviceTable(opt, &cobra.Command{
+			Use: "ls", Short: "List services", Args: noArgs,
+			Example: "  swarmgit service ls\n  swarmgit service ls -q",
 			RunE:    func(c *cobra.Command, _ []string) error { return serviceList(c, opt, "") },
 		}),
 		taskTable(opt, &cobra.Command{
@@ -33,8 +33,14 @@ func serviceCommand(opt *options) *cobra.Command {
 			RunE:    func(c *cobra.Command, args []string) error { return serviceInspect(c, opt, args[0]) },
 		},
 		serviceLogsCommand(opt), serviceRestartCommand(opt),
-		serviceCreateCommand(), serviceUpdateCommand(opt), serviceScaleCommand(opt), serviceRemoveCommand(opt),
+		serviceCreateCommand(), serviceUpdateCommand(opt), serviceScaleCommand(opt), serviceRollbackCommand(opt), serviceRemoveCommand(opt),
 	)
+}
+
+// serviceTable adds the flags of a command that calls serviceList.
+func serviceTable(opt *options, c *cobra.Command) *cobra.Command {
+	c.Flags().BoolP("quiet", "q", false, "only IDs")
+	return opt.formatFlag(c)
 }
 
 func serviceList(c *cobra.Command, opt *options, stack string) error {
@@ -47,11 +53,15 @@ func serviceList(c *cobra.Command, opt *options, stack string) error {
 		return err
 	}
 	return opt.print(c.OutOrStdout(), reply.Services, func(w io.Writer) {
+		if quiet(c) {
+			printIDs(w, reply.Services, func(s api.Service) string { return s.ID })
+			return
+		}
 		var rows [][]string
 		for _, s := range reply.Services {
 			rows = append(rows, []string{
 				shortID(s.ID), s.Spec.Name, string(cmp.Or(s.Spec.Mode, specs.Replicated)),
-				fmt.Sprintf("%d/%d", s.Running, s.Wanted), untilDigest(s.Task.Image), "",
+				fmt.Sprintf("%d/%d", s.Running, s.Wanted), untilDigest(s.Task.Image), ports(s.Task.HostPorts),
 			})
 		}
 		table(w, "ID\tNAME\tMODE\tREPLICAS\tIMAGE\tPORTS", rows)
@@ -73,6 +83,7 @@ func serviceInspect(c *cobra.Command, opt *options, name string) error {
 // taskTable adds the flags of a command that calls taskList.
 func taskTable(opt *options, c *cobra.Command) *cobra.Command {
 	c.Flags().Bool("no-trunc", false, "show IDs and errors in full")
+	c.Flags().BoolP("quiet", "q", false, "only IDs")
 	return opt.formatFlag(c)
 }
 
@@ -86,9 +97,25 @@ func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
 		return err
 	}
 	return opt.print(c.OutOrStdout(), reply.Tasks, func(w io.Writer) {
+		if quiet(c) {
+			printIDs(w, reply.Tasks, func(t api.Task) string { return t.ID })
+			return
+		}
 		whole, _ := c.Flags().GetBool("no-trunc") // taskTable has added it
 		printTasks(w, reply.Tasks, time.Now(), whole)
 	})
+}
+
+// quiet reports whether only IDs are asked for, of a command that can.
+func quiet(c *cobra.Command) bool {
+	yes, _ := c.Flags().GetBool("quiet")
+	return yes
+}
+
+func printIDs[T any](w io.Writer, all []T, id func(T) string) {
+	for _, one := range all {
+		fmt.Fprintln(w, id(one))
+	}
 }
 
 func printTasks(w io.Writer, tasks []api.Task, now time.Time, whole bool) {
@@ -115,10 +142,19 @@ func taskRows(tasks []api.Task, now time.Time, whole bool) [][]string {
 			reason = `"` + reason + `"`
 		}
 		rows = append(rows, []string{
-			id, name, image, t.Hostname, title(t.Want.Desired), currentState(t, now), reason, "",
+			id, name, image, t.Hostname, title(t.Want.Desired), currentState(t, now), reason, ports(t.Ports),
 		})
 	}
 	return rows
+}
+
+// ports are those of nodes in Docker's form: "*:8080->80/tcp".
+func ports(all []specs.HostPort) string {
+	var texts []string
+	for _, p := range all {
+		texts = append(texts, fmt.Sprintf("*:%d->%d/%s", p.Published, p.Target, p.Protocol))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // untilDigest is an image as the stack file names it.

@@ -37,11 +37,12 @@ func TestServicePsScreen(t *testing.T) {
 			specs.TaskWant{Desired: specs.StateReady, Node: "x", Since: before(time.Second)}, specs.TaskSeen{}),
 		task("d0d3dqg8s0c1", "shop_web.5", "registry.example/web:1.4.0", "", specs.TaskWant{Desired: specs.StateRunning}, specs.TaskSeen{}),
 	}
+	tasks[0].Ports = []specs.HostPort{{Published: 8080, Target: 80, Protocol: "tcp"}, {Published: 53, Target: 53, Protocol: "udp"}}
 	var b strings.Builder
 	printTasks(&b, tasks, noon, false)
 	want := `
 ID             NAME             IMAGE                        NODE   DESIRED STATE   CURRENT STATE                       ERROR                                                            PORTS
-v61kcvsq7yqp   shop_web.1       registry.example/web:1.4.0   n1     Running         Running 2 minutes ago
+v61kcvsq7yqp   shop_web.1       registry.example/web:1.4.0   n1     Running         Running 2 minutes ago                                                                                *:8080->80/tcp, *:53->53/udp
 9hm0r2b2u8fx    \_ shop_web.1   registry.example/web:1.3.9   n1     Shutdown        Shutdown 2 minutes ago
 k0d3dqg8s0c1   shop_web.2       registry.example/web:1.4.0          Running         Pending 10 seconds ago              "no suitable node (1 node drained; insufficient memory on ..."
 a0d3dqg8s0c1   shop_web.3       registry.example/web:1.4.0   n2     Running         Preparing 3 seconds ago, pull 41%

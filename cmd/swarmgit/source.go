@@ -18,13 +18,13 @@ func sourceCommand(opt *options) *cobra.Command {
 	return group("source", "Follow Git repositories elsewhere",
 		sourceAddCommand(opt),
 		opt.formatFlag(&cobra.Command{
-			Use: "ls", Short: "List sources, where each is, and why one cannot be read", Args: cobra.NoArgs,
+			Use: "ls", Short: "List sources, where each is, and why one cannot be read", Args: noArgs,
 			Example: "  swarmgit source ls\n  swarmgit source ls -o json",
 			RunE:    func(c *cobra.Command, _ []string) error { return sourceList(c, opt) },
 		}),
 		&cobra.Command{
 			Use: "sync SOURCE", Short: "Look at a source now", Args: oneArg,
-			Example: "  swarmgit source sync infra && swarmgit wait",
+			Example: "  swarmgit source sync infra",
 			RunE:    func(c *cobra.Command, args []string) error { return sourceSync(c, opt, args[0]) },
 		},
 		&cobra.Command{
@@ -154,8 +154,15 @@ func sourceSuspend(c *cobra.Command, opt *options, name string, resume bool) err
 	if err != nil {
 		return err
 	}
-	_, err = api.SuspendSource.Call(c.Context(), client, api.SuspendSourceRequest{Name: name, Resume: resume})
-	return err
+	if _, err := api.SuspendSource.Call(c.Context(), client, api.SuspendSourceRequest{Name: name, Resume: resume}); err != nil {
+		return err
+	}
+	if resume {
+		fmt.Fprintln(c.OutOrStdout(), name+" is looked at again")
+	} else {
+		fmt.Fprintln(c.OutOrStdout(), name+" is not looked at any more; what runs goes on")
+	}
+	return nil
 }
 
 func sourceRemoveCommand(opt *options) *cobra.Command {
@@ -297,7 +304,7 @@ func sourceTrouble(s api.Source, now time.Time) string {
 	case s.Suspended:
 		return "suspended"
 	case s.Seen.Error != "":
-		return fmt.Sprintf("for %s: %s; next try in %s", span(now.Sub(s.Seen.Since)), s.Seen.Error, span(s.Seen.Next.Sub(now)))
+		return fmt.Sprintf("%s (for %s, next try in %s)", s.Seen.Error, span(now.Sub(s.Seen.Since)), span(s.Seen.Next.Sub(now)))
 	case s.Waiting != nil:
 		return fmt.Sprintf("%s %s: %s", shortCommit(s.Waiting.Commit), s.Waiting.Progress.State, s.Waiting.Progress.Reason)
 	}

@@ -12,7 +12,7 @@ import (
 func stackCommand(opt *options) *cobra.Command {
 	return group("stack", "Look at stacks",
 		opt.formatFlag(&cobra.Command{
-			Use: "ls", Short: "List stacks", Args: cobra.NoArgs,
+			Use: "ls", Short: "List stacks", Args: noArgs,
 			Example: "  swarmgit stack ls",
 			RunE:    func(c *cobra.Command, _ []string) error { return stackList(c, opt) },
 		}),
@@ -23,7 +23,7 @@ func stackCommand(opt *options) *cobra.Command {
 				return taskList(c, opt, api.ListTasksRequest{Stack: args[0]})
 			},
 		}),
-		opt.formatFlag(&cobra.Command{
+		serviceTable(opt, &cobra.Command{
 			Use: "services STACK", Short: "List the services of a stack", Args: oneArg,
 			Example: "  swarmgit stack services shop",
 			RunE:    func(c *cobra.Command, args []string) error { return serviceList(c, opt, args[0]) },

@@ -14,7 +14,7 @@ import (
 
 func statusCommand(opt *options) *cobra.Command {
 	return opt.formatFlag(&cobra.Command{
-		Use: "status", Short: "Show the cluster on one screen, worst news first", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the cluster on one screen, worst news first", Args: noArgs,
 		Example: "  swarmgit status\n  swarmgit status -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := opt.connect()
@@ -53,7 +53,7 @@ func printStatus(w io.Writer, s api.StatusReply) {
 	}
 	for _, source := range s.Sources {
 		if line := sourceTrouble(source, s.Timestamp); line != "" && !source.Suspended {
-			fmt.Fprintln(w, wrapped("! ", "source "+source.Name+" "+oneLine(line)))
+			fmt.Fprintln(w, wrapped("! ", "source "+source.Name+": "+oneLine(line)))
 		}
 	}
 	if s.Revision != nil || len(s.Sources) == 0 {

@@ -19,7 +19,7 @@ func tokenCreateCommand(opt *options) *cobra.Command {
 	var name, role string
 	var expires time.Duration
 	c := &cobra.Command{
-		Use: "create --role admin|viewer", Short: "Make a token, and print it this one time", Args: cobra.NoArgs,
+		Use: "create --role admin|viewer", Short: "Make a token, and print it this one time", Args: noArgs,
 		Long: `Makes a token for who asks over HTTP, on any manager, and prints it. The cluster
 keeps only its hash.
 
@@ -60,7 +60,7 @@ Git as the password.`,
 
 func tokenListCommand(opt *options) *cobra.Command {
 	return opt.formatFlag(&cobra.Command{
-		Use: "ls", Short: "List the tokens, not their secrets", Args: cobra.NoArgs, Example: "  swarmgit token ls",
+		Use: "ls", Short: "List the tokens, not their secrets", Args: noArgs, Example: "  swarmgit token ls",
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := opt.connect()
 			if err != nil {

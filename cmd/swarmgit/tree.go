@@ -18,10 +18,16 @@ import (
 // maxTree bounds what of a working tree travels to the daemon, like a push.
 const maxTree specs.Bytes = 32 << 20
 
+// wayOfLarge is what to do about what is larger.
+const wayOfLarge = "keep other files elsewhere, or out of Git's view by .gitignore"
+
 // zipTree packs the files below dir that a commit of everything would hold:
 // Git's own idea of them where dir is in a repository, else all of them.
 // Symbolic links travel as links.
 func zipTree(ctx context.Context, dir string) ([]byte, error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("read the working tree %s: no such directory", dir)
+	}
 	names, err := treeFiles(ctx, dir)
 	if err != nil {
 		return nil, fmt.Errorf("read the working tree %s: %w", dir, err)
@@ -33,7 +39,7 @@ func zipTree(ctx context.Context, dir string) ([]byte, error) {
 			return nil, fmt.Errorf("read the working tree %s: %w", dir, err)
 		}
 		if specs.Bytes(buf.Len()) > maxTree {
-			return nil, fmt.Errorf("read the working tree %s: it is larger than %s: keep other files elsewhere, or out of Git's view by .gitignore", dir, maxTree)
+			return nil, fmt.Errorf("read the working tree %s: it is larger than %s: %s", dir, maxTree, wayOfLarge)
 		}
 	}
 	if err := archive.Close(); err != nil {
@@ -60,7 +66,7 @@ func addFile(archive *zip.Writer, dir, name string) error {
 	case !info.Mode().IsRegular():
 		return nil // a socket, a nested repository: no commit holds it
 	case specs.Bytes(info.Size()) > maxTree:
-		return fmt.Errorf("%s is larger than %s", name, maxTree)
+		return fmt.Errorf("%s is larger than %s: %s", name, maxTree, wayOfLarge)
 	default:
 		data, err = os.ReadFile(path)
 	}

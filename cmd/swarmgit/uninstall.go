@@ -35,7 +35,7 @@ type uninstall struct {
 func daemonUninstallCommand() *cobra.Command {
 	u := &uninstall{units: systemdUnits}
 	c := &cobra.Command{
-		Use: "uninstall", Short: "Remove all that swarmgit has on this machine", Args: cobra.NoArgs,
+		Use: "uninstall", Short: "Remove all that swarmgit has on this machine", Args: noArgs,
 		Long: `Shows all that swarmgit has on this machine for a data directory, whose daemon has
 been stopped before, asks, and removes it: tasks, the private containerd with its
 images, the log keeper, mounts, cgroups, the runtime directory, the systemd unit of
@@ -91,7 +91,7 @@ func (u *uninstall) run(c *cobra.Command) error {
 	}
 	u.show(out, found, farewell)
 	if !u.yes {
-		if err := confirm(c, "uninstall"); err != nil {
+		if err := confirm(c, u.dataDir); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func validateCommand(opt *options) *cobra.Command {
 	var path string
 	c := opt.formatFlag(&cobra.Command{
-		Use: "validate [DIR]", Short: "Check the stack files of a directory, without any cluster", Args: cobra.MaximumNArgs(1),
+		Use: "validate [DIR]", Short: "Check the stack files of a directory, without any cluster", Args: optionalArg,
 		Long: `Checks every stack file below DIR (the current directory by default) and reports
 all mistakes at once, each with file, line and column.
 

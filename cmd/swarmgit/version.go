@@ -13,7 +13,7 @@ var version = "dev"
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Show the version of this program", Args: cobra.NoArgs,
+		Use: "version", Short: "Show the version of this program", Args: noArgs,
 		Example: "  swarmgit version",
 		Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintf(c.OutOrStdout(), "swarmgit %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())

@@ -15,7 +15,7 @@ import (
 func waitCommand(opt *options) *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
-		Use: "wait [REV]", Short: "Wait until a revision is healthy", Args: cobra.MaximumNArgs(1),
+		Use: "wait [REV]", Short: "Wait until a revision is healthy", Args: optionalArg,
 		Long: `Waits until a revision has ended: the commit REV, or the newest one that was
 pushed.
 
@@ -23,6 +23,9 @@ Exit status: 0 healthy (or superseded by one that is), 2 failed or rolled back,
 3 paused or awaiting approval, 4 timeout, 1 error.`,
 		Example: "  git push -o no-wait && swarmgit wait\n  swarmgit wait 7bd31c2 --timeout 5m",
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := notNegative("timeout", timeout); err != nil {
+				return err
+			}
 			ctx := c.Context()
 			if timeout > 0 {
 				var cancel context.CancelFunc

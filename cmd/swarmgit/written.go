@@ -77,6 +77,16 @@ func serviceScaleCommand(opt *options) *cobra.Command {
 	})
 }
 
+func serviceRollbackCommand(opt *options) *cobra.Command {
+	return elsewhere(&cobra.Command{
+		Use: "rollback SERVICE", Short: "Say where a service is written, to go back", Args: oneArg,
+		Example: "  swarmgit service rollback shop_web",
+		RunE: func(c *cobra.Command, args []string) error {
+			return opt.written(c.Context(), "service rollback", api.FindOriginRequest{Service: args[0]}, goBack)
+		},
+	})
+}
+
 func serviceRemoveCommand(opt *options) *cobra.Command {
 	return elsewhere(&cobra.Command{
 		Use: "rm SERVICE", Short: "Say where a service is written, to take it out", Args: oneArg,
@@ -117,6 +127,7 @@ func stackRemoveCommand(opt *options) *cobra.Command {
 const (
 	change  = "change it there"
 	takeOut = "take it out there"
+	goBack  = "undo there what changed it (git revert COMMIT)"
 )
 
 // written is the error that says where what was asked for is written, and what

@@ -178,6 +178,8 @@ type Task struct {
 	State    specs.State `json:"state"` // from whoever saw it last
 	Image    string      `json:"image"`
 	Hostname string      `json:"hostname,omitempty"` // of its node
+	// Ports are those of its node that it has for itself while it runs.
+	Ports []specs.HostPort `json:"ports,omitempty"`
 }
 
 // ListTasksReply lists tasks by service, slot and age, the newest of a slot

@@ -37,6 +37,9 @@ func taskView(snap store.Snapshot, task specs.Task) Task {
 	view := Task{Task: task, Name: task.Name(), State: task.State()}
 	if spec, ok := snap.TaskSpec(task.Spec); ok {
 		view.Image = spec.Image
+		if task.State() == specs.StateRunning {
+			view.Ports = spec.HostPorts
+		}
 	}
 	if node, ok := snap.Node(task.Want.Node); ok {
 		view.Hostname = node.Seen.Description.Hostname

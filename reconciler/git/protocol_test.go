@@ -191,6 +191,7 @@ func TestWrap(t *testing.T) {
 		{strings.Repeat("x", Width-1) + " y", "  ", strings.Repeat("x", Width-1) + "\n  y\n"},
 		{"a " + strings.Repeat("x", Width+9) + " b", "  ", "a\n  " + strings.Repeat("x", Width+9) + "\n  b\n"},
 		{"", "  ", "\n"},
+		{"  shop_web  ####  " + strings.Repeat("x", Width-20) + "  y z\tz", "    ", "  shop_web  ####  " + strings.Repeat("x", Width-20) + "\n    y z z\n"},
 		{strings.Repeat("ü", Width-2) + " y", "", strings.Repeat("ü", Width-2) + " y\n"},
 	} {
 		if got := Wrap(c[0], c[1]); got != c[2] {

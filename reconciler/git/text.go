@@ -10,27 +10,37 @@ import (
 const Width = 72
 
 // Wrap breaks one line of text at spaces so that no line has more than Width
-// columns; the lines after the first begin with indent. A longer word stays
-// whole. The result ends with a newline.
+// columns; the lines after the first begin with indent. A longer word stays whole,
+// and so does a run of spaces within a line. The result ends with a newline.
 func Wrap(line, indent string) string {
 	var b strings.Builder
-	margin := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	rest := strings.TrimLeft(spaced(line), " ")
+	margin := strings.Repeat(" ", utf8.RuneCountInString(line)-utf8.RuneCountInString(rest))
 	b.WriteString(margin)
-	column, fresh := len(margin), true
-	for _, word := range strings.Fields(line) {
+	column, gap := len(margin), ""
+	for rest != "" {
+		word, after, _ := strings.Cut(rest, " ")
 		n := utf8.RuneCountInString(word)
-		if !fresh && column+1+n > Width {
+		if gap != "" && column+len(gap)+n > Width {
 			b.WriteString("\n" + indent)
-			column, fresh = len(indent), true
+			column, gap = len(indent), ""
 		}
-		if !fresh {
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column, fresh = column+n, false
+		b.WriteString(gap + word)
+		column += len(gap) + n
+		rest = strings.TrimLeft(after, " ")
+		gap = strings.Repeat(" ", 1+len(after)-len(rest))
 	}
 	return b.String() + "\n"
+}
+
+// spaced is text with a space for each white space.
+func spaced(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // shorten cuts text to n columns.

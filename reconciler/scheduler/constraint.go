@@ -1,46 +1,21 @@
 package scheduler
 
 import (
-	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// Constraint is one condition on a node, in Swarm's grammar: an attribute, ==
-// or !=, and a value. The whole value is compared, whatever its case; there are
-// no wildcards. A label that is missing is equal to "". An attribute that does
-// not exist meets nothing, whatever the operator.
-type Constraint struct {
-	Key   string // node.labels.zone
-	Value string
-	Equal bool // == rather than !=
-}
+// Constraint is a condition on a node. The whole value is compared, whatever its
+// case; there are no wildcards. A label that is missing is equal to "". An
+// attribute that does not exist meets nothing, whatever the operator.
+type Constraint specs.Constraint
 
-var (
-	constraintKey   = regexp.MustCompile(`(?i)^[a-z_][a-z0-9\-_.]+$`)
-	constraintValue = regexp.MustCompile(`(?i)^[a-z0-9:\-_\s.*()?+\[\]\\^$|/]+$`)
-)
-
-// ParseConstraint reads "node.labels.zone == b"; spaces do not matter.
+// ParseConstraint reads "node.labels.zone == b".
 func ParseConstraint(text string) (Constraint, error) {
-	key, value, equal := strings.Cut(text, "==")
-	if !equal {
-		var differs bool
-		if key, value, differs = strings.Cut(text, "!="); !differs {
-			return Constraint{}, fmt.Errorf("constraint %q has neither == nor !=: write for example node.labels.zone == b", text)
-		}
-	}
-	c := Constraint{Key: strings.TrimSpace(key), Value: strings.TrimSpace(value), Equal: equal}
-	switch {
-	case !constraintKey.MatchString(c.Key):
-		return Constraint{}, fmt.Errorf("constraint %q: %q is not an attribute of a node such as node.role or node.labels.zone", text, c.Key)
-	case !constraintValue.MatchString(c.Value):
-		return Constraint{}, fmt.Errorf("constraint %q: %q is not a value that a node can have", text, c.Value)
-	}
-	return c, nil
+	c, err := specs.ParseConstraint(text)
+	return Constraint(c), err
 }
 
 // String is the constraint without spaces, "node.labels.zone==b".

@@ -108,6 +108,9 @@ func clean(err error) string {
 	for _, class := range []string{": unknown", ": not found", ": unavailable"} {
 		text = strings.TrimSuffix(text, class)
 	}
+	if rest, ok := strings.CutPrefix(text, "chdir to cwd ("); ok {
+		text = "working directory " + strings.Replace(rest, ") set in config.json failed", "", 1)
+	}
 	text = strings.ReplaceAll(text, "executable file not found in $PATH", "executable file not found in the image")
 	if name, ok := strings.CutSuffix(text, ": no such file or directory"); ok && strings.HasPrefix(name, "exec: ") {
 		text = strings.Replace(name, ": stat", ":", 1) + ": executable file not found in the image"

@@ -42,7 +42,7 @@ type execution struct {
 
 // Exec runs a command in the task's container.
 func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (code int, err error) {
-	tried := fmt.Sprintf("run %q in task %s", c.Args, id)
+	tried := fmt.Sprintf("run %s in task %s", strings.Join(c.Args, " "), id)
 	process, err := e.process(ctx, id)
 	if err != nil {
 		return 0, err

@@ -1,6 +1,7 @@
 package containerd
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,8 @@ func loadFailure(ctx context.Context, a *archive, err error) error {
 		return fmt.Errorf("load images: read the archive: %w", a.err)
 	case ended && a.size >= smallestArchive && (strings.HasSuffix(err.Error(), "EOF") || gone(err)):
 		return fmt.Errorf("load images: the archive is cut short after %d bytes: save it again", a.size)
+	case errors.Is(err, tar.ErrHeader), strings.Contains(err.Error(), "unrecognized image format"):
+		return errors.New("load images: this is neither an archive of docker save nor an OCI layout in a tar file")
 	default:
 		return fmt.Errorf("%w (an archive of docker save or an OCI layout is expected)", failure(ctx, "load images", err))
 	}

@@ -21,6 +21,7 @@ func TestUnifiedCgroupsHaveANamespace(t *testing.T) {
 func TestClean(t *testing.T) {
 	for given, want := range map[string]string{
 		`failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "x": executable file not found in $PATH: unknown`: `exec: "x": executable file not found in the image`,
+		`OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd ("/x") set in config.json failed: no such file or directory: unknown`:           `working directory "/x": no such file or directory`,
 		`failed to create task for container: OCI runtime create failed: exec: "/x": stat /x: no such file or directory: unknown`:                                              `exec: "/x": executable file not found in the image`,
 		`no space left on device`: `no space left on device`,
 	} {

@@ -291,7 +291,7 @@ func (m *Memory) Exec(ctx context.Context, id string, c executor.Command) (int, 
 	}
 	t := m.runs(id)
 	if t == nil {
-		return 0, fmt.Errorf("run %q in task %s: %w", c.Args, id, executor.ErrNotFound)
+		return 0, fmt.Errorf("run %s in task %s: %w", strings.Join(c.Args, " "), id, executor.ErrNotFound)
 	}
 	if t.behaviour.Exec == nil {
 		return 0, after

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -57,7 +58,7 @@ func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (int, 
 		return 0, cause
 	}
 	if err != nil {
-		return 0, failure(fmt.Sprintf("run %q in task %s", c.Args, id), err)
+		return 0, failure(fmt.Sprintf("run %s in task %s", strings.Join(c.Args, " "), id), err)
 	}
 	return code, nil
 }

@@ -17,7 +17,7 @@ import (
 
 // count tells how many tasks of a service run and how many should.
 func count(snap store.Snapshot, svc specs.Service) (running, wanted int) {
-	for task := range snap.TasksOf(svc.ID) {
+	for task := range snap.TaskRowsOf(svc.ID) {
 		if task.Wanted() && task.State() == specs.StateRunning {
 			running++
 		}
@@ -140,12 +140,12 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 		key := TaskTrouble{State: task.State(), Reason: reason}
 		if first, ok := alike[key]; ok {
 			first.Others++
-			if since := latest(task); since.Before(first.Since) {
+			if since := latest(*task); since.Before(first.Since) {
 				first.Since = since
 			}
 			continue
 		}
-		t := trouble(svc, task, reason)
+		t := trouble(svc, *task, reason)
 		alike[key] = &t
 	}
 	var found []TaskTrouble
@@ -157,15 +157,15 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 
 // newest yields the newest task of each slot that stays, and the last error of the
 // slot's tasks.
-func newest(snap store.Snapshot, svc specs.Service) iter.Seq2[specs.Task, string] {
-	return func(yield func(specs.Task, string) bool) {
-		var current specs.Task
+func newest(snap store.Snapshot, svc specs.Service) iter.Seq2[*specs.Task, string] {
+	return func(yield func(*specs.Task, string) bool) {
+		var current *specs.Task
 		lastErr := ""
-		for task := range snap.TasksOf(svc.ID) { // by slot, oldest first within one
+		for task := range snap.TaskRowsOf(svc.ID) { // by slot, oldest first within one
 			if task.Want.Desired == specs.StateRemove {
 				continue // its slot is going
 			}
-			if current.ID != "" && current.SlotID() != task.SlotID() {
+			if current != nil && current.SlotID() != task.SlotID() {
 				if !yield(current, lastErr) {
 					return
 				}
@@ -173,7 +173,7 @@ func newest(snap store.Snapshot, svc specs.Service) iter.Seq2[specs.Task, string
 			}
 			current, lastErr = task, cmp.Or(task.Seen.Err, lastErr)
 		}
-		if current.ID != "" {
+		if current != nil {
 			yield(current, lastErr)
 		}
 	}

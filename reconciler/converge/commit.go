@@ -21,7 +21,7 @@ func (w *work) transactions() []specs.Transaction {
 	}
 	for _, s := range w.slots {
 		for _, r := range s.rows {
-			if change, differs := r.change(); differs {
+			if change, differs := r.patch(); differs {
 				tx = append(tx, change)
 			}
 		}
@@ -35,15 +35,16 @@ func (w *work) transactions() []specs.Transaction {
 	return done
 }
 
-func (r *row) change() (specs.Change, bool) {
+func (r *row) patch() (specs.Change, bool) {
+	made := r.was == nil
 	switch {
-	case r.made && r.forgotten:
+	case made && r.forgotten:
 		return specs.Change{}, false
-	case r.made:
-		return specs.Change{Task: specs.Insert(r.ID, r.Task)}, true
+	case made:
+		return specs.Change{Task: &specs.Patch[specs.Task]{ID: r.ID, Value: r.Task}}, true
 	case r.forgotten:
 		return specs.Change{Task: specs.Remove[specs.Task](r.ID, r.WantVersion)}, true
-	case r.Want != r.was:
+	case r.Want != r.was.Want:
 		return specs.Change{TaskWant: specs.Set(r.ID, r.WantVersion, r.Want)}, true
 	}
 	return specs.Change{}, false

@@ -31,16 +31,7 @@ func (w *work) evictReason(r *row) string {
 // unfitReason says why the node cannot keep tasks of the service, or nothing.
 // A paused node keeps what it has, and in an outage so do nodes that are down.
 func (w *work) unfitReason(nodeID string) string {
-	reason, known := w.unfit[nodeID]
-	if known {
-		return reason
-	}
-	reason = w.judge(w.node(nodeID))
-	w.unfit[nodeID] = reason
-	return reason
-}
-
-func (w *work) judge(node nodeView) string {
+	node := w.node(nodeID)
 	switch {
 	case !node.silent():
 	case w.svc.Spec.Restart.Condition == specs.RestartNone:

@@ -31,7 +31,7 @@ func (w *work) scale() {
 
 // filled are the slots that exist.
 func (w *work) filled() []orchestrator.Slot {
-	var filled []orchestrator.Slot
+	filled := make([]orchestrator.Slot, 0, len(w.slots))
 	for _, s := range w.slots {
 		if current := s.current(); current != nil {
 			filled = append(filled, orchestrator.Slot{
@@ -64,10 +64,10 @@ func (w *work) roll() {
 	if state := w.svc.Rollout.State; state != specs.RolloutUpdating && state != specs.RolloutPaused {
 		return
 	}
-	var slots []rollout.Slot
+	slots := make([]rollout.Slot, 0, len(w.slots))
 	for _, s := range w.slots {
 		if current := s.current(); current != nil && w.rolls(s, current) {
-			slots = append(slots, rollout.Slot{ID: s.id, Current: &current.Task, Tasks: s.tasks()})
+			slots = append(slots, rollout.Slot{ID: s.id, Current: current.Task, Tasks: s.tasks()})
 		}
 	}
 	next := rollout.Next(w.svc, slots, w.now)
@@ -125,7 +125,7 @@ func (w *work) restart(s *slot, dead *row) {
 // fill gives the slot a new task that may start once the others of the slot
 // are gone and at has come.
 func (w *work) fill(id specs.SlotID, spec specs.Hash, at time.Time) {
-	r := &row{made: true, Task: specs.Task{
+	r := &row{Task: &specs.Task{
 		ID:          w.newID(),
 		ServiceID:   w.svc.ID,
 		ServiceName: w.svc.Spec.Name,

@@ -10,9 +10,10 @@ type nodeView struct {
 	known bool
 }
 
-func (p *pass) node(id string) nodeView {
+func (p *pass) node(id string) *nodeView {
 	view, ok := p.nodes[id]
 	if !ok {
+		view = new(nodeView)
 		view.Node, view.known = p.draft.Node(id)
 		p.nodes[id] = view
 	}
@@ -21,10 +22,10 @@ func (p *pass) node(id string) nodeView {
 
 // lost reports that the node says nothing of its tasks any more: it is down or
 // forgotten. A node not heard of yet is not lost.
-func (n nodeView) lost() bool { return !n.known || n.Seen.Status == specs.NodeDown }
+func (n *nodeView) lost() bool { return !n.known || n.Seen.Status == specs.NodeDown }
 
 // evicts says why the node cannot keep any task, or nothing.
-func (n nodeView) evicts() string {
+func (n *nodeView) evicts() string {
 	switch {
 	case !n.known:
 		return "its node left the cluster"
@@ -37,6 +38,6 @@ func (n nodeView) evicts() string {
 }
 
 // silent reports that nothing but its silence takes the node's tasks away.
-func (n nodeView) silent() bool {
+func (n *nodeView) silent() bool {
 	return n.known && n.Seen.Status == specs.NodeDown && n.Spec.Availability != specs.Drain
 }

@@ -45,7 +45,7 @@ func Pass(in Input) Result {
 		scheduler: in.Scheduler.Clone(),
 		now:       in.Now,
 		newID:     in.NewID,
-		nodes:     make(map[string]nodeView),
+		nodes:     make(map[string]*nodeView),
 		over:      make(map[string]specs.Resources),
 		result:    Result{Wakes: make(map[string]time.Time), Refused: make(map[string]error)},
 	}
@@ -65,7 +65,7 @@ type pass struct {
 	scheduler *scheduler.State
 	now       time.Time
 	newID     func() string
-	nodes     map[string]nodeView
+	nodes     map[string]*nodeView
 	over      map[string]specs.Resources // by node: what has to leave
 	result    Result
 

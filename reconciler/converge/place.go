@@ -32,13 +32,11 @@ func (w *work) place() {
 func (w *work) account() {
 	for _, s := range w.slots {
 		for _, r := range s.rows {
-			if r.made || r.Want == r.was {
+			if r.was == nil || r.Task == r.was {
 				continue
 			}
-			before := r.Task
-			before.Want = r.was
 			spec, _ := w.draft.TaskSpec(r.Spec)
-			w.scheduler.Task(&before, &r.Task, spec)
+			w.scheduler.Task(r.was, r.Task, spec)
 		}
 	}
 }
@@ -49,10 +47,17 @@ func (w *work) placeGroup(group []*row) {
 	found := w.scheduler.Place(request)
 	for i, r := range group {
 		if i >= len(found.Nodes) {
-			r.Want.Reason = found.Reason
+			r.waits(found.Reason)
 			continue
 		}
 		w.assign(r, found.Nodes[i], request.Spec)
+	}
+}
+
+// waits says why the task has no node.
+func (r *row) waits(reason string) {
+	if r.Want.Reason != reason {
+		r.change().Reason = reason
 	}
 }
 
@@ -60,7 +65,7 @@ func (w *work) placeGroup(group []*row) {
 func (w *work) placeOn(r *row) {
 	request := w.request(r.Spec)
 	if reason := w.scheduler.PlaceOn(r.SlotNode, request); reason != "" {
-		r.Want.Reason = reason
+		r.waits(reason)
 		return
 	}
 	w.assign(r, r.SlotNode, request.Spec)
@@ -72,8 +77,9 @@ func (w *work) request(h specs.Hash) scheduler.Request {
 }
 
 func (w *work) assign(r *row, nodeID string, spec specs.TaskSpec) {
-	r.Want.Node, r.Want.Reason = nodeID, ""
-	w.scheduler.Task(nil, &r.Task, spec)
+	want := r.change()
+	want.Node, want.Reason = nodeID, ""
+	w.scheduler.Task(nil, r.Task, spec)
 }
 
 // tasks yields all tasks of the service.
@@ -81,7 +87,7 @@ func (w *work) tasks() iter.Seq[specs.Task] {
 	return func(yield func(specs.Task) bool) {
 		for _, s := range w.slots {
 			for _, r := range s.rows {
-				if !yield(r.Task) {
+				if !yield(*r.Task) {
 					return
 				}
 			}

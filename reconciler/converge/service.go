@@ -22,15 +22,14 @@ type work struct {
 	svc   specs.Service
 	was   specs.Rollout
 	slots []*slot // by ID
-	unfit map[string]string
 	fits  *fit
 	wake  time.Time
 }
 
 func (p *pass) load(svc specs.Service) *work {
-	w := &work{pass: p, svc: svc, was: svc.Rollout, unfit: make(map[string]string)}
-	for t := range p.draft.TasksOf(svc.ID) {
-		w.add(&row{Task: t, was: t.Want})
+	w := &work{pass: p, svc: svc, was: svc.Rollout}
+	for t := range p.draft.TaskRowsOf(svc.ID) {
+		w.add(&row{Task: t, was: t})
 	}
 	return w
 }

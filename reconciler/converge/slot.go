@@ -10,10 +10,19 @@ import (
 
 // row is one task while a pass decides about it.
 type row struct {
-	specs.Task
-	was       specs.TaskWant // what the snapshot says
-	made      bool           // by this pass
-	forgotten bool           // by this pass
+	*specs.Task             // as the pass has it by now
+	was         *specs.Task // as the snapshot has it; nil if this pass made it
+	forgotten   bool        // by this pass
+}
+
+// change is what is wanted of the task, to be changed. Most rows of most passes
+// are not: they share their task with the snapshot.
+func (r *row) change() *specs.TaskWant {
+	if r.Task == r.was {
+		own := *r.was
+		r.Task = &own
+	}
+	return &r.Want
 }
 
 // stop asks the task to end, with a reason that people read. A task that was
@@ -26,7 +35,7 @@ func (r *row) stop(desired specs.State, reason string, now time.Time) {
 	if !r.Wanted() {
 		since = r.Want.Since
 	}
-	r.Want = specs.TaskWant{Desired: desired, Node: r.Want.Node, Reason: reason, Since: since}
+	*r.change() = specs.TaskWant{Desired: desired, Node: r.Want.Node, Reason: reason, Since: since}
 }
 
 // endedByItself reports an end that nobody asked for.
@@ -97,7 +106,7 @@ func (s *slot) remove(reason string, now time.Time) {
 func (s *slot) tasks() []*specs.Task {
 	tasks := make([]*specs.Task, len(s.rows))
 	for i, r := range s.rows {
-		tasks[i] = &r.Task
+		tasks[i] = r.Task
 	}
 	return tasks
 }

@@ -31,7 +31,8 @@ func (w *work) start() {
 			w.wakeAt(at)
 			continue
 		}
-		r.Want.Desired, r.Want.StartAt, r.Want.After, r.Want.Since = specs.StateRunning, time.Time{}, "", w.now
+		want := r.change()
+		want.Desired, want.StartAt, want.After, want.Since = specs.StateRunning, time.Time{}, "", w.now
 	}
 }
 

@@ -24,7 +24,7 @@ type Slot struct {
 // Replicated returns the slots to add, at most limit, and those to take away, so
 // that there are wanted numbered ones and no others.
 func Replicated(slots []Slot, wanted uint64, limit int) (add, gone []specs.SlotID) {
-	var numbered []Slot
+	numbered := make([]Slot, 0, len(slots))
 	for _, slot := range slots {
 		if slot.ID.Node != "" {
 			gone = append(gone, slot.ID)

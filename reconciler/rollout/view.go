@@ -15,9 +15,9 @@ type view struct {
 	now time.Time
 
 	slots    int       // all of them
-	dirty    []Slot    // still of another spec
-	busy     []Slot    // hold a place of parallelism: a new task comes up, or just came
-	watched  []Slot    // the new task is not proven yet
+	dirty    []*Slot   // still of another spec
+	busy     []*Slot   // hold a place of parallelism: a new task comes up, or just came
+	watched  []*Slot   // the new task is not proven yet
 	unproven int       // slots of the target that do not run a proven task now
 	made     int       // slots that got a task of this rollout
 	failed   []string  // slots whose new task failed, each in words
@@ -31,7 +31,8 @@ type view struct {
 
 func look(svc specs.Service, slots []Slot, now time.Time) *view {
 	v := &view{svc: svc, now: now, slots: len(slots), progress: svc.Rollout.Progress}
-	for _, slot := range slots {
+	for i := range slots {
+		slot := &slots[i]
 		if slot.Current.Spec != svc.Rollout.Target {
 			v.dirty = append(v.dirty, slot)
 			continue
@@ -44,7 +45,7 @@ func look(svc specs.Service, slots []Slot, now time.Time) *view {
 
 // lookAtNew judges a slot of the target spec. One whose task is older than the
 // rollout has nothing to prove.
-func (v *view) lookAtNew(slot Slot) {
+func (v *view) lookAtNew(slot *Slot) {
 	var up time.Time // when the task ran that proves the slot, else the newest one
 	made, failed, proven := false, false, false
 	for _, t := range slot.Tasks {
@@ -77,7 +78,7 @@ func (v *view) lookAtNew(slot Slot) {
 // until its new task runs, and for the delay after that. A slot that was added
 // holds one too, so that a bad spec shows there before it costs a running task;
 // but not while there is no node for it, because nothing was taken down for that.
-func (v *view) pace(slot Slot, up time.Time, proven bool) {
+func (v *view) pace(slot *Slot, up time.Time, proven bool) {
 	update := v.svc.Spec.Update
 	if up.IsZero() {
 		if !proven && (slot.Current.Want.Node != "" || v.tookDown(slot)) {
@@ -99,7 +100,7 @@ func (v *view) pace(slot Slot, up time.Time, proven bool) {
 
 // tookDown reports that the slot had a task before this rollout which did not end
 // by itself.
-func (v *view) tookDown(slot Slot) bool {
+func (v *view) tookDown(slot *Slot) bool {
 	for _, t := range slices.Backward(slot.Tasks) {
 		if t.Spec != v.svc.Rollout.Target || t.Created.Before(v.svc.Rollout.Started) {
 			return !t.Seen.State.Final() || askedToStop(t)
@@ -123,7 +124,7 @@ func (v *view) finished() bool { return len(v.dirty)+len(v.busy)+len(v.watched) 
 func (v *view) recovered() bool { return v.slots > 0 && len(v.dirty)+v.unproven == 0 }
 
 // lookAtCurrent counts a slot of the target spec that does not run a proven task.
-func (v *view) lookAtCurrent(slot Slot) {
+func (v *view) lookAtCurrent(slot *Slot) {
 	if t := slot.Current; !Done(t, v.svc.Spec) && (runs(slot) == 0 || !Proven(t, v.svc.Spec, v.now)) {
 		v.unproven++
 		if runs(slot) == 1 {
@@ -139,7 +140,7 @@ func (v *view) next() []specs.SlotID {
 	if p := parallelism(v.svc.Spec.Update); p > 0 {
 		free = int(min(uint64(free), p-min(p, uint64(len(v.busy)))))
 	}
-	slices.SortFunc(v.dirty, func(a, b Slot) int {
+	slices.SortFunc(v.dirty, func(a, b *Slot) int {
 		return cmp.Or(cmp.Compare(runs(a), runs(b)), a.ID.Compare(b.ID))
 	})
 	replace := make([]specs.SlotID, 0, free)
@@ -184,7 +185,7 @@ func Describe(t *specs.Task) string {
 // from one that ended by itself.
 func askedToStop(t *specs.Task) bool { return !t.Wanted() && t.Want.Reason != "" }
 
-func runs(s Slot) int {
+func runs(s *Slot) int {
 	if s.Current.Wanted() && s.Current.Seen.State == specs.StateRunning {
 		return 1
 	}

@@ -70,13 +70,11 @@ func swap[T any](d *Draft, t table[T], id string, old, row *T) {
 }
 
 func (d *Draft) swapService(old, row *specs.Service) {
-	t := d.t
-	t.putService(old, row)
-	d.undo = append(d.undo, func() { t.putService(row, old) })
+	d.t.putService(old, row)
+	d.undo = append(d.undo, func() { d.t.putService(row, old) })
 }
 
 func (d *Draft) swapTask(old, row *specs.Task) {
-	t := d.t
-	t.putTask(old, row)
-	d.undo = append(d.undo, func() { t.putTask(row, old) })
+	d.t.putTask(old, row)
+	d.undo = append(d.undo, func() { d.t.putTask(row, old) })
 }

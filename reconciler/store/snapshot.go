@@ -117,9 +117,17 @@ func (s Snapshot) Tasks() iter.Seq[specs.Task] { return s.t.tasks.all() }
 // TasksOf yields the tasks of a service by slot, oldest first within a slot.
 func (s Snapshot) TasksOf(serviceID string) iter.Seq[specs.Task] {
 	return func(yield func(specs.Task) bool) {
+		s.TaskRowsOf(serviceID)(func(task *specs.Task) bool { return yield(*task) })
+	}
+}
+
+// TaskRowsOf is TasksOf for those who look at many: it yields the rows themselves,
+// which nobody modifies.
+func (s Snapshot) TaskRowsOf(serviceID string) iter.Seq[*specs.Task] {
+	return func(yield func(*specs.Task) bool) {
 		first := specs.Task{ServiceID: serviceID, Created: time.Unix(0, math.MinInt64)}
 		for key := range s.t.serviceTasks.from(serviceTask{&first}) {
-			if key.ServiceID != serviceID || !yield(*key.Task) {
+			if key.ServiceID != serviceID || !yield(key.Task) {
 				return
 			}
 		}

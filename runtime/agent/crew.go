@@ -36,7 +36,8 @@ type crew struct {
 	outbox   *outbox
 	drivers  sync.WaitGroup
 
-	preparing, starting, checking chan struct{} // each holds a token for each task that is at it
+	preparing, starting *gang
+	checking            chan struct{} // holds a token for each check that is begun
 
 	mu     sync.Mutex
 	tasks  map[string]*driver        // every task that the cluster has not forgotten
@@ -44,11 +45,12 @@ type crew struct {
 }
 
 func newCrew(c Config, k *desk, m *memory, o *outbox) *crew {
-	return &crew{
+	w := &crew{
 		nodeID: c.NodeID, executor: c.Executor, describe: c.Describe, files: c.Files, desk: k, logs: c.Logs, log: c.Log, memory: m, outbox: o,
-		preparing: make(chan struct{}, maxPreparing), starting: make(chan struct{}, maxStarting), checking: make(chan struct{}, maxChecking),
-		tasks: map[string]*driver{}, strays: map[string]executor.Found{},
+		checking: make(chan struct{}, maxChecking), tasks: map[string]*driver{}, strays: map[string]executor.Found{},
 	}
+	w.preparing, w.starting = newGang(maxPreparing, w.drivers.Go), newGang(maxStarting, w.drivers.Go)
+	return w
 }
 
 // restore takes up what was there before the daemon was started. It is called
@@ -90,42 +92,34 @@ func taskName(service string, slot uint64, nodeID string) string {
 	return t.Name()
 }
 
-// begin makes a driver and lets it run; the caller holds the mutex. What List
-// found of the task is the first thing that the driver hears.
+// begin makes a driver, which leads the task until ctx ends; the caller holds the
+// mutex. What List found of the task is what its first look finds.
 func (c *crew) begin(ctx context.Context, id string, r row) {
 	d := newDriver(c, c.taskOf(id, r), r)
 	stray, isThere := c.strays[id]
 	delete(c.strays, id)
+	c.tasks[id] = d
+	first := task.Event(task.Wanted{Desired: r.Life.Desired})
 	switch {
 	case isThere:
 		d.life.Lost = !d.life.Seen.State.Final()
-		d.stray = &stray
+		d.stray, d.inherited = &stray, true
 	case d.life.Lost:
-		d.lost = true
+		first = task.Found{Phase: task.Absent}
 	}
-	c.tasks[id] = d
-	c.drivers.Go(func() { d.run(ctx) })
+	d.hear(ctx, first)
 }
 
-// assign takes over one message of a manager. carried has followed the message.
+// assign makes the crew as the message of a manager says. carried has followed the
+// message.
 func (c *crew) assign(ctx context.Context, a wire.Assignments, carried *wire.Carried) error {
-	gone, err := c.change(ctx, a, carried)
-	for _, id := range gone {
-		c.left(ctx, id)
-	}
-	return err
-}
-
-// change makes the crew as the message says and returns the forgotten tasks of
-// which nothing is left.
-func (c *crew) change(ctx context.Context, a wire.Assignments, carried *wire.Carried) (gone []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	named := make(map[string]bool, len(a.Set))
 	for _, assignment := range a.Set {
 		named[assignment.TaskID] = true
 		if err := c.want(ctx, assignment, carried); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	forgotten := a.Remove
@@ -133,11 +127,11 @@ func (c *crew) change(ctx context.Context, a wire.Assignments, carried *wire.Car
 		forgotten = c.unnamed(ctx, named)
 	}
 	for _, id := range forgotten {
-		if d, known := c.tasks[id]; known && d.forget() {
-			gone = append(gone, id)
+		if d, known := c.tasks[id]; known {
+			d.forget(ctx)
 		}
 	}
-	return gone, nil
+	return nil
 }
 
 // want makes one task as the manager wants it. A task that ended for the
@@ -147,7 +141,7 @@ func (c *crew) want(ctx context.Context, a wire.Assignment, carried *wire.Carrie
 		if a.State.Final() {
 			a.Desired = max(a.Desired, specs.StateShutdown)
 		}
-		d.want(a.Desired)
+		d.want(ctx, a.Desired)
 		return nil
 	}
 	spec, ok := carried.Spec(a.Spec)

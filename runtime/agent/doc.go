@@ -42,11 +42,12 @@
 //
 // # State, locks, goroutines
 //
-// The crew's mutex guards which tasks there are; what a task is belongs to the
-// goroutine of its driver. The outbox and the memory have a mutex of their own.
-// No mutex is held across a call of the executor, the disk or the manager. Run
-// owns every goroutine and returns after the last one has ended. Nothing is
-// stopped in the executor when Run ends.
+// The crew's mutex guards which tasks there are, a driver's what its task is. The
+// outbox and the memory have a mutex of their own. A task has a goroutine while
+// something is done for it, and none while it only waits for a wish. No mutex is
+// held across a call of the executor, the disk or the manager. Run owns every
+// goroutine and returns after the last one has ended. Nothing is stopped in the
+// executor when Run ends.
 //
 // # What is on disk, and why it costs a start nothing
 //

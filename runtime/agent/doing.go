@@ -11,108 +11,119 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// doing is one action under way.
+// doing is one action of a task under way, or a check of its health.
 type doing struct {
 	do     task.Do
 	cancel context.CancelFunc
-	result chan task.Event // one event, with room for it
+	begun  bool // guarded by the driver's mutex; until then it can be dropped
 }
 
-// hands do what they are given, one thing after the other, until they are closed.
-// A task has one pair for all its actions: a goroutine for each of them would
-// grow its stack anew, which costs more than most actions.
-type hands chan func()
-
-func (h hands) work() {
-	for do := range h {
-		do()
+// begin begins the next action, when its delay is over and its turn has come. The
+// caller holds the mutex.
+func (d *driver) begin(ctx context.Context) {
+	acting, cancel := context.WithCancel(ctx)
+	w := &doing{do: d.action.Do, cancel: cancel}
+	d.current = w
+	turn := d.crew.turn(w.do)
+	perform := func() { d.perform(ctx, acting, w) }
+	if delay := d.action.Delay; delay > 0 {
+		d.crew.drivers.Go(func() {
+			sleep(acting, delay)
+			turn(perform)
+		})
+		return
 	}
+	turn(perform)
 }
 
-func (h hands) take(do func()) { h <- do }
-
-// do begins the action.
-func (d *driver) do(ctx context.Context, h hands, action task.Action) *doing {
-	return begin(ctx, h.take, action.Do, action.Delay, func(ctx context.Context) task.Event { return d.act(ctx, action.Do) })
-}
-
-// begin has somebody do what act does, after delay.
-func begin(ctx context.Context, somebody func(func()), do task.Do, delay time.Duration, act func(context.Context) task.Event) *doing {
-	ctx, cancel := context.WithCancel(ctx)
-	w := &doing{do: do, cancel: cancel, result: make(chan task.Event, 1)}
-	somebody(func() {
-		defer cancel()
-		if delay > 0 {
-			sleep(ctx, delay)
-		}
-		w.result <- act(ctx)
-	})
-	return w
-}
-
-// done is where the result comes; of no action it never comes.
-func (w *doing) done() <-chan task.Event {
-	if w == nil {
-		return nil
+// turn is who does an action.
+func (c *crew) turn(do task.Do) func(func()) {
+	switch do {
+	case task.Prepare:
+		return c.preparing.do
+	case task.Start:
+		return c.starting.do
 	}
-	return w.result
+	return c.drivers.Go
 }
 
-// interrupt ends the action early and returns what it came to.
-func (w *doing) interrupt() task.Event {
+// perform does an action, unless it was dropped or ctx has ended by then, and hears
+// how it ended.
+func (d *driver) perform(ctx, acting context.Context, w *doing) {
+	if acting.Err() != nil || !d.mayBegin(w) {
+		return
+	}
+	e := d.act(acting, w.do)
 	w.cancel()
-	return <-w.result
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.current = nil
+	d.step(e)
+	d.proceed(ctx)
 }
 
-// act does one action to its end.
+func (d *driver) mayBegin(w *doing) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w.begun = d.current == w
+	return w.begun
+}
+
+// act does one action to its end. Each has a function of its own: what waits for
+// the ends of thousands of tasks should not need the stack of what prepares one.
 func (d *driver) act(ctx context.Context, do task.Do) task.Event {
-	x, id := d.crew.executor, d.task.ID
 	switch do {
 	case task.Look:
 		return d.look(ctx)
 	case task.Prepare:
-		t, err := d.ready(ctx)
-		if err == nil {
-			err = d.inTurn(ctx, d.crew.preparing, func() error {
-				d.hear(task.Began{})
-				return x.Prepare(ctx, t, d.progress())
-			})
-		}
-		return task.Prepared{Failure: failure(ctx, err)}
+		return d.prepare(ctx)
 	case task.Start:
-		var e task.Started
-		err := d.inTurn(ctx, d.crew.starting, func() (err error) {
-			if e.PID, err = x.Start(ctx, id); err == nil {
-				e.Check, err = d.learnCheck(ctx)
-			}
-			return err
-		})
-		e.Failure = failure(ctx, err)
-		return e
+		return d.start(ctx)
 	case task.Wait:
-		exit, err := x.Wait(ctx, id)
-		return task.Ended{Exit: exit, Failure: failure(ctx, err)}
+		return d.wait(ctx)
 	case task.Stop:
-		return task.Stopped{Failure: failure(ctx, x.Stop(ctx, id, stopGrace(d.task.Spec)))}
+		return d.stop(ctx)
 	default:
-		return task.Removed{Failure: failure(ctx, d.remove(ctx))}
+		return d.remove(ctx)
 	}
 }
 
-// inTurn runs f when there is room for one more at it.
-func (d *driver) inTurn(ctx context.Context, room chan struct{}, f func() error) error {
-	select {
-	case room <- struct{}{}:
-		defer func() { <-room }()
-		return f()
-	case <-ctx.Done():
-		return ctx.Err()
+func (d *driver) prepare(ctx context.Context) task.Event {
+	t, err := d.ready(ctx)
+	if err == nil {
+		d.hear(ctx, task.Began{})
+		err = d.crew.executor.Prepare(ctx, t, d.progress(ctx))
 	}
+	return task.Prepared{Failure: failure(ctx, err)}
 }
 
-// remove waits until the task's end is on disk: what is removed takes its exit
-// code with it.
-func (d *driver) remove(ctx context.Context) error {
+func (d *driver) start(ctx context.Context) task.Event {
+	var e task.Started
+	var err error
+	if e.PID, err = d.crew.executor.Start(ctx, d.task.ID); err == nil {
+		e.Check, err = d.learnCheck(ctx)
+	}
+	e.Failure = failure(ctx, err)
+	return e
+}
+
+func (d *driver) wait(ctx context.Context) task.Event {
+	exit, err := d.crew.executor.Wait(ctx, d.task.ID)
+	return task.Ended{Exit: exit, Failure: failure(ctx, err)}
+}
+
+func (d *driver) stop(ctx context.Context) task.Event {
+	err := d.crew.executor.Stop(ctx, d.task.ID, stopGrace(d.task.Spec))
+	return task.Stopped{Failure: failure(ctx, err)}
+}
+
+func (d *driver) remove(ctx context.Context) task.Event {
+	return task.Removed{Failure: failure(ctx, d.clear(ctx))}
+}
+
+// clear takes away what is left of the task, once its end is on disk: what is
+// removed takes its exit code with it.
+func (d *driver) clear(ctx context.Context) error {
 	if err := d.crew.memory.flush(ctx); err != nil {
 		return err
 	}
@@ -126,6 +137,9 @@ func (d *driver) remove(ctx context.Context) error {
 }
 
 func (d *driver) look(ctx context.Context) task.Event {
+	if found := d.takeStray(); found != nil {
+		return d.found(ctx, *found)
+	}
 	all, err := d.crew.executor.List(ctx)
 	if err != nil {
 		return task.Found{Failure: failure(ctx, err)}
@@ -136,6 +150,14 @@ func (d *driver) look(ctx context.Context) task.Event {
 		}
 	}
 	return task.Found{Phase: task.Absent}
+}
+
+func (d *driver) takeStray() *executor.Found {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	found := d.stray
+	d.stray = nil
+	return found
 }
 
 // found is what the executor has of the task, as the task's life wants to know
@@ -171,21 +193,13 @@ func failure(ctx context.Context, err error) task.Failure {
 }
 
 // progress returns what Prepare tells its progress to.
-func (d *driver) progress() func(string) {
+func (d *driver) progress(ctx context.Context) func(string) {
 	var last time.Time
 	return func(words string) {
 		if time.Since(last) >= progressPause {
 			last = time.Now()
-			d.hear(task.Progress{Words: words})
+			d.hear(ctx, task.Progress{Words: words})
 		}
-	}
-}
-
-// hear passes on what happens during an action, unless the driver is behind.
-func (d *driver) hear(e task.Event) {
-	select {
-	case d.heard <- e:
-	default:
 	}
 }
 

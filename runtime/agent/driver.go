@@ -14,125 +14,102 @@ import (
 // an entry in the managers' log.
 const progressPause = time.Second
 
-// driver leads one task from its assignment to its removal: it feeds task.Step
-// with what happens and does what Step says. Its goroutine ends when nothing is
-// left to do in the executor; the driver itself stays until the cluster forgets
-// the task.
+// driver leads one task from its assignment to its removal. Whoever brings an
+// event steps the task's life with it, and begins what Step says is next or
+// interrupts what is under way: a task has a goroutine only while something is
+// done for it. The driver stays until the cluster forgets the task.
 type driver struct {
-	crew    *crew
-	task    executor.Task     // as the managers know it
-	labels  map[string]string // its service's, if templates need them
-	lost    bool              // nothing of it was there at the start, and something should have been
-	heard   chan task.Event   // what happens during an action
-	changed chan struct{}     // the managers want something else
-
-	life  task.Life       // of the goroutine of run
-	stray *executor.Found // of the goroutine of run: what was there at the start; nil once its health was checked
-
-	// How the health is checked: of the action that learns it, and of run's
-	// goroutine when that has ended.
-	test     []string // the command; nil is not
-	patience time.Duration
+	crew   *crew
+	task   executor.Task     // as the managers know it
+	labels map[string]string // its service's, if templates need them
 
 	mu        sync.Mutex
-	desired   specs.State
+	life      task.Life
+	action    task.Action // what follows from life
+	current   *doing      // the action under way; nil while there is none
+	check     *doing      // the health check on its way; likewise
 	forgotten bool
-	over      bool           // nothing is left to do in the executor
-	seen      specs.TaskSeen // life's, for those outside of run
+	stray     *executor.Found // what was there at the start, until it is looked at
+	inherited bool            // it was there at the start, and its health was not checked since
+
+	// How the health is checked: of the action that learns it, and guarded by mu
+	// when that has ended.
+	test     []string // the command; nil is not
+	patience time.Duration
 }
 
 func newDriver(c *crew, t executor.Task, r row) *driver {
-	return &driver{
-		crew: c, task: t, labels: r.Labels, life: r.Life, forgotten: r.Forgotten, desired: r.Life.Desired, seen: r.Life.Seen,
-		heard: make(chan task.Event, 2), changed: make(chan struct{}, 1),
-	}
+	return &driver{crew: c, task: t, labels: r.Labels, life: r.Life, forgotten: r.Forgotten}
 }
 
 // want is what a manager wants now.
-func (d *driver) want(desired specs.State) {
-	d.mu.Lock()
-	d.desired = max(d.desired, desired)
-	d.mu.Unlock()
-	signal(d.changed)
+func (d *driver) want(ctx context.Context, desired specs.State) {
+	d.hear(ctx, task.Wanted{Desired: desired})
 }
 
-// forget ends the task, if it has not ended, and reports whether it is over and
-// may leave the crew at once; else it leaves by itself.
-func (d *driver) forget() (over bool) {
+// forget ends the task, if it has not ended, and then it leaves the crew.
+func (d *driver) forget(ctx context.Context) {
+	d.mu.Lock()
+	d.forgotten = true
+	d.mu.Unlock()
+	d.hear(ctx, task.Wanted{Desired: specs.StateRemove})
+}
+
+// hear is told what has happened and does what follows. What it begins goes on
+// until ctx ends: then the task is left as it is.
+func (d *driver) hear(ctx context.Context, e task.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.desired, d.forgotten = specs.StateRemove, true
-	signal(d.changed)
-	return d.over
+	d.step(e)
+	d.proceed(ctx)
 }
 
-// run leads the task until nothing is left to do in the executor, or ctx ends:
-// then the task is left as it is.
-func (d *driver) run(ctx context.Context) {
-	var current, check *doing
-	h := make(hands)
-	d.crew.drivers.Go(h.work)
-	defer close(h)
-	action := d.step(d.first(ctx))
-	for !d.finished(ctx) {
-		switch {
-		case check == nil && action.Check > 0:
-			check = d.check(ctx, action.Check)
-		case check != nil && action.Check == 0:
-			check.cancel() // what it found does not matter any more
-			check = nil
-		}
-		switch {
-		case current != nil && current.do != action.Do:
-			e := current.interrupt()
-			current, action = nil, d.step(e)
-			continue
-		case current == nil && action.Do != task.Nothing:
-			current = d.do(ctx, h, action)
-		}
-		select {
-		case e := <-current.done():
-			current, action = nil, d.step(e)
-		case e := <-check.done():
-			check, action = nil, d.step(e)
-		case e := <-d.heard:
-			action = d.step(e)
-		case <-d.changed:
-			action = d.step(d.wish())
-		case <-ctx.Done():
-			if current != nil {
-				current.interrupt()
-			}
-			if check != nil {
-				check.cancel()
-			}
-			return
-		}
+// step keeps what follows from e and, if it shows, reports it. The caller holds
+// the mutex, as of proceed.
+func (d *driver) step(e task.Event) {
+	was := d.life
+	d.life, d.action = task.Step(was, e, time.Now())
+	if d.life == was {
+		return
 	}
-}
-
-// step hears e, keeps what follows and, if it shows, reports it.
-func (d *driver) step(e task.Event) task.Action {
-	life, action := task.Step(d.life, e, time.Now())
-	changed := life != d.life
-	d.life = life
-	if changed {
-		d.record()
-	}
-	return action
-}
-
-func (d *driver) record() {
-	d.mu.Lock()
-	news, forgotten := d.life.Seen != d.seen, d.forgotten
-	d.seen = d.life.Seen
-	d.mu.Unlock()
-	d.crew.memory.put(d.task.ID, &row{
-		ServiceID: d.task.ServiceID, ServiceName: d.task.ServiceName, Stack: d.task.Stack,
-		Slot: d.task.Slot, Labels: d.labels, Spec: d.task.Spec, Life: d.life, Forgotten: forgotten,
-	})
-	if news && !forgotten {
+	d.crew.memory.put(d.task.ID, d)
+	if d.life.Seen != was.Seen && !d.forgotten {
 		d.crew.outbox.put(d.task.ID, d.life.Seen, awaited(d.life))
+	}
+}
+
+// proceed begins the action that is next, or interrupts another that is under way:
+// its end is then heard first. A forgotten task of which nothing is left leaves.
+func (d *driver) proceed(ctx context.Context) {
+	if d.current != nil && d.current.do != d.action.Do {
+		d.current.cancel()
+		if !d.current.begun {
+			d.current = nil
+		}
+	}
+	if d.check != nil && d.action.Check == 0 {
+		d.check.cancel() // what it found does not matter any more
+		d.check = nil
+	}
+	switch {
+	case ctx.Err() != nil:
+	case d.life.Over() && d.forgotten:
+		d.crew.drivers.Go(func() { d.crew.left(ctx, d.task.ID) })
+	case d.current == nil && d.action.Do != task.Nothing:
+		d.begin(ctx)
+	}
+	if d.check == nil && d.action.Check > 0 && ctx.Err() == nil {
+		d.beginCheck(ctx)
+	}
+}
+
+// kept is what the disk is to hold of the task.
+func (d *driver) kept() row {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return row{
+		ServiceID: d.task.ServiceID, ServiceName: d.task.ServiceName, Stack: d.task.Stack,
+		Slot: d.task.Slot, Labels: d.labels, Spec: d.task.Spec, Life: d.life, Forgotten: d.forgotten,
 	}
 }
 
@@ -143,45 +120,11 @@ func awaited(l task.Life) bool {
 		l.Seen.State == specs.StateReady && l.Desired == specs.StateReady
 }
 
-// first is the first event: what was found, or else what is wanted anyhow.
-func (d *driver) first(ctx context.Context) task.Event {
-	switch {
-	case d.stray != nil:
-		return d.found(ctx, *d.stray)
-	case d.lost:
-		return task.Found{Phase: task.Absent}
-	}
-	return d.wish()
-}
-
-func (d *driver) wish() task.Event {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return task.Wanted{Desired: d.desired}
-}
-
-// finished reports whether nothing is left to do; a forgotten task then leaves
-// the crew.
-func (d *driver) finished(ctx context.Context) bool {
-	if !d.life.Over() {
-		return false
-	}
-	d.mu.Lock()
-	d.over = true
-	forgotten := d.forgotten
-	d.mu.Unlock()
-	if forgotten {
-		d.crew.left(ctx, d.task.ID)
-	}
-	return true
-}
-
 // reportAgain reports what was reported before.
 func (d *driver) reportAgain() {
 	d.mu.Lock()
-	seen, forgotten := d.seen, d.forgotten
-	d.mu.Unlock()
-	if !forgotten {
-		d.crew.outbox.put(d.task.ID, seen, true)
+	defer d.mu.Unlock()
+	if !d.forgotten {
+		d.crew.outbox.put(d.task.ID, d.life.Seen, true)
 	}
 }

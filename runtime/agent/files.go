@@ -38,8 +38,8 @@ func (d *driver) ready(ctx context.Context) (executor.Task, error) {
 	}
 	t.Spec = told(t.Spec, dir)
 	if !there {
-		d.hear(task.Began{})
-		d.hear(task.Progress{Words: "waiting for its secrets and configs from a manager"})
+		d.hear(ctx, task.Began{})
+		d.hear(ctx, task.Progress{Words: "waiting for its secrets and configs from a manager"})
 		contents, err := d.crew.contents(ctx, t, refs, where)
 		if err != nil {
 			return t, err

@@ -44,16 +44,32 @@ func (d *driver) learnCheck(ctx context.Context) (task.Check, error) {
 	}, nil
 }
 
-// check checks the task once, after about so long. The first check of a task
+// beginCheck checks the task once, after about so long. The first check of a task
 // that was there before the daemon comes at any time until then: there are many.
-func (d *driver) check(ctx context.Context, after time.Duration) *doing {
+// The caller holds the mutex.
+func (d *driver) beginCheck(ctx context.Context) {
+	after := d.action.Check
 	early := rand.N(after/checkJitter + 1)
-	if d.stray != nil {
+	if d.inherited {
 		early = rand.N(after)
-		d.stray = nil
+		d.inherited = false
 	}
+	checking, cancel := context.WithCancel(ctx)
+	w := &doing{cancel: cancel}
+	d.check = w
 	test, patience := d.test, d.patience // a look may learn others meanwhile
-	return begin(ctx, d.crew.drivers.Go, task.Wait, after-early, func(ctx context.Context) task.Event { return d.checkNow(ctx, test, patience) })
+	d.crew.drivers.Go(func() {
+		sleep(checking, after-early)
+		e := d.checkNow(checking, test, patience)
+		cancel()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.check == w {
+			d.check = nil
+			d.step(e)
+			d.proceed(ctx)
+		}
+	})
 }
 
 // checkNow runs the check, when its turn has come, and kills it when its time is
@@ -75,7 +91,7 @@ func (d *driver) checkNow(ctx context.Context, test []string, patience time.Dura
 	return e
 }
 
-// inTurnToCheck is inTurn for health checks.
+// inTurnToCheck runs f when its turn has come, or fails with ctx.
 func (d *driver) inTurnToCheck(ctx context.Context, f func() error) error {
 	select {
 	case d.crew.checking <- struct{}{}:

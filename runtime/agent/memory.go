@@ -21,8 +21,9 @@ const (
 	memoryFile = "tasks.db"
 
 	// writePause is how long a change may wait for others before it is written.
-	// It keeps the disk out of the way of a starting task.
-	writePause = 250 * time.Millisecond
+	// It keeps the disk out of the way of starting tasks: most of their states are
+	// over before they are written.
+	writePause = time.Second
 
 	// writeRetry is the pause after a write that did not succeed.
 	writeRetry = time.Second
@@ -53,6 +54,9 @@ type row struct {
 	Forgotten   bool              `json:"forgotten,omitempty"` // by the cluster: to be removed
 }
 
+// source tells what the disk is to hold of a task, when it is written.
+type source interface{ kept() row }
+
 // memory is the node's tasks on disk, written behind. It is safe for concurrent
 // use.
 type memory struct {
@@ -68,13 +72,13 @@ type memory struct {
 
 // batch is what comes to disk together.
 type batch struct {
-	rows     map[string]*row // nil removes
-	managers []wire.Manager  // where they are; nil if that is no news
-	written  chan struct{}   // closed once all that is there
-	failed   *batch          // an earlier one that is written with this one
+	rows     map[string]source // nil removes
+	managers []wire.Manager    // where they are; nil if that is no news
+	written  chan struct{}     // closed once all that is there
+	failed   *batch            // an earlier one that is written with this one
 }
 
-func newBatch() *batch { return &batch{rows: map[string]*row{}, written: make(chan struct{})} }
+func newBatch() *batch { return &batch{rows: map[string]source{}, written: make(chan struct{})} }
 
 func (b *batch) empty() bool { return len(b.rows) == 0 && b.managers == nil }
 
@@ -90,9 +94,9 @@ func (b *batch) take(failed *batch) {
 	if b.managers == nil {
 		b.managers = failed.managers
 	}
-	for id, r := range failed.rows {
+	for id, s := range failed.rows {
 		if _, newer := b.rows[id]; !newer {
-			b.rows[id] = r
+			b.rows[id] = s
 		}
 	}
 	b.failed = failed
@@ -157,10 +161,10 @@ func (m *memory) keepManagers(known []wire.Manager) {
 	signal(m.wake)
 }
 
-// put writes the row soon; nil removes it.
-func (m *memory) put(id string, r *row) {
+// put writes the task's row soon; nil removes it.
+func (m *memory) put(id string, s source) {
 	m.mu.Lock()
-	m.next.rows[id] = r
+	m.next.rows[id] = s
 	m.mu.Unlock()
 	signal(m.wake)
 }
@@ -236,8 +240,8 @@ func (b *batch) commit(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	for id, r := range b.rows {
-		if err := b.commitRow(bucket, id, r); err != nil {
+	for id, s := range b.rows {
+		if err := commitRow(bucket, id, s); err != nil {
 			return fmt.Errorf("task %s: %w", id, err)
 		}
 	}
@@ -259,11 +263,11 @@ func (b *batch) commitManagers(tx *bbolt.Tx) error {
 	return bucket.Put(managersKey, data)
 }
 
-func (b *batch) commitRow(bucket *bbolt.Bucket, id string, r *row) error {
-	if r == nil {
+func commitRow(bucket *bbolt.Bucket, id string, s source) error {
+	if s == nil {
 		return bucket.Delete([]byte(id))
 	}
-	data, err := encoding.Marshal(r)
+	data, err := encoding.Marshal(s.kept())
 	if err != nil {
 		return err
 	}

@@ -34,9 +34,10 @@ func remember(t *testing.T) *memory {
 	return m
 }
 
-func stateRow(state specs.State) *row {
-	return &row{Life: task.Life{Seen: specs.TaskSeen{State: state}}}
-}
+// inState is a task that is in a state.
+type inState specs.State
+
+func (s inState) kept() row { return row{Life: task.Life{Seen: specs.TaskSeen{State: specs.State(s)}}} }
 
 func wantRows(t *testing.T, m *memory, want map[string]specs.State) {
 	t.Helper()
@@ -56,9 +57,9 @@ func wantRows(t *testing.T, m *memory, want map[string]specs.State) {
 func TestMemoryWritesBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := remember(t)
-		m.put("a", stateRow(specs.StatePreparing))
-		m.put("a", stateRow(specs.StateRunning))
-		m.put("b", stateRow(specs.StateRunning))
+		m.put("a", inState(specs.StatePreparing))
+		m.put("a", inState(specs.StateRunning))
+		m.put("b", inState(specs.StateRunning))
 		wantRows(t, m, map[string]specs.State{})
 		time.Sleep(writePause)
 		synctest.Wait()
@@ -77,7 +78,7 @@ func TestFlushWaitsForTheDiskAndForNothingElse(t *testing.T) {
 		if err := m.flush(t.Context()); err != nil {
 			t.Error(err)
 		}
-		m.put("a", stateRow(specs.StateFailed))
+		m.put("a", inState(specs.StateFailed))
 		if err := m.flush(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -91,12 +92,12 @@ func TestFlushWaitsForTheDiskAndForNothingElse(t *testing.T) {
 func TestWhatCannotBeWrittenIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := remember(t)
-		m.put("a", stateRow(specs.StateRunning))
-		m.put("b", stateRow(specs.StateRunning))
-		m.put(string(make([]byte, bbolt.MaxKeySize+1)), stateRow(specs.StateRunning)) // no disk takes this
+		m.put("a", inState(specs.StateRunning))
+		m.put("b", inState(specs.StateRunning))
+		m.put(string(make([]byte, bbolt.MaxKeySize+1)), inState(specs.StateRunning)) // no disk takes this
 		time.Sleep(writePause)
 		synctest.Wait()
-		m.put("b", stateRow(specs.StateFailed)) // newer than what failed
+		m.put("b", inState(specs.StateFailed)) // newer than what failed
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if err := m.flush(ctx); !errors.Is(err, context.DeadlineExceeded) {

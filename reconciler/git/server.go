@@ -106,7 +106,7 @@ func (s *Server) unready(r *http.Request, push bool) error {
 			s.log().ErrorContext(r.Context(), "the repository was gone", "error", err)
 		}
 	}
-	if missing := s.Repository.Missing(); missing != nil && !(push && missing.Lost) {
+	if missing := s.Repository.awaited(r.Context()); missing != nil && !(push && missing.Lost) {
 		return missing
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
@@ -44,6 +45,33 @@ func (r *Repository) Missing() *MissingError {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.missing
+}
+
+const (
+	// completePatience is how long a person waits for a manager that has just been
+	// elected to get the commits that it lacks: it asks for them once a second.
+	completePatience = 3 * time.Second
+	// completePause is how often is looked whether it has.
+	completePause = 50 * time.Millisecond
+)
+
+// awaited is Missing once that has become nothing, or for good, or patience or ctx
+// have ended.
+func (r *Repository) awaited(ctx context.Context) *MissingError {
+	ctx, cancel := context.WithTimeout(ctx, completePatience)
+	defer cancel()
+	look := time.NewTicker(completePause)
+	defer look.Stop()
+	for {
+		if missing := r.Missing(); missing == nil || missing.Lost {
+			return missing
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return r.Missing()
+		}
+	}
 }
 
 // Sync makes the local refs what refs says, which is the store's rows. Refs

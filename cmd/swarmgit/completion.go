@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ var shells = map[string]func(*cobra.Command, io.Writer) error{
 }
 
 func completionCommand() *cobra.Command {
+	known := slices.Sorted(maps.Keys(shells))
 	c := &cobra.Command{
 		Use: "completion bash|zsh|fish|powershell", Short: "Print a script by which a shell completes swarmgit's commands", Args: oneArg,
 		Long: `Prints a script by which a shell completes commands and flags, and the names of
@@ -33,7 +36,7 @@ bash-completion package.`,
   swarmgit completion zsh > "${fpath[1]}/_swarmgit"
   swarmgit completion fish > ~/.config/fish/completions/swarmgit.fish
   swarmgit completion powershell >> $PROFILE`,
-		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
+		ValidArgs: known,
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		write, ok := shells[args[0]]

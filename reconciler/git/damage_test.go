@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 	"github.com/swarmgit/swarmgit/specs/wire"
@@ -50,6 +52,36 @@ func (c *clone) refused(words []string, args ...string) {
 		if err == nil || !strings.Contains(flat, word) {
 			c.t.Errorf("git %s: %v, no %q in\n%s", strings.Join(args, " "), err, word, said)
 		}
+	}
+}
+
+// TestGitWaitsForWhatIsOnItsWay has commits come, get lost, and stay away while
+// Git is asked for.
+func TestGitWaitsForWhatIsOnItsWay(t *testing.T) {
+	refs := map[string]string{"refs/heads/main": strings.Repeat("a", 40)}
+	for _, c := range []struct {
+		name string
+		then func(*Repository) // after a second
+		lost bool
+		want time.Duration
+	}{
+		{"they come", func(r *Repository) { _ = r.setMissing(nil) }, false, time.Second},
+		{"nobody has them", func(r *Repository) {
+			r.tried = map[string]error{refs["refs/heads/main"]: wire.Errorf(wire.NotFound, "no")}
+			_ = r.setMissing(refs)
+		}, true, time.Second},
+		{"they stay away", func(*Repository) {}, false, completePatience},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &Repository{}
+			_ = r.setMissing(refs)
+			start := time.Now()
+			time.AfterFunc(time.Second-time.Millisecond, func() { c.then(r) })
+			missing := r.awaited(t.Context())
+			if took := time.Since(start); took != c.want || (missing == nil) != (c.name == "they come") || missing != nil && missing.Lost != c.lost {
+				t.Errorf("%s: %v after %v, want %v", c.name, missing, took, c.want)
+			}
+		})
 	}
 }
 

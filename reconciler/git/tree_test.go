@@ -256,6 +256,22 @@ func TestSync(t *testing.T) {
 	}
 }
 
+// TestSyncMovesABranchIntoItsFolder is of a manager that was away while a branch
+// made room for another one.
+func TestSyncMovesABranchIntoItsFolder(t *testing.T) {
+	s := newSite(t)
+	c := s.clone()
+	first := c.commit("x", "1", "first")
+	c.git("push", "-q", "swarm", "main:a")
+	for _, name := range []string{"refs/heads/a/b", "refs/heads/a"} {
+		s.cluster.refs = map[string]string{name: first}
+		if err := s.repo.Sync(t.Context(), s.cluster.Refs); err != nil {
+			t.Fatal(err)
+		}
+		s.wantRef(name, first)
+	}
+}
+
 func TestOpenAgainClearsWhatAKilledDaemonLeft(t *testing.T) {
 	s := newSite(t)
 	c := s.clone()

@@ -110,7 +110,7 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 		"no commit":             {pktline.Line("shallow me") + pktline.Flush, 400},
 		"a short command":       {pktline.Line(one+" refs/heads/main") + pktline.Flush, 400},
 		"no end":                {pktline.Line(one + " " + one + " refs/heads/main\x00report-status"), 400},
-		"too many":              {strings.Repeat(pktline.Line("shallow "+one), maxRequestLines) + pktline.Flush, 400},
+		"too many":              {strings.Repeat(pktline.Line("shallow "+one), maxRequest/50) + pktline.Flush, 400},
 		"a probe":               {pktline.Flush, 200},
 		"a name that is none":   {pktline.Line(zeroHash+" "+one+" refs/heads/../x\x00report-status") + pktline.Flush + "PACK", 200},
 		"no pack":               {pktline.Line(zeroHash+" "+one+" refs/heads/x\x00report-status") + pktline.Flush, 200},

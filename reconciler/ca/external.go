@@ -83,7 +83,8 @@ func (s signer) askExternal(ctx context.Context, request *x509.CertificateReques
 }
 
 // client trusts what this machine trusts, and the root that the authority signs
-// for.
+// for. It shows this manager's certificate and the address's password to nobody but
+// who was named.
 func (s signer) client(show Show) *http.Client {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
@@ -91,7 +92,10 @@ func (s signer) client(show Show) *http.Client {
 	}
 	roots.AppendCertsFromPEM([]byte(s.root.Cert))
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, GetClientCertificate: show}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, Proxy: http.ProxyFromEnvironment}, Timeout: signTimeout}
+	return &http.Client{
+		Transport: &http.Transport{TLSClientConfig: config, Proxy: http.ProxyFromEnvironment}, Timeout: signTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // askOne asks one authority.

@@ -194,6 +194,17 @@ func answerOf(cert string) any {
 	return map[string]any{"success": true, "result": map[string]any{"certificate": cert}}
 }
 
+// TestAnExternalAuthorityLeadsNowhere has one that leads to another, by plain HTTP.
+func TestAnExternalAuthorityLeadsNowhere(t *testing.T) {
+	root := testRoot(t)
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another one was asked") }))
+	defer other.Close()
+	a := externalTo(t, root, serveTLS(t, root, http.RedirectHandler(other.URL, http.StatusTemporaryRedirect), tls.NoClientCert))
+	if _, err := Issue(t.Context(), a, newRequest(t), w1, time.Now(), nil); err == nil || !strings.Contains(err.Error(), "307 Temporary Redirect") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNoExternalAuthorityAnswers(t *testing.T) {
 	a := externalTo(t, testRoot(t), "https://user:word@127.0.0.1:1", "https://127.0.0.1:2")
 	_, err := Issue(t.Context(), a, newRequest(t), w1, time.Now(), nil)

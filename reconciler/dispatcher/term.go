@@ -22,6 +22,7 @@ const (
 type term struct {
 	Config
 	inbox    *inbox
+	began    time.Time     // by the cluster's clock
 	nodeGone chan struct{} // readable when a node was removed from the cluster
 	sooner   chan struct{} // readable when a deadline comes before nextLook
 
@@ -39,7 +40,7 @@ type term struct {
 
 func newTerm(c Config) *term {
 	t := &term{
-		Config: c, inbox: newInbox(), nodeGone: make(chan struct{}, 1), sooner: make(chan struct{}, 1),
+		Config: c, began: c.Now(), inbox: newInbox(), nodeGone: make(chan struct{}, 1), sooner: make(chan struct{}, 1),
 		sessions: map[string]*session{}, byID: map[string]*session{}, turns: map[string][]time.Time{},
 		presence: map[string]presence{}, arrival: make(chan struct{}), sinks: map[string]*sink{}, pending: map[string]*pending{},
 	}
@@ -133,6 +134,10 @@ func (t *term) welcome(s *session, period time.Duration) {
 		t.turns[s.nodeID] = append(t.turns[s.nodeID], now)
 	}
 	t.hear(s.nodeID, now, period)
+	if p := t.presence[s.nodeID]; p.heard.IsZero() {
+		p.heard = t.Now()
+		t.presence[s.nodeID] = p
+	}
 	t.lookAgain()
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -33,7 +34,7 @@ type term struct {
 	turns    map[string][]time.Time // by node: within the window
 	presence map[string]presence    // by node
 	nextLook time.Time              // at the deadlines
-	arrival  chan struct{}          // closed when a session opens, a node is removed, or the term is over
+	arrival  bell.Bell              // when a session opens, a node is removed, or the term is over
 	sinks    map[string]*sink       // by log request
 	pending  map[string]*pending    // by command request
 }
@@ -42,7 +43,7 @@ func newTerm(c Config) *term {
 	t := &term{
 		Config: c, began: c.Now(), inbox: newInbox(), nodeGone: make(chan struct{}, 1), sooner: make(chan struct{}, 1),
 		sessions: map[string]*session{}, byID: map[string]*session{}, turns: map[string][]time.Time{},
-		presence: map[string]presence{}, arrival: make(chan struct{}), sinks: map[string]*sink{}, pending: map[string]*pending{},
+		presence: map[string]presence{}, sinks: map[string]*sink{}, pending: map[string]*pending{},
 	}
 	t.expectNodes(time.Now())
 	return t
@@ -57,7 +58,7 @@ func (t *term) end() {
 	for _, s := range t.byID {
 		t.drop(s, errTermEnded)
 	}
-	t.lookAgain()
+	t.arrival.Ring()
 	t.inbox.close()
 }
 
@@ -138,13 +139,7 @@ func (t *term) welcome(s *session, period time.Duration) {
 		p.heard = t.Now()
 		t.presence[s.nodeID] = p
 	}
-	t.lookAgain()
-}
-
-// lookAgain wakes who waits for a node; the caller holds the mutex.
-func (t *term) lookAgain() {
-	close(t.arrival)
-	t.arrival = make(chan struct{})
+	t.arrival.Ring()
 }
 
 // close ends a session whose connection is gone. The node keeps its deadline:

@@ -47,27 +47,22 @@ func (r *Repository) Missing() *MissingError {
 	return r.missing
 }
 
-const (
-	// completePatience is how long a person waits for a manager that has just been
-	// elected to get the commits that it lacks: it asks for them once a second.
-	completePatience = 3 * time.Second
-	// completePause is how often is looked whether it has.
-	completePause = 50 * time.Millisecond
-)
+// completePatience is how long a person waits for a manager that has just been
+// elected to get the commits that it lacks: it asks for them once a second.
+const completePatience = 3 * time.Second
 
 // awaited is Missing once that has become nothing, or for good, or patience or ctx
 // have ended.
 func (r *Repository) awaited(ctx context.Context) *MissingError {
 	ctx, cancel := context.WithTimeout(ctx, completePatience)
 	defer cancel()
-	look := time.NewTicker(completePause)
-	defer look.Stop()
 	for {
+		compared := r.compared.Next()
 		if missing := r.Missing(); missing == nil || missing.Lost {
 			return missing
 		}
 		select {
-		case <-look.C:
+		case <-compared:
 		case <-ctx.Done():
 			return r.Missing()
 		}
@@ -129,6 +124,7 @@ func (r *Repository) correct(ctx context.Context, local, rows map[string]string)
 func (r *Repository) setMissing(refs map[string]string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer r.compared.Ring()
 	r.missing = nil
 	if len(refs) == 0 {
 		return nil

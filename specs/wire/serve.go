@@ -23,6 +23,9 @@ const (
 
 	// headerTimeout bounds how long a connection may take to ask.
 	headerTimeout = 10 * time.Second
+
+	// idleTimeout is how long a connection stays that nobody uses.
+	idleTimeout = 5 * time.Minute
 )
 
 // Serve answers what comes in by l, over HTTP/1.1 and over HTTP/2, with TLS where
@@ -39,6 +42,7 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 		Protocols:         &both,
 		HTTP2:             watchful(),
 		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       connContext,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),

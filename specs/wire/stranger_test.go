@@ -86,3 +86,35 @@ func TestWhoJoinsSaysLittle(t *testing.T) {
 		}
 	}
 }
+
+// TestIdleConnectionsEnd is of one over which nobody asks any more.
+func TestIdleConnectionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		whoJoins.Serve(mux, func(context.Context, askMe) (toldYou, error) { return toldYou{}, nil })
+		pipe := NewPipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go Serve(ctx, pipe, mux)
+		conn, err := pipe.Dial(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, again := ClientOver(conn), NewClient(pipe.Dial)
+		defer again.Close()
+		for _, client := range []*Client{one, one, again} {
+			if _, err := whoJoins.Call(ctx, client, askMe{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(idleTimeout - time.Second)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := whoJoins.Call(ctx, one, askMe{}); err == nil {
+			t.Error("it has stayed")
+		}
+		if _, err := whoJoins.Call(ctx, again, askMe{}); err != nil {
+			t.Errorf("nobody can ask again: %v", err)
+		}
+	})
+}

@@ -6,10 +6,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
+
+// strangerPatience is how long somebody may take to send all of a request that
+// shows no token.
+const strangerPatience = 30 * time.Second
 
 // Guard lets only those requests through to next that carry a token of a role
 // that may ask for their path, as a bearer or as the password of basic
@@ -21,6 +26,9 @@ import (
 // also where requests are passed on.
 func Guard(next http.Handler, hosts []string, known func(token string) specs.AccessToken) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// An error says that the connection has gone, or cannot be slow.
+		reading := http.NewResponseController(w)
+		_ = reading.SetReadDeadline(time.Now().Add(strangerPatience))
 		if !hostAllowed(r.Host, hosts) {
 			http.Error(w, "swarmgit: this address does not answer to the host "+r.Host, http.StatusMisdirectedRequest)
 			return
@@ -48,6 +56,7 @@ func Guard(next http.Handler, hosts []string, known func(token string) specs.Acc
 		case !allows(as.Role, r.URL.Path):
 			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as.Role)+` may look and plan, not this: see "swarmgit token create --role admin"`)
 		default:
+			_ = reading.SetReadDeadline(time.Time{})
 			next.ServeHTTP(w, asking(r, nameOf(as)))
 		}
 	})

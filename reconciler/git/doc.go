@@ -75,7 +75,8 @@
 // # State and locks
 //
 // A receive holds one of maxReceives slots from its pack to its commit, and
-// none while it streams the rollout, so a fix can be pushed meanwhile.
+// none while it streams the rollout, so a fix can be pushed meanwhile. Nobody holds
+// one by sending nothing, or next to nothing (meter).
 // Housekeeping takes all slots, so it never runs during a receive, nor between
 // the look at a pack from another manager and the ref that keeps it. After the
 // commit has begun nothing that the client does matters: it runs under a

@@ -17,6 +17,7 @@
 // that are not known here is ignored, so that releases can differ.
 //
 // An error keeps its words and its [Kind] across the wire. The package knows no
-// cluster: it refuses nothing but messages that are too large and receivers
-// that take nothing for [SendTimeout].
+// cluster: it refuses messages that are too large, receivers that take nothing
+// for [SendTimeout], and at the [Port] whom its certificate does not let in, or
+// who has none and stays.
 package wire

@@ -187,7 +187,7 @@ func (t *term) lookAtNodes(before, now store.Snapshot, touched store.Touched) {
 		case !exists:
 			delete(t.presence, id)
 			signal(t.nodeGone)
-			t.lookAgain()
+			t.arrival.Ring()
 			if s != nil {
 				t.drop(s, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", id))
 			}

@@ -87,7 +87,7 @@ func (t *term) lookFor(nodeID string) (here bool, arrival <-chan struct{}, err e
 		return false, nil, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", nodeID)
 	}
 	_, here = t.sessions[nodeID]
-	return here, t.arrival, nil
+	return here, t.arrival.Next(), nil
 }
 
 // sink is where the lines for one request go.

@@ -15,7 +15,7 @@ import (
 
 func TestSession(t *testing.T) {
 	bubble(t, func(m *manager) {
-		if m.Heard("n1") {
+		if !m.Heard("n1").IsZero() {
 			t.Error("heard of a node that said nothing")
 		}
 		n := m.connect("n1")
@@ -23,7 +23,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("got %+v", n.session)
 		}
 		row, _ := m.store.Snapshot().Node("n1")
-		if row.Seen.Status != specs.NodeReady || row.Seen.Description.Hostname != "n1" || !m.Heard("n1") {
+		if row.Seen.Status != specs.NodeReady || row.Seen.Description.Hostname != "n1" || m.Heard("n1").IsZero() {
 			t.Errorf("the node is %+v", row.Seen)
 		}
 	})
@@ -104,7 +104,7 @@ func TestNewLeaderWaitsTwiceAsLong(t *testing.T) {
 		after(time.Hour) // nobody leads, nobody judges
 		m.lead()
 		after(30*time.Second - 1)
-		if got := m.status("n1"); got != specs.NodeReady || m.Heard("n1") {
+		if got := m.status("n1"); got != specs.NodeReady || !m.Heard("n1").IsZero() {
 			t.Errorf("%s, heard: %v", got, m.Heard("n1"))
 		}
 		after(1)
@@ -216,6 +216,53 @@ func TestTasksAreGivenUpWhenTheOperatorSays(t *testing.T) {
 		after(time.Hour + 2*time.Minute)
 		if got := m.seen("t1").State; got != specs.StateOrphaned {
 			t.Errorf("its task is %s", got)
+		}
+	})
+}
+
+// A leader whose clock is ahead waits itself before it gives up what may still run.
+func TestANewLeaderGivesUpNothingAtOnce(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "web:1")
+		m.write(m.newTask("t1", "web", "n1"))
+		if err := m.connect("n1").report(is("t1", specs.StateRunning)); err != nil {
+			t.Fatal(err)
+		}
+		after(15 * time.Second) // down
+		m.endTerm()
+		after(25 * time.Hour)
+		m.lead()
+		after(59 * time.Minute)
+		if got := m.seen("t1").State; got != specs.StateRunning {
+			t.Errorf("its task is %s before the leader has waited", got)
+		}
+		after(2 * time.Minute)
+		if got := m.seen("t1").State; got != specs.StateOrphaned {
+			t.Errorf("its task is %s", got)
+		}
+	})
+}
+
+// Since when a node is heard of does not change while it comes and goes.
+func TestHeardSince(t *testing.T) {
+	bubble(t, func(m *manager) {
+		after(time.Second)
+		first := time.Now()
+		n := m.connect("n1")
+		n.leave()
+		after(3 * time.Second)
+		if got := m.Heard("n1"); !got.Equal(first) {
+			t.Errorf("after a lost connection: %s, want %s", got, first)
+		}
+		n = m.connect("n1")
+		after(3 * time.Second)
+		if got := m.Heard("n1"); !got.Equal(first) {
+			t.Errorf("in the next session: %s, want %s", got, first)
+		}
+		n.leave()
+		after(time.Minute)
+		if got := m.Heard("n1"); !got.IsZero() {
+			t.Errorf("when it is down: %s", got)
 		}
 	})
 }

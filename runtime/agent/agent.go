@@ -103,7 +103,7 @@ func New(c Config) *Agent {
 	if c.Files == nil {
 		c.Files = secrets.New()
 	}
-	return &Agent{Config: c, desk: newDesk(), leave: newLeave()}
+	return &Agent{Config: c, desk: new(desk), leave: newLeave()}
 }
 
 // Run runs the node's tasks until ctx ends, and then leaves them running; after

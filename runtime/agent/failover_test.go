@@ -38,7 +38,7 @@ func (c *cluster) crowd(nodes, tasksEach int) (all []*node, tasks map[*node][]st
 func (m *manager) wantHeard(nodes []*node) {
 	m.Helper()
 	for _, n := range nodes {
-		if !m.dispatcher.Heard(n.id) {
+		if m.dispatcher.Heard(n.id).IsZero() {
 			m.Errorf("%s has not heard of %s", m.addr, n.id)
 		}
 	}

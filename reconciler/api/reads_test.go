@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -144,6 +145,47 @@ func TestTroubles(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A global task that its drained node does not have any more is no trouble.
+func TestATaskOfADrainedNodeIsNoTrouble(t *testing.T) {
+	w := newWorld(t)
+	w.service("shop", "web", 1, false)
+	w.task("t1", "web", 0, time.Minute, stopped("n1", "node n1 is drained"), specs.TaskSeen{State: specs.StateShutdown})
+	if found := w.status().Troubles; len(found) > 0 {
+		t.Errorf("got %+v", found)
+	}
+}
+
+// A certificate is told of once its renewal is overdue: in the last tenth of its life.
+func TestStatusTellsOfNodes(t *testing.T) {
+	w := newWorld(t)
+	tenth := specs.DefaultCertExpiry / 10
+	for name, until := range map[string]time.Time{
+		"n1": noon.Add(tenth + time.Second), "n2": noon.Add(tenth - time.Second), "n3": noon.Add(-time.Hour), "n4": {},
+	} {
+		w.node(name, specs.Worker, specs.NodeReady)
+		node, _ := w.store.Snapshot().Node(id(name))
+		node.Seen.Certificate.NotAfter = until
+		node.Seen.Description.Runtimes = []string{specs.RuntimeContainer, specs.RuntimeProcess}
+		w.apply(specs.Change{NodeSeen: specs.Set(node.ID, node.SeenVersion, node.Seen)})
+	}
+	for name, wish := range map[string]specs.Availability{"n4": specs.Drain, "n1": specs.Drain, "n2": specs.Pause, "n3": specs.Active} {
+		node, _ := w.store.Snapshot().Node(id(name))
+		node.Spec.Availability = wish
+		w.apply(specs.Change{NodeSpec: specs.Set(node.ID, node.SpecVersion, node.Spec)})
+	}
+	want := NodeCounts{
+		Ready: 4, Total: 4, Drained: []string{"n1", "n4"}, Paused: []string{"n2"},
+		Expiring: []NodeExpiry{{"n3", noon.Add(-time.Hour)}, {"n2", noon.Add(tenth - time.Second)}},
+	}
+	if diff := cmp.Diff(want, w.status().Nodes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	node, err := w.server().inspectNode(t.Context(), ByName{Name: "n1"})
+	if diff := cmp.Diff([]string{"container", "process"}, node.Seen.Description.Runtimes); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -334,4 +376,32 @@ func TestUnusedImages(t *testing.T) {
 	s.Needed = func(context.Context) ([]string, error) { return nil, errors.New("cut off") }
 	_, err := s.unusedImages(t.Context(), Empty{})
 	wantKind(t, err, wire.Unavailable, "no manager says which images this node needs, nothing was removed: try again in a moment: cut off")
+}
+
+// The hash of a task spec, with all of the spec but a weak password, would let its
+// reader try out passwords: nobody is shown it.
+func TestHashesOfSpecsTellNothing(t *testing.T) {
+	w := newWorld(t)
+	w.service("shop", "web", 1, false)
+	w.task("t1", "web", 1, time.Minute, wanted("n1"), runs)
+	svc, _ := w.store.Snapshot().Service(id("web"))
+	under := svc.Spec
+	svc.Rollout = specs.Rollout{Target: svc.Spec.Task, Completed: svc.Spec.Task, Under: &under}
+	w.apply(specs.Change{Rollout: specs.Set(svc.ID, svc.RolloutVersion, svc.Rollout)},
+		specs.Change{Cluster: &specs.Cluster{ID: "prod", Key: []byte("0123456789abcdef")}})
+	inspected, err := w.server().inspectService(t.Context(), ByName{Name: "shop_web"})
+	task, err2 := w.server().inspectTask(t.Context(), ByName{Name: "shop_web.1"})
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := json.Marshal([]any{inspected, task})
+	if err != nil || strings.Contains(string(shown), string(svc.Spec.Task)) {
+		t.Errorf("%s (%v) has the hash %s", shown, err, svc.Spec.Task)
+	}
+	if h := inspected.Spec.Task; h == "" || h != task.Spec || h != inspected.Rollout.Target || h != inspected.Rollout.Under.Task {
+		t.Errorf("that the task is as its service wants it cannot be seen any more: %s", shown)
+	}
+	if again, _ := w.store.Snapshot().Service(id("web")); again.Rollout.Under.Task != svc.Spec.Task {
+		t.Error("what is shown has changed what is kept")
+	}
 }

@@ -76,14 +76,11 @@ func New(c Config) *Dispatcher {
 func (d *Dispatcher) Register(mux *http.ServeMux) {
 	wire.Session.Serve(mux, d.session)
 	wire.Heartbeat.Serve(mux, d.heartbeat)
-	wire.Assigned.Serve(mux, d.assigned)
 	wire.Content.Serve(mux, d.content)
 	wire.RegistryLogin.Serve(mux, d.registryLogin)
 	wire.NeededImages.Serve(mux, d.neededImages)
 	wire.Report.Serve(mux, d.report)
-	wire.LogRequests.Serve(mux, d.logRequests)
 	wire.PublishLogs.Serve(mux, d.publishLogs)
-	wire.ExecRequests.Serve(mux, d.execRequests)
 	wire.Exec.Serve(mux, d.exec)
 }
 

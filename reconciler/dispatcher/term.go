@@ -67,13 +67,12 @@ var errTermEnded = wire.Errorf(wire.NotLeader, "this manager does not lead the c
 
 // session is what is known of one node while it is connected.
 type session struct {
-	id       string
-	nodeID   string
-	stream   *stream
-	asked    *mailbox[wire.LogRequest]  // on their way to the node
-	commands *mailbox[wire.ExecRequest] // on their way to the node
-	look     chan struct{}              // readable when the node's own row changed
-	turn     bool                       // it replaced another
+	id     string
+	nodeID string
+	stream *stream
+	asked  *mailbox
+	look   chan struct{} // readable when the node's own row changed
+	turn   bool          // it replaced another
 
 	trouble string // as the node told last; guarded by the term's mutex
 
@@ -110,7 +109,7 @@ func (t *term) open(nodeID, trouble string) (*session, error) {
 
 func newSession(nodeID string) *session {
 	return &session{
-		id: specs.NewID(rand.Reader), nodeID: nodeID, stream: newStream(), asked: newMailbox[wire.LogRequest](), commands: newMailbox[wire.ExecRequest](),
+		id: specs.NewID(rand.Reader), nodeID: nodeID, stream: newStream(), asked: newMailbox(),
 		look: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 }

@@ -86,9 +86,11 @@ func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) er
 	if err != nil {
 		return err
 	}
-	want := refs()
-	script, missing := r.correct(ctx, local, want)
-	if script != "" {
+	deletions, updates, missing := r.correct(ctx, local, refs())
+	for _, script := range []string{deletions, updates} {
+		if script == "" {
+			continue
+		}
 		if _, err := r.git(ctx, script, "update-ref", "--stdin"); err != nil {
 			return fmt.Errorf("set the refs of %s to the store's: %w", r.dir, err)
 		}
@@ -96,26 +98,27 @@ func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) er
 	return r.setMissing(missing)
 }
 
-// correct is what update-ref has to do, and which rows' commits are missing.
-func (r *Repository) correct(ctx context.Context, local, rows map[string]string) (script string, missing map[string]string) {
-	var b strings.Builder
+// correct is what update-ref has to do, and which rows' commits are missing. The
+// deletions come first: a branch may stand where another's folder is to be.
+func (r *Repository) correct(ctx context.Context, local, rows map[string]string) (deletions, updates string, missing map[string]string) {
+	var gone, set strings.Builder
 	for ref, commit := range local {
 		if _, kept := rows[ref]; kept || strings.HasPrefix(ref, hidden) && !outlived(ref, commit, rows) {
 			continue
 		}
-		fmt.Fprintf(&b, "delete %s\n", ref)
+		fmt.Fprintf(&gone, "delete %s\n", ref)
 	}
 	missing = map[string]string{}
 	for ref, commit := range rows {
 		switch {
 		case local[ref] == commit:
 		case r.Has(ctx, commit):
-			fmt.Fprintf(&b, "update %s %s\n", ref, commit)
+			fmt.Fprintf(&set, "update %s %s\n", ref, commit)
 		default:
 			missing[ref] = commit
 		}
 	}
-	return b.String(), missing
+	return gone.String(), set.String(), missing
 }
 
 func (r *Repository) setMissing(refs map[string]string) error {

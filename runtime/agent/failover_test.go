@@ -263,11 +263,11 @@ func TestWithoutAnyManagerTheDaemonWaits(t *testing.T) {
 func TestANodeIsToldItsRoleAndShowsANewCertificate(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
 		n := c.machine("n1")
-		told := make(chan wire.SessionMessage, 10)
+		told := make(chan wire.Place, 10)
 		renewed := make(chan struct{}, 1)
 		n.adapt = func(config *agent.Config) {
 			config.Renewed = renewed
-			config.Told = func(m wire.SessionMessage) { told <- m }
+			config.Told = func(m wire.Place) { told <- m }
 		}
 		n.start()
 		synctest.Wait()

@@ -34,7 +34,7 @@ func (m *Manager) bootstrap(ctx context.Context) error {
 		{Node: specs.Insert(node.ID, node)},
 	}})
 	if err == nil {
-		err = firstRefusal(errs)
+		err = errs[0]
 	}
 	if err != nil {
 		return fmt.Errorf("write the first rows of the cluster: %w", err)

@@ -119,8 +119,9 @@ func row[T any](value T, ok bool) *T {
 
 // decide proposes what a pass over snap decided and waits for all of it. A conflict needs
 // nothing more: whoever came first touched the row, so the next pass looks at
-// it. A full disk is waited out here: what runs goes on, and nothing that was
-// decided is worth more than that.
+// it. What is refused for another reason would be again, and stops nothing else. A
+// full disk is waited out here: what runs goes on, and nothing that was decided is
+// worth more than that.
 func (m *Manager) decide(ctx context.Context, snap store.Snapshot, txs []specs.Transaction) error {
 	for len(txs) > 0 {
 		errs, err := m.raft.Propose(ctx, txs)
@@ -136,24 +137,17 @@ func (m *Manager) decide(ctx context.Context, snap store.Snapshot, txs []specs.T
 			return err
 		}
 		for i, tx := range txs {
-			if errs[i] == nil {
+			switch {
+			case errs[i] == nil:
 				m.metrics.Decided(snap, tx)
+			case !errors.Is(errs[i], store.ErrConflict):
+				m.log.ErrorContext(ctx, "a decision was refused: this is a bug", "err", errs[i])
 			}
 		}
-		return firstRefusal(errs)
+		return nil
 	}
 	return nil
 }
 
 // diskPause is how often a decision tries whether the disk has room again.
 const diskPause = time.Second
-
-// firstRefusal is the first error that is no conflict.
-func firstRefusal(errs []error) error {
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-	return nil
-}

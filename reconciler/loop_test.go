@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -112,16 +113,17 @@ func TestADecisionWaitsForTheDisk(t *testing.T) {
 }
 
 // A conflict is somebody else's decision and ends nothing; that they are looked
-// at again is the loop's.
-func TestAConflictEndsNoTerm(t *testing.T) {
+// at again is the loop's. Neither does what no entry can hold.
+func TestARefusalEndsNoTerm(t *testing.T) {
 	bubble(t, false, func(t *testing.T, m *Manager) {
 		stale := specs.Transaction{{Service: specs.Remove[specs.Service]("nothing", 7)}}
 		fresh := specs.Transaction{{Node: specs.Insert("n9", specs.Node{ID: "n9"})}}
-		if err := m.decide(t.Context(), m.store.Snapshot(), []specs.Transaction{stale, fresh}); err != nil {
+		large := specs.Transaction{{Node: specs.Insert("n8", specs.Node{ID: "n8", Spec: specs.NodeSpec{Labels: map[string]string{"a": strings.Repeat("a", 5<<20)}}})}}
+		if err := m.decide(t.Context(), m.store.Snapshot(), []specs.Transaction{stale, large, fresh}); err != nil {
 			t.Error(err)
 		}
 		if _, written := m.store.Snapshot().Node("n9"); !written {
-			t.Error("the conflict took the other decision with it")
+			t.Error("the refusals took the other decision with them")
 		}
 	})
 }

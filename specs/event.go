@@ -19,7 +19,7 @@ const (
 
 // Event is one thing that happened in the cluster.
 type Event struct {
-	Time    time.Time `json:"time"` // by the clock of whoever saw it: of a task, its node's
+	Time    time.Time `json:"time"`
 	Type    EventType `json:"type"`
 	Action  string    `json:"action"`            // running, paused, joined
 	Name    string    `json:"name"`              // of what it happened to: shop_web.1, n2

@@ -39,7 +39,7 @@ type TaskWant struct {
 // TaskSeen is what a task's node observed, latest state only.
 type TaskSeen struct {
 	State   State     `json:"state,omitempty"`
-	Since   time.Time `json:"since,omitzero"`    // when State was entered, by the node's clock
+	Since   time.Time `json:"since,omitzero"`    // when State was entered
 	Running time.Time `json:"running,omitzero"`  // when RUNNING was entered; zero if it never was
 	Message string    `json:"message,omitempty"` // progress: "pull 41%"
 	Err     string    `json:"err,omitempty"`     // why it failed or was rejected

@@ -101,7 +101,7 @@ func (s *simStory) managerTrouble(lasts time.Duration) {
 }
 
 // jump has a manager's wall clock be up to a day and a half late or ahead from now
-// on.
+// on. Once all managers have been down it may be the cluster's.
 func (s *simStory) jump(n *simNode) {
 	n.skew.Store(int64(s.draw.upTo(72*time.Hour) - 36*time.Hour))
 }
@@ -111,9 +111,6 @@ func (s *simStory) restartMachines(away time.Duration, machines ...*simNode) {
 	began := time.Now()
 	for _, n := range machines {
 		s.network.die(n.id) // before any of them could tell another
-		if len(machines) == len(s.managers()) {
-			n.skew.Store(0) // none will be left that has counted the time
-		}
 	}
 	var all sync.WaitGroup
 	for _, n := range machines {

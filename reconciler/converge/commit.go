@@ -5,7 +5,8 @@ import (
 )
 
 // maxChanges bounds one transaction to about 128 KiB, so that an entry of the
-// Raft log takes one or two of them. What concerns one slot is never cut apart.
+// Raft log takes one or two of them. What concerns one slot is never cut apart, but
+// for its history: that may be longer.
 const maxChanges = 256
 
 // transactions is what differs from the snapshot. The service's own row goes
@@ -20,13 +21,13 @@ func (w *work) transactions() []specs.Transaction {
 		tx = append(tx, specs.Change{Rollout: specs.Set(w.svc.ID, w.svc.RolloutVersion, w.svc.Rollout)})
 	}
 	for _, s := range w.slots {
-		for _, r := range s.rows {
+		for i, r := range s.rows {
 			if change, differs := r.patch(); differs {
 				tx = append(tx, change)
 			}
-		}
-		if len(tx) >= maxChanges {
-			done, tx = append(done, tx), nil
+			if last := i == len(s.rows)-1; len(tx) >= maxChanges && (last || r.Ended() && s.rows[i+1].Ended()) {
+				done, tx = append(done, tx), nil
+			}
 		}
 	}
 	if len(tx) > 0 {

@@ -88,6 +88,33 @@ func TestTransactionsAreBounded(t *testing.T) {
 	}
 }
 
+func TestALongHistoryIsRemovedInSeveralTransactions(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.apply(specs.Transaction{{Cluster: &specs.Cluster{Spec: specs.ClusterSettings{History: new(-1)}}}})
+	c.push("web", "crash", 1)
+	c.live(30 * time.Minute)
+	c.remove("web")
+	snap, touched := c.feed.Take()
+	c.follow(snap, touched)
+	before := len(c.tasks("web"))
+	txs := converge.Pass(c.input(converge.Dirty{All: true})).Transactions
+	changes := 0
+	for i, tx := range txs {
+		if len(tx) > 260 {
+			t.Errorf("transaction %d has %d changes", i, len(tx))
+		}
+		changes += len(tx)
+	}
+	if changes < before || before < 300 {
+		t.Errorf("%d changes for %d tasks", changes, before)
+	}
+	c.apply(txs...)
+	c.settle()
+	if left := c.tasks("web"); len(left) > 0 {
+		t.Errorf("%d tasks are left", len(left))
+	}
+}
+
 func TestAServiceTooLargeForOnePassGrowsOverSeveral(t *testing.T) {
 	c := newCluster(t, "n1")
 	c.push("web", "v1", 10_001)

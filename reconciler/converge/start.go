@@ -11,8 +11,10 @@ const (
 	// taskTimeout is how long a slot's new task waits for the old one to stop,
 	// unless the old one was promised more.
 	taskTimeout = time.Minute
-	// graceMargin is what a node may need beyond the grace period of a task.
+	// graceMargin is what a node may need beyond the grace period of a task, and
+	// clockMargin the part of it by which the cluster's clock may be ahead by then.
 	graceMargin = 10 * time.Second
+	clockMargin = 10
 )
 
 // start lets tasks run that have waited long enough.
@@ -47,7 +49,7 @@ func (w *work) holdsUntil(r *row) time.Time {
 	if spec, ok := w.draft.TaskSpec(r.Spec); ok && spec.StopGrace != nil {
 		grace = time.Duration(*spec.StopGrace)
 	}
-	return latest(r.Want.Since, w.knows(r.Want.Node)).Add(max(taskTimeout, grace+graceMargin))
+	return latest(r.Want.Since, w.knows(r.Want.Node)).Add(max(taskTimeout, grace+grace/clockMargin+graceMargin))
 }
 
 // knows is since when the node knows what this leader wants of it: not before now

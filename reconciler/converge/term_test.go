@@ -19,7 +19,7 @@ func TestATaskHasItsTimeToStopUnderANewLeader(t *testing.T) {
 	}{
 		"the node is there at once":      {specs.Duration(10 * time.Second), 0, time.Minute},
 		"the node comes late":            {specs.Duration(10 * time.Second), 25 * time.Second, 85 * time.Second},
-		"more was promised, and is kept": {specs.Duration(5 * time.Minute), 25 * time.Second, 335 * time.Second},
+		"more was promised, and is kept": {specs.Duration(5 * time.Minute), 25 * time.Second, 365 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, "n1")

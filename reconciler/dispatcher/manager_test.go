@@ -175,7 +175,7 @@ func (m *manager) service(name, image string) {
 func (m *manager) newTask(id, service, node string) specs.Change {
 	row, _ := m.store.Snapshot().Service(service)
 	return specs.Change{Task: specs.Insert(id, specs.Task{
-		ID: id, ServiceID: service, ServiceName: service, Slot: 1, Spec: row.Spec.Task,
+		ID: id, ServiceID: service, ServiceName: service, Slot: 1, Spec: row.Spec.Task, Created: time.Now(),
 		Want: specs.TaskWant{Desired: specs.StateRunning, Node: node},
 	})}
 }

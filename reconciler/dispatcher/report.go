@@ -1,12 +1,14 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -29,7 +31,7 @@ func (d *Dispatcher) report(ctx context.Context, req wire.ReportRequest) (wire.R
 	if err != nil {
 		return wire.ReportReply{}, err
 	}
-	news, err := s.news(t.Store.Snapshot(), req.Tasks)
+	news, err := s.news(t.Store.Snapshot(), req, t.Now())
 	if err != nil || len(news) == 0 {
 		return wire.ReportReply{}, err
 	}
@@ -38,18 +40,38 @@ func (d *Dispatcher) report(ctx context.Context, req wire.ReportRequest) (wire.R
 
 // news returns the reports that say something new about the node's own tasks. A
 // task that the cluster has forgotten is no news; another node's is refused.
-func (s *session) news(snapshot store.Snapshot, reports []wire.TaskReport) ([]wire.TaskReport, error) {
+func (s *session) news(snapshot store.Snapshot, req wire.ReportRequest, now time.Time) ([]wire.TaskReport, error) {
 	var news []wire.TaskReport
-	for _, r := range reports {
+	for _, r := range req.Tasks {
 		task, exists := snapshot.Task(r.TaskID)
 		if exists && task.Want.Node != s.nodeID {
 			return nil, wire.Errorf(wire.PermissionDenied, "task %s is not a task of node %s", r.TaskID, s.nodeID)
 		}
 		if exists && isNews(task.Seen, r.Seen) {
-			news = append(news, r)
+			news = append(news, wire.TaskReport{TaskID: r.TaskID, Seen: dated(r.Seen, req.Now, task.Created, now)})
 		}
 	}
 	return news, nil
+}
+
+// dated tells the times of what a node sees by the cluster's clock, which is at now
+// when the node's is at there: the rules compare them with their own. Whatever the
+// node's clock was set to meanwhile, nothing was seen of a task before it was made,
+// nor later than now. An agent of an older release does not say what time it is.
+func dated(seen specs.TaskSeen, there, made, now time.Time) specs.TaskSeen {
+	shift := now.Sub(cmp.Or(there, now))
+	for _, at := range []*time.Time{&seen.Since, &seen.Running} {
+		switch moved := at.Add(shift); {
+		case at.IsZero():
+		case moved.After(now):
+			*at = now
+		case moved.Before(made):
+			*at = made
+		default:
+			*at = moved
+		}
+	}
+	return seen
 }
 
 // isNews reports whether seen says more than what is known. A state never moves

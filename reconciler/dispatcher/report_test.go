@@ -1,6 +1,7 @@
 package dispatcher_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -51,6 +52,41 @@ func TestReport(t *testing.T) {
 			entries = now
 		}
 	})
+}
+
+// A node's clock may be anywhere, and be set between two looks at it.
+func TestTimesAreToldByTheClustersClock(t *testing.T) {
+	for name, test := range map[string]struct {
+		ahead, since time.Duration // of the node's clock, and then of when the task ran
+		want         time.Duration // ago
+	}{
+		"the same clock":                {0, -3 * time.Second, 3 * time.Second},
+		"ahead":                         {36 * time.Hour, -3 * time.Second, 3 * time.Second},
+		"late":                          {-36 * time.Hour, -3 * time.Second, 3 * time.Second},
+		"set ahead since it ran":        {36 * time.Hour, -36 * time.Hour, 10 * time.Second},
+		"set back since it ran":         {-36 * time.Hour, 36 * time.Hour, 0},
+		"that of a machine without one": {-50 * 365 * 24 * time.Hour, -3 * time.Second, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(m *manager) {
+				m.service("web", "web:1")
+				m.write(m.newTask("t1", "web", "n1"))
+				after(10 * time.Second)
+				n := m.connect("n1")
+				there := time.Now().Add(test.ahead)
+				seen := specs.TaskSeen{State: specs.StateRunning, Since: there.Add(test.since), Running: there.Add(test.since)}
+				if _, err := wire.Report.Call(context.Background(), n.client, wire.ReportRequest{
+					SessionID: n.session.SessionID, Tasks: []wire.TaskReport{{TaskID: "t1", Seen: seen}}, Now: there,
+				}); err != nil {
+					t.Fatal(err)
+				}
+				got := m.seen("t1")
+				if since, ran := time.Since(got.Since), time.Since(got.Running); since != test.want || ran != test.want {
+					t.Errorf("since %s, running for %s, want %s", since, ran, test.want)
+				}
+			})
+		})
+	}
 }
 
 func TestProgressKeepsTheTimeOfItsState(t *testing.T) {

@@ -276,7 +276,7 @@ func (s *session) report(ctx context.Context) error {
 // send reports once. What the manager refuses for good is dropped with a word:
 // sent again it would hold up everything behind it.
 func (s *session) send(ctx context.Context, reports []wire.TaskReport) error {
-	_, err := wire.Report.Call(ctx, s.client, wire.ReportRequest{SessionID: s.SessionID, Tasks: reports})
+	_, err := wire.Report.Call(ctx, s.client, wire.ReportRequest{SessionID: s.SessionID, Tasks: reports, Now: time.Now()})
 	if wire.KindOf(err) == wire.PermissionDenied {
 		s.Log.ErrorContext(ctx, "the manager refused reports", "error", err)
 		return nil

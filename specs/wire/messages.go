@@ -119,6 +119,7 @@ type ContentReply struct {
 type ReportRequest struct {
 	SessionID string       `json:"session_id"`
 	Tasks     []TaskReport `json:"tasks"`
+	Now       time.Time    `json:"now,omitzero"` // by the node's clock, as the times of the states are
 }
 
 // TaskReport is the latest state of one task.

@@ -47,6 +47,9 @@ func (o *options) address() string { return cmp.Or(o.host, os.Getenv("SWARMGIT_H
 func (o *options) socket() (string, error) {
 	host := o.address()
 	if host == "" {
+		if err := ownDir(runtimeDir()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
 		return defaultSocket(), nil
 	}
 	path := strings.TrimPrefix(host, "unix://")

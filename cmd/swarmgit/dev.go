@@ -185,11 +185,24 @@ func (f *follower) push(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	push := f.command(ctx, "-c", "http.extraHeader=Authorization: Bearer "+remote.Token,
-		"push", "-o", "allow-removal", remote.URL, "HEAD:main")
+	shown, err := f.show(remote.Token)
+	if err != nil {
+		return err
+	}
+	push := f.command(ctx, append(shown, "push", "-o", "allow-removal", remote.URL, "HEAD:main")...)
 	push.Stdout, push.Stderr = f.c.OutOrStdout(), f.c.OutOrStdout()
 	_ = push.Run() // it has said itself what was wrong
 	return nil
+}
+
+// show has git show a token: by a file, for everybody on this machine sees the
+// arguments of a process.
+func (f *follower) show(token string) (args []string, err error) {
+	file := filepath.Join(f.gitDir, "token")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "[http]\n\textraHeader = \"Authorization: Bearer %s\"\n", token), 0o600); err != nil {
+		return nil, fmt.Errorf("dev: %w", err)
+	}
+	return []string{"-c", "include.path=" + file}, nil
 }
 
 func (f *follower) git(ctx context.Context, args ...string) error {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // requireLoopback refuses an address that others could reach: without
@@ -100,10 +102,23 @@ func socketDir(dir string) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make the directory of the daemon's socket: %w", err)
 		}
-		return nil
+		return ownDir(dir)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("--socket: there is no directory %s: make it, or name another place", dir)
+	}
+	return nil
+}
+
+// ownDir refuses a directory in which others can put a socket of theirs: the one in
+// /tmp is whose who makes it first.
+func ownDir(dir string) error {
+	var stat unix.Stat_t
+	if err := unix.Lstat(dir, &stat); err != nil {
+		return &fs.PathError{Op: "look at", Path: dir, Err: err}
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR || int(stat.Uid) != os.Geteuid() || stat.Mode&0o022 != 0 {
+		return fmt.Errorf("%s is not a directory of this user alone: remove it, or name the socket elsewhere", dir)
 	}
 	return nil
 }

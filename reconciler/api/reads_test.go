@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -375,4 +376,32 @@ func TestUnusedImages(t *testing.T) {
 	s.Needed = func(context.Context) ([]string, error) { return nil, errors.New("cut off") }
 	_, err := s.unusedImages(t.Context(), Empty{})
 	wantKind(t, err, wire.Unavailable, "no manager says which images this node needs, nothing was removed: try again in a moment: cut off")
+}
+
+// The hash of a task spec, with all of the spec but a weak password, would let its
+// reader try out passwords: nobody is shown it.
+func TestHashesOfSpecsTellNothing(t *testing.T) {
+	w := newWorld(t)
+	w.service("shop", "web", 1, false)
+	w.task("t1", "web", 1, time.Minute, wanted("n1"), runs)
+	svc, _ := w.store.Snapshot().Service(id("web"))
+	under := svc.Spec
+	svc.Rollout = specs.Rollout{Target: svc.Spec.Task, Completed: svc.Spec.Task, Under: &under}
+	w.apply(specs.Change{Rollout: specs.Set(svc.ID, svc.RolloutVersion, svc.Rollout)},
+		specs.Change{Cluster: &specs.Cluster{ID: "prod", Key: []byte("0123456789abcdef")}})
+	inspected, err := w.server().inspectService(t.Context(), ByName{Name: "shop_web"})
+	task, err2 := w.server().inspectTask(t.Context(), ByName{Name: "shop_web.1"})
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := json.Marshal([]any{inspected, task})
+	if err != nil || strings.Contains(string(shown), string(svc.Spec.Task)) {
+		t.Errorf("%s (%v) has the hash %s", shown, err, svc.Spec.Task)
+	}
+	if h := inspected.Spec.Task; h == "" || h != task.Spec || h != inspected.Rollout.Target || h != inspected.Rollout.Under.Task {
+		t.Errorf("that the task is as its service wants it cannot be seen any more: %s", shown)
+	}
+	if again, _ := w.store.Snapshot().Service(id("web")); again.Rollout.Under.Task != svc.Spec.Task {
+		t.Error("what is shown has changed what is kept")
+	}
 }

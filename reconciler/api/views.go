@@ -26,10 +26,19 @@ func count(snap store.Snapshot, svc specs.Service) (running, wanted int) {
 }
 
 func serviceView(snap store.Snapshot, svc specs.Service) Service {
-	view := Service{Service: svc}
+	view, key := Service{Service: svc}, snap.Cluster().Key
 	view.Running, view.Wanted = count(snap, svc)
 	task, _ := snap.TaskSpec(svc.Spec.Task)
-	view.Task = planner.Redact(task, snap.Cluster().Key)
+	view.Task = planner.Redact(task, key)
+	hashes := []*specs.Hash{&view.Spec.Task, &view.Rollout.Target, &view.Rollout.Completed}
+	if svc.Rollout.Under != nil {
+		under := *svc.Rollout.Under
+		view.Rollout.Under = &under
+		hashes = append(hashes, &under.Task)
+	}
+	for _, h := range hashes {
+		*h = planner.RedactHash(*h, key)
+	}
 	return view
 }
 
@@ -41,6 +50,7 @@ func taskView(snap store.Snapshot, task specs.Task) Task {
 			view.Ports = spec.HostPorts
 		}
 	}
+	view.Spec = planner.RedactHash(task.Spec, snap.Cluster().Key)
 	if node, ok := snap.Node(task.Want.Node); ok {
 		view.Hostname = node.Seen.Description.Hostname
 	}

@@ -20,9 +20,9 @@ func diff(old, new version, origins specs.Origins, redact redactor) []Field {
 	d := differ{service: "services." + new.rules.ShortName() + ".", origins: origins, redact: redact}
 	d.leaves(taskLeaves(old.task), taskLeaves(new.task), true)
 	if len(d.fields) == 0 && old.rules.Task != new.rules.Task {
-		d.fields = append(d.fields, Field{
-			Name: "task spec", Old: old.rules.Task.Short(), New: new.rules.Task.Short(), Restarts: true,
-		}) // equal in all that is told and still another task: it is replaced
+		f := Field{Name: "task spec", Restarts: true} // equal in all that is told and still another task: it is replaced
+		f.Old, f.New = redact.pair(secret, string(old.rules.Task), string(new.rules.Task))
+		d.fields = append(d.fields, f)
 	}
 	d.leaves(ruleLeaves(old.rules), ruleLeaves(new.rules), false)
 	slices.SortFunc(d.fields, func(a, b Field) int {

@@ -44,6 +44,9 @@ func (r redactor) pair(l leaf, old, new string) (string, string) {
 	return "(hidden)", "(changed)"
 }
 
+// secret stands for a value of which nothing may be shown.
+var secret = leaf{env: true, name: "secret"}
+
 func (r redactor) hide(l leaf, value string, length int) string {
 	if value == "" {
 		return ""
@@ -64,6 +67,18 @@ func (r redactor) hash(value string, length int) string {
 	mac.Write([]byte("swarmgit plan\x00"))
 	mac.Write([]byte(value))
 	return "(" + hex.EncodeToString(mac.Sum(nil))[:length] + ")"
+}
+
+// RedactHash is the hash of a task spec as people may see it: the same hashes stay
+// the same, and none of them lets anybody try out what Redact hides. Without a key
+// it is empty.
+func RedactHash(h specs.Hash, key []byte) specs.Hash {
+	if h == "" || len(key) == 0 {
+		return ""
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("swarmgit task spec\x00" + h))
+	return specs.Hash(hex.EncodeToString(mac.Sum(nil)))
 }
 
 // Redact is the spec as people may see it: what is secret in it is hidden behind

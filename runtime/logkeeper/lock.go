@@ -29,11 +29,8 @@ func takeLock(dir string) (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	me, err := procfs.Self()
-	if err == nil {
-		err = file.Truncate(0)
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(file, "%d %d\n", me.PID, me.Start)
+	if err == nil { // in place: a full disk has room for that, and nobody reads an empty file
+		_, err = file.WriteAt(fmt.Appendf(nil, "%-20d %-20d\n", me.PID, me.Start), 0)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("write %s: %w", file.Name(), err), file.Close())
@@ -61,7 +58,7 @@ func holder(file *os.File) (p procfs.Process) {
 // evict kills a keeper that holds the directory but does not answer. It does
 // nothing when no keeper lives; see awaitEnd.
 func evict(ctx context.Context, dir string) error {
-	return awaitEnd(ctx, dir, func(p procfs.Process) error { return unix.Kill(p.PID, unix.SIGKILL) })
+	return awaitEnd(ctx, dir, func(p procfs.Process) error { return p.Signal(unix.SIGKILL) })
 }
 
 // awaitEnd waits until the keeper of the directory is gone with all that it

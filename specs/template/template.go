@@ -71,7 +71,7 @@ func Check(text string, labels map[string]string) error {
 // CheckPayload is Check for the content of a secret or a config. What it names
 // may be something else for each service, so only its form is checked.
 func CheckPayload(text string) error {
-	_, err := parsed(text, newBudget().payloadFuncs(Files{}))
+	_, _, err := parsed(text, newBudget().payloadFuncs(Files{}))
 	return err
 }
 
@@ -90,9 +90,12 @@ func ExpandPayload(text string, c Context, files Files) (string, error) {
 }
 
 func expand(text string, c Context, functions template.FuncMap) (string, error) {
-	t, err := parsed(text, functions)
+	t, f, err := parsed(text, functions)
 	if err != nil {
 		return "", err
+	}
+	if f.repeated*len(c.Service.Labels) > maxOutput {
+		return "", &Error{1, errTooOften.Error()}
 	}
 	var out bounded
 	if err := t.Execute(&out, c); err != nil {
@@ -101,24 +104,31 @@ func expand(text string, c Context, functions template.FuncMap) (string, error) 
 	return out.String(), nil
 }
 
-func parsed(text string, functions template.FuncMap) (*template.Template, error) {
+func parsed(text string, functions template.FuncMap) (*template.Template, *form, error) {
 	t, err := template.New("").Option("missingkey=error").Funcs(functions).Parse(text)
 	if err != nil {
-		return nil, inWords(err)
+		return nil, nil, inWords(err)
 	}
 	if len(t.Templates()) > 1 {
-		return nil, &Error{1, "define and block are not for templates here: write the text where it stands"}
+		return nil, nil, &Error{1, "define and block are not for templates here: write the text where it stands"}
 	}
+	f := &form{text: text}
 	if t.Tree == nil {
-		return t, nil
+		return t, f, nil
 	}
-	return t, finite(t.Tree.Root, text, false)
+	return t, f, f.finite(t.Tree.Root, false)
+}
+
+// form is what is learned of a template before it is expanded.
+type form struct {
+	text     string
+	repeated int // bytes of template that ranges repeat: for each label, there is nothing longer
 }
 
 // finite refuses what could go on without an end.
-func finite(n parse.Node, text string, inRange bool) error {
+func (f *form) finite(n parse.Node, inRange bool) error {
 	refuse := func(why string) error {
-		return &Error{1 + strings.Count(text[:min(int(n.Position()), len(text))], "\n"), why}
+		return &Error{1 + strings.Count(f.text[:min(int(n.Position()), len(f.text))], "\n"), why}
 	}
 	switch n := n.(type) {
 	case *parse.ListNode:
@@ -126,14 +136,14 @@ func finite(n parse.Node, text string, inRange bool) error {
 			return nil
 		}
 		for _, child := range n.Nodes {
-			if err := finite(child, text, inRange); err != nil {
+			if err := f.finite(child, inRange); err != nil {
 				return err
 			}
 		}
 	case *parse.IfNode:
-		return errors.Join(finite(n.List, text, inRange), finite(n.ElseList, text, inRange))
+		return errors.Join(f.finite(n.List, inRange), f.finite(n.ElseList, inRange))
 	case *parse.WithNode:
-		return errors.Join(finite(n.List, text, inRange), finite(n.ElseList, text, inRange))
+		return errors.Join(f.finite(n.List, inRange), f.finite(n.ElseList, inRange))
 	case *parse.TemplateNode:
 		return refuse("template is not for templates here: write the text where it stands")
 	case *parse.RangeNode:
@@ -143,7 +153,8 @@ func finite(n parse.Node, text string, inRange bool) error {
 		case !overField(n.Pipe):
 			return refuse("a range goes over a field here, such as .Service.Labels")
 		}
-		return errors.Join(finite(n.List, text, true), finite(n.ElseList, text, inRange))
+		f.repeated += len(n.List.String())
+		return errors.Join(f.finite(n.List, true), f.finite(n.ElseList, inRange))
 	}
 	return nil
 }
@@ -173,6 +184,10 @@ func (b *bounded) Write(p []byte) (int, error) {
 	}
 	return b.Builder.Write(p)
 }
+
+// A text that writes nothing takes its time too: what ranges repeat is bounded as
+// if it were written.
+var errTooOften = fmt.Errorf("its ranges repeat more than %d KiB of template: keep what they repeat short", maxOutput>>10)
 
 // maxWork is how much may be written on the way to one text, in bytes. A single
 // result may get as long before it is seen to be too long: quoted, a character may

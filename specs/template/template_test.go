@@ -37,6 +37,28 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// What writes nothing costs time all the same: a large config that a range repeats
+// for thousands of labels would keep its node busy for minutes.
+func TestRangesRepeatLittle(t *testing.T) {
+	c := example()
+	for i := range 5000 {
+		c.Service.Labels[fmt.Sprint("label", i)] = "x"
+	}
+	body := func(n int) string { return "{{range .Service.Labels}}" + strings.Repeat("{{$a := 1}}", n) + "{{end}}" }
+	if got, err := Expand(body(10), c); err != nil || got != "" {
+		t.Errorf("a short range over all labels: %q, %v", got, err)
+	}
+	const words = "its ranges repeat more than 1024 KiB of template: keep what they repeat short"
+	for name, text := range map[string]string{"one": body(1000), "many": strings.Repeat(body(10), 100), "in an if": "{{if 1}}" + body(1000) + "{{end}}"} {
+		if _, err := ExpandPayload(text, c, Files{}); err == nil || err.Error() != words {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := Check(body(1000), map[string]string{"tier": "front"}); err != nil {
+		t.Errorf("over one label: %v", err)
+	}
+}
+
 // A template that is right for every task there can be is right for the one that
 // is made up.
 func TestCheckTriesARealTask(t *testing.T) {

@@ -44,8 +44,19 @@ type FS struct {
 func Find(root string) FS {
 	var stat unix.Statfs_t
 	unified := unix.Statfs(root, &stat) == nil && stat.Type == unix.CGROUP2_SUPER_MAGIC
-	_, err := os.Stat(filepath.Join(root, "memory", "memory.memsw.limit_in_bytes"))
-	return FS{Root: root, Unified: unified, Swap: unified || err == nil}
+	return FS{Root: root, Unified: unified, Swap: countsSwap(root, unified)}
+}
+
+// countsSwap reports whether the kernel counts swap. Of version 2 only a cgroup
+// below the root shows it; where there is none it does, as usual.
+func countsSwap(root string, unified bool) bool {
+	if !unified {
+		_, err := os.Stat(filepath.Join(root, "memory", "memory.memsw.limit_in_bytes"))
+		return err == nil
+	}
+	memory, _ := filepath.Glob(filepath.Join(root, "*", "memory.max")) // the pattern is ours
+	swap, _ := filepath.Glob(filepath.Join(root, "*", "memory.swap.max"))
+	return len(memory) == 0 || len(swap) > 0
 }
 
 // File is the path of a controller's file in a cgroup.
@@ -205,6 +216,9 @@ func (f FS) processes(cgroup string) (pids []int, err error) {
 				return ignoreMissing(err)
 			}
 			text, err := os.ReadFile(name)
+			if errors.Is(err, syscall.EOPNOTSUPP) {
+				return nil // it has threads, of processes that a cgroup above it has
+			}
 			for _, field := range strings.Fields(string(text)) {
 				if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
 					pids = append(pids, pid)

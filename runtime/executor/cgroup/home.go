@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -63,7 +64,8 @@ func (f FS) vacate(own string) error {
 		return err
 	}
 	for _, pid := range strings.Fields(string(text)) {
-		if err := write(filepath.Join(dir, leaf, "cgroup.procs"), pid); err != nil {
+		err := write(filepath.Join(dir, leaf, "cgroup.procs"), pid)
+		if err != nil && !errors.Is(err, unix.ESRCH) { // else it has ended meanwhile
 			return fmt.Errorf("move process %s: %w", pid, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -104,7 +105,25 @@ func bindMount(m specs.Mount) (ocispec.Mount, error) {
 	} else if err != nil {
 		return ocispec.Mount{}, fmt.Errorf("bind source %s: %w", m.Source, err)
 	}
-	return bind(m.Source, m.Target, access(m.ReadOnly), cmp.Or(m.Propagation, "rprivate")), nil
+	source, err := followed(m.Source)
+	if err != nil {
+		return ocispec.Mount{}, err
+	}
+	return bind(source, m.Target, access(m.ReadOnly), cmp.Or(m.Propagation, "rprivate")), nil
+}
+
+// followed is where the links of this node lead from the source of a bind. They may
+// not lead to what the managers would not have let pass by its name.
+func followed(source string) (string, error) {
+	target, err := filepath.EvalSymlinks(source)
+	if err != nil {
+		return "", fmt.Errorf("bind source %s: %w", source, err)
+	}
+	named := specs.HoldsEngineSocket(source) || path.Clean(source) == "/"
+	if !named && (specs.HoldsEngineSocket(target) || target == "/") {
+		return "", fmt.Errorf("bind source %s leads to %s on this node, where the socket of a container engine is: no link may lead there", source, target)
+	}
+	return target, nil
 }
 
 func access(readOnly bool) string {

@@ -59,7 +59,7 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&req.Rev, "rev", "", "plan this commit or branch of the cluster's remote, or A..B where the cluster is at A")
+	c.Flags().StringVar(&req.Rev, "rev", "", "plan this commit or branch of the cluster's remote, or A..B where the cluster is at A; HEAD is the one here")
 	c.Flags().StringVar(&req.Source, "source", "", "plan as a commit of this source (default: the cluster's own remote)")
 	c.Flags().BoolVar(&req.AcceptPartial, "accept-partial", false, "plan as a push with -o accept-partial would")
 	c.Flags().BoolVar(&req.AllowRemoval, "allow-removal", false, "plan as a push with -o allow-removal would")

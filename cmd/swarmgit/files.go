@@ -31,10 +31,10 @@ func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 		Example: "  swarmgit " + k + " ls",
 		RunE:    func(c *cobra.Command, _ []string) error { return fileList(c, opt, kind) },
 	})
-	inspect := &cobra.Command{
+	inspect := prettyFlag(&cobra.Command{
 		Use: "inspect NAME", Short: "Show a " + k + " and who uses it, as JSON", Args: oneArg,
 		Long:    "Shows a " + k + ", its versions and the services that use them, as JSON. " + what,
-		Example: "  swarmgit " + k + " inspect shop_" + fileExamples[kind].name,
+		Example: "  swarmgit " + k + " inspect --pretty shop_" + fileExamples[kind].name,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := opt.connect()
 			if err != nil {
@@ -44,9 +44,9 @@ func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printJSON(c.OutOrStdout(), file)
+			return inspected(c, file, func(d *details) { d.file(file) })
 		},
-	}
+	})
 	remove := &cobra.Command{
 		Use: "rm NAME...", Short: "Remove " + k + "s that were created here and no service uses", Args: someArgs,
 		Example: "  swarmgit " + k + " rm " + fileExamples[kind].name + "_1",
@@ -157,6 +157,26 @@ func fileList(c *cobra.Command, opt *options, kind specs.FileKind) error {
 		}
 		table(w, "NAME\tVERSION\tFROM\tCREATED\tUSED BY", rows)
 	})
+}
+
+// file shows what a config holds as its lines.
+func (d *details) file(f api.File) {
+	d.line("Name", f.Name)
+	d.labels("Labels", f.Labels)
+	if f.External {
+		d.line("Created at", f.Created.UTC().Format(time.RFC3339))
+	}
+	d.line("Template driver", f.Template)
+	for _, v := range f.Versions {
+		d.line("Version", v.Version.Short())
+		d.line("Used by", strings.Join(v.Services, ", "))
+		if len(v.Content) > 0 {
+			fmt.Fprintln(d.w, "Data:")
+			for line := range strings.Lines(string(v.Content)) {
+				fmt.Fprintln(d.w, oneLine(strings.TrimSuffix(line, "\n")))
+			}
+		}
+	}
 }
 
 func ageKeyCommand(opt *options) *cobra.Command {

@@ -41,7 +41,7 @@ a hostname, manager or worker, a label KEY or KEY=VALUE (label= looks at engine
 labels too). Filters of one kind widen the list, filters of several narrow it.`,
 		Example: "  swarmgit node ls\n  swarmgit node ls --filter role=manager -q\n  swarmgit node ls -o json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			filter, err := parseNodeFilter(filters)
+			filter, err := parseFilter(nodeFilters, filters)
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ labels too). Filters of one kind widen the list, filters of several narrow it.`,
 	return opt.formatFlag(c)
 }
 
-func nodeList(c *cobra.Command, opt *options, filter nodeFilter, quiet bool) error {
+func nodeList(c *cobra.Command, opt *options, filter filter[api.Node], quiet bool) error {
 	client, err := opt.connect()
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func TestNodeInspectScreen(t *testing.T) {
 	n.Seen.Description.OS, n.Seen.Description.Arch = "linux", "amd64"
 	n.Seen.Description.Resources = specs.Resources{CPUs: 2e9, Memory: 4 << 30}
 	var b strings.Builder
-	printNode(&b, n)
+	printDetails(&b, func(d *details) { d.node(n) })
 	want := `
 ID:              a9k2m00000000000000000000
 Hostname:        n2
@@ -98,7 +98,7 @@ func TestNodeFilter(t *testing.T) {
 		"role=boss":                    "--filter role=boss: a role is manager or worker",
 		"name=web name=n1 label=other": "",
 	} {
-		filter, err := parseNodeFilter(strings.Fields(args))
+		filter, err := parseFilter(nodeFilters, strings.Fields(args))
 		var names []string
 		for _, n := range filter.pick(fleet()) {
 			names = append(names, n.Seen.Description.Hostname)

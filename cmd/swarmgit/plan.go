@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -43,7 +44,9 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 			if req.Rev != "" && len(args) == 1 {
 				return fmt.Errorf("plan: --rev plans a commit, %s is a directory: use one of the two", dir)
 			}
-			plan, err := askPlan(c, opt, dir, req)
+			asked := req
+			asked.Rev = hereRevision(c.Context(), ".", req.Rev)
+			plan, err := askPlan(c, opt, dir, asked)
 			if err != nil {
 				return err
 			}
@@ -56,7 +59,7 @@ removals, 4 something cannot be placed, 1 an error, or mistakes in the files.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&req.Rev, "rev", "", "plan this commit or branch of the cluster's remote, or A..B where the cluster is at A")
+	c.Flags().StringVar(&req.Rev, "rev", "", "plan this commit or branch of the cluster's remote, or A..B where the cluster is at A; HEAD is the one here")
 	c.Flags().StringVar(&req.Source, "source", "", "plan as a commit of this source (default: the cluster's own remote)")
 	c.Flags().BoolVar(&req.AcceptPartial, "accept-partial", false, "plan as a push with -o accept-partial would")
 	c.Flags().BoolVar(&req.AllowRemoval, "allow-removal", false, "plan as a push with -o allow-removal would")
@@ -76,6 +79,25 @@ func (o *options) printPlan(w io.Writer, plan planner.Plan, value any, text func
 		return err
 	}
 	return o.print(w, value, text)
+}
+
+// hereRevision is a revision, or a range of two, as the managers are asked for it.
+// In a clone HEAD is the clone's, as git has it; theirs is main.
+func hereRevision(ctx context.Context, dir, revision string) string {
+	sides := strings.Split(revision, "..")
+	for i, side := range sides {
+		if name, _, _ := strings.Cut(side, "~"); name != "HEAD" && name != "@" {
+			continue
+		}
+		repo, err := openLocal(ctx, dir)
+		if err != nil {
+			return revision
+		}
+		if commit, err := repo.Resolve(ctx, side); err == nil {
+			sides[i] = commit.Hash
+		}
+	}
+	return strings.Join(sides, "..")
 }
 
 func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (planner.Plan, error) {

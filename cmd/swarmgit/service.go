@@ -22,17 +22,12 @@ func serviceCommand(opt *options) *cobra.Command {
 		}),
 		taskTable(opt, &cobra.Command{
 			Use: "ps SERVICE", Short: "Tell the story of a service's tasks", Args: oneArg,
-			Example: "  swarmgit service ps shop_web\n  swarmgit service ps shop/web",
+			Example: "  swarmgit service ps shop_web\n  swarmgit service ps shop/web --filter desired-state=running",
 			RunE: func(c *cobra.Command, args []string) error {
 				return taskList(c, opt, api.ListTasksRequest{Service: args[0]})
 			},
 		}),
-		&cobra.Command{
-			Use: "inspect SERVICE", Short: "Show all that is known of a service, as JSON", Args: oneArg,
-			Example: "  swarmgit service inspect shop_web",
-			RunE:    func(c *cobra.Command, args []string) error { return serviceInspect(c, opt, args[0]) },
-		},
-		serviceLogsCommand(opt), serviceRestartCommand(opt),
+		serviceInspectCommand(opt), serviceLogsCommand(opt), serviceRestartCommand(opt),
 		serviceCreateCommand(), serviceUpdateCommand(opt), serviceScaleCommand(opt), serviceRollbackCommand(opt), serviceRemoveCommand(opt),
 	)
 }
@@ -68,26 +63,20 @@ func serviceList(c *cobra.Command, opt *options, stack string) error {
 	})
 }
 
-func serviceInspect(c *cobra.Command, opt *options, name string) error {
-	client, err := opt.connect()
-	if err != nil {
-		return err
-	}
-	service, err := api.InspectService.Call(c.Context(), client, api.ByName{Name: name})
-	if err != nil {
-		return err
-	}
-	return printJSON(c.OutOrStdout(), service)
-}
-
 // taskTable adds the flags of a command that calls taskList.
 func taskTable(opt *options, c *cobra.Command) *cobra.Command {
 	c.Flags().Bool("no-trunc", false, "show IDs and errors in full")
+	c.Flags().StringArrayP("filter", "f", nil, "id=, name=, node= or desired-state= and a value; may be repeated")
 	c.Flags().BoolP("quiet", "q", false, "only IDs")
 	return opt.formatFlag(c)
 }
 
 func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
+	wanted, _ := c.Flags().GetStringArray("filter") // taskTable has added it
+	filter, err := parseFilter(taskFilters, wanted)
+	if err != nil {
+		return err
+	}
 	client, err := opt.connect()
 	if err != nil {
 		return err
@@ -96,13 +85,14 @@ func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
 	if err != nil {
 		return err
 	}
-	return opt.print(c.OutOrStdout(), reply.Tasks, func(w io.Writer) {
+	tasks := filter.pick(reply.Tasks)
+	return opt.print(c.OutOrStdout(), tasks, func(w io.Writer) {
 		if quiet(c) {
-			printIDs(w, reply.Tasks, func(t api.Task) string { return t.ID })
+			printIDs(w, tasks, func(t api.Task) string { return t.ID })
 			return
 		}
 		whole, _ := c.Flags().GetBool("no-trunc") // taskTable has added it
-		printTasks(w, reply.Tasks, time.Now(), whole)
+		printTasks(w, tasks, time.Now(), whole)
 	})
 }
 
@@ -134,15 +124,16 @@ func taskRows(tasks []api.Task, now time.Time, whole bool) [][]string {
 			name = ` \_ ` + name
 		}
 		above = t.Name
-		id, image, reason := t.ID, t.Image, taskError(t)
+		id, image, node, reason := t.ID, t.Image, cmp.Or(t.Hostname, t.Want.Node), taskError(t)
 		if !whole {
 			id, image, reason = shortID(id), untilDigest(image), shorten(reason, shownError)
+			node = cmp.Or(t.Hostname, shortID(node)) // its node may be gone
 		}
 		if reason != "" {
 			reason = `"` + reason + `"`
 		}
 		rows = append(rows, []string{
-			id, name, image, t.Hostname, title(t.Want.Desired), currentState(t, now), reason, ports(t.Ports),
+			id, name, image, node, title(t.Want.Desired), currentState(t, now), reason, ports(t.Ports),
 		})
 	}
 	return rows
@@ -189,7 +180,7 @@ const shownError = 60
 // as it should only a person's doing is told.
 func taskError(t api.Task) string {
 	words := t.Seen.Err
-	done := t.State == specs.StateRunning || t.State == specs.StateShutdown
+	done := t.State == specs.StateRunning && t.Wanted() || t.State == specs.StateShutdown
 	if words == "" && (!done || t.Want.Reason == specs.ReasonRestarted) {
 		words = t.Want.Reason
 	}

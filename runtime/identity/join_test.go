@@ -172,6 +172,19 @@ func TestReplayedRequestIsOfNoUse(t *testing.T) {
 	}
 }
 
+// The managers know a machine by name before it opens a session.
+func TestJoinTellsTheHostname(t *testing.T) {
+	c := newCluster(t, ca.Options{})
+	id := c.join("w", specs.Worker)
+	want, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if node, ok := c.store.Snapshot().Node(id.Credentials().Self().NodeID); !ok || node.Name() != want {
+		t.Errorf("the node is called %s, want %s", node.Name(), want)
+	}
+}
+
 func TestRemovedNode(t *testing.T) {
 	c := newCluster(t, ca.Options{})
 	id := c.join("w", specs.Worker)

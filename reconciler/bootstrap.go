@@ -12,6 +12,7 @@ type First struct {
 	ClusterID string          `json:"cluster_id"`
 	Name      string          `json:"name"`
 	NodeID    string          `json:"node_id"` // of its first manager
+	Hostname  string          `json:"hostname,omitempty"`
 	Authority specs.Authority `json:"authority"`
 }
 
@@ -25,6 +26,7 @@ func (m *Manager) bootstrap(ctx context.Context) error {
 	first, now := m.cfg.First, m.raft.Now()
 	main := specs.Source{Name: specs.MainSource, Branch: "main"}
 	node := specs.Node{ID: first.NodeID, Created: now, Spec: specs.NodeSpec{Role: specs.Manager}}
+	node.Seen.Description.Hostname = first.Hostname
 	errs, err := m.raft.Propose(ctx, []specs.Transaction{{
 		{Cluster: &specs.Cluster{ID: first.ClusterID, Name: first.Name, Key: clusterKey(), Created: now}},
 		{Authority: &first.Authority},

@@ -9,14 +9,15 @@ import (
 )
 
 // keepEvents notes what happens, on every manager, until ctx ends. Who leads is in
-// no row: each manager notes it when it hears of it.
+// no row: each manager notes it when it hears of it
+// and has read who that is.
 func (m *Manager) keepEvents(ctx context.Context) error {
 	feed := m.store.Subscribe()
 	defer feed.Close()
 	before, leader := store.New().Snapshot(), ""
 	for {
 		changed := m.raft.Changed()
-		if id, _ := m.raft.Leader(); id != leader {
+		if id, _ := m.raft.Leader(); id != leader && (id == "" || known(before, id)) {
 			m.events.Add(m.leaderEvent(leader, id))
 			leader = id
 		}
@@ -30,6 +31,11 @@ func (m *Manager) keepEvents(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+func known(snap store.Snapshot, nodeID string) bool {
+	_, ok := snap.Node(nodeID)
+	return ok
 }
 
 // leaderEvent tells that another manager leads, or nobody.

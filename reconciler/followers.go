@@ -10,13 +10,14 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/git/outside"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // followers are the followers of all outside sources, by name.
 type followers struct {
-	mu   sync.Mutex
-	all  map[string]*follower
-	more chan struct{} // closed and replaced when all changes; nil before
+	changed bell.Bell
+	mu      sync.Mutex
+	all     map[string]*follower
 }
 
 // of finds the follower of a source.
@@ -38,10 +39,7 @@ func (f *followers) put(name string, one *follower) {
 	} else {
 		f.all[name] = one
 	}
-	if f.more != nil {
-		close(f.more)
-	}
-	f.more = make(chan struct{})
+	f.changed.Ring()
 }
 
 // at waits for the follower of the source as it is at this version, which its
@@ -50,17 +48,12 @@ func (f *followers) at(ctx context.Context, name string, version uint64) (*follo
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errOtherFollower)
 	defer cancel()
 	for {
-		f.mu.Lock()
-		if f.more == nil {
-			f.more = make(chan struct{})
-		}
-		one, more := f.all[name], f.more
-		f.mu.Unlock()
-		if one != nil && one.source.Version >= version {
+		changed := f.changed.Next()
+		if one, follows := f.of(name); follows && one.source.Version >= version {
 			return one, nil
 		}
 		select {
-		case <-more:
+		case <-changed:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -23,6 +23,7 @@ func (m *Manager) loop(ctx context.Context) error {
 	agenda := make(converge.Agenda)
 	var dirty converge.Dirty // kept until it has been looked at and written
 	var rest time.Duration
+	began := m.raft.Now()
 	for {
 		if rest > 0 && !sleep(ctx, rest) {
 			return ctx.Err()
@@ -33,7 +34,7 @@ func (m *Manager) loop(ctx context.Context) error {
 		case <-feed.Wait():
 		case <-m.alarm(agenda.Next()):
 		}
-		began := time.Now()
+		woken := time.Now()
 		after, touched := feed.Take()
 		dirty.Add(converge.Touches(before, after, touched))
 		dirty.Add(agenda.Due(m.raft.Now()))
@@ -44,8 +45,9 @@ func (m *Manager) loop(ctx context.Context) error {
 		}
 		result := converge.Pass(converge.Input{
 			Snapshot: after, Scheduler: placer, Dirty: dirty, Now: m.raft.Now(), NewID: newID,
+			Began: began, Heard: m.dispatcher.Heard,
 		})
-		took := time.Since(began)
+		took := time.Since(woken)
 		m.metrics.Pass(took)
 		rest = restAfter(took)
 		for service, err := range result.Refused {

@@ -286,7 +286,7 @@ func (m *Manager) Now() time.Time { return m.raft.Now() }
 func (m *Manager) Snapshot() store.Snapshot { return m.store.Snapshot() }
 
 // Heard reports whether the leader knows how the node is.
-func (m *Manager) Heard(nodeID string) bool { return m.dispatcher.Heard(nodeID) }
+func (m *Manager) Heard(nodeID string) bool { return !m.dispatcher.Heard(nodeID).IsZero() }
 
 // Trouble is what a node says that the operator should know of it.
 func (m *Manager) Trouble(nodeID string) string {

@@ -3,46 +3,23 @@ package reconciler
 import (
 	"context"
 	"net"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // office is whether a manager leads: whether its term has begun.
 type office struct {
-	mu      sync.Mutex
-	held    bool
-	changed chan struct{} // closed with the next change; nil while nobody waits
-}
-
-// Load is whether the office is held, as [sync/atomic.Bool] says it.
-func (o *office) Load() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.held
+	atomic.Bool
+	changed bell.Bell
 }
 
 // Store begins or ends the office.
 func (o *office) Store(held bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.held = held
-	if o.changed != nil {
-		close(o.changed)
-		o.changed = nil
-	}
-}
-
-// Changed returns a channel that is closed at the next change. Take the channel
-// first, then look.
-func (o *office) Changed() <-chan struct{} {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.changed == nil {
-		o.changed = make(chan struct{})
-	}
-	return o.changed
+	o.Bool.Store(held)
+	o.changed.Ring()
 }
 
 // Leader is the ID of the node that leads, "" while nobody is known to. A
@@ -80,7 +57,7 @@ func (m *Manager) leader() (api.Leader, bool) {
 // is no other: the leader may have been slow.
 func (m *Manager) succeeded(ctx context.Context, leader string) {
 	for {
-		turn, begun := m.raft.Changed(), m.leading.Changed()
+		turn, begun := m.raft.Changed(), m.leading.changed.Next()
 		if id := m.Leader(); id != "" && id != leader {
 			return
 		}

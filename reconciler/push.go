@@ -167,6 +167,13 @@ func (p *push) transaction(snap store.Snapshot) (specs.Transaction, error) {
 	if ref.Commit != p.Old {
 		return nil, fmt.Errorf("%w: %s is at %s: git fetch, then push again", git.ErrConflict, p.Branch(), git.Short(ref.Commit))
 	}
+	if p.Old == "" {
+		for other := range snap.Refs() {
+			if git.Nested(p.Ref, other.Name) {
+				return nil, fmt.Errorf("there is a branch %s by now, and Git keeps no branch inside another", strings.TrimPrefix(other.Name, "refs/heads/"))
+			}
+		}
+	}
 	switch {
 	case p.New == "":
 		return append(specs.Transaction{{Ref: specs.Remove[specs.Ref](p.Ref, ref.Version)}}, p.reviewed(snap)...), nil

@@ -228,6 +228,26 @@ func TestAPushThatWasOvertakenIsAConflict(t *testing.T) {
 	})
 }
 
+func TestOfTwoBranchesOneInsideTheOtherOneIsTaken(t *testing.T) {
+	bubble(t, false, func(t *testing.T, m *Manager) {
+		var out strings.Builder
+		slow := pushOf(0, 1, tree(shop))
+		slow.Ref, slow.Followed = "refs/heads/a", false
+		checked, err := m.Check(t.Context(), slow, &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fast := pushOf(0, 2, tree(shop))
+		fast.Ref, fast.Followed = "refs/heads/a/b", false
+		if _, err := m.pushed(t, fast); err != nil {
+			t.Fatal(err)
+		}
+		if err := checked.Commit(t.Context()); err == nil || !strings.Contains(err.Error(), "there is a branch a/b by now") || len(m.Refs()) != 1 {
+			t.Errorf("got %v, the refs are %v", err, m.Refs())
+		}
+	})
+}
+
 // A decision of the loop between the check and the commit costs another look,
 // not the push.
 func TestAPushOutlivesADecisionOfTheLoop(t *testing.T) {

@@ -4,26 +4,24 @@ import (
 	"sync"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // renewals is which nodes are to renew their certificates. It joins the
 // authority, which says so, to the sessions, which tell them.
 type renewals struct {
+	changed bell.Bell
 	mu      sync.Mutex
 	issuer  map[string]specs.Hash // by node: what its certificate is to be signed with
-	changed chan struct{}         // closed when issuer changes
 }
 
-func newRenewals() *renewals {
-	return &renewals{issuer: map[string]specs.Hash{}, changed: make(chan struct{})}
-}
+func newRenewals() *renewals { return &renewals{issuer: map[string]specs.Hash{}} }
 
 func (r *renewals) tell(nodeID string, issuer specs.Hash) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.issuer[nodeID] = issuer
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.changed.Ring()
 }
 
 // of is what a node is to be told, and a channel that closes when that may be
@@ -31,5 +29,5 @@ func (r *renewals) tell(nodeID string, issuer specs.Hash) {
 func (r *renewals) of(nodeID string) (issuer string, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return string(r.issuer[nodeID]), r.changed
+	return string(r.issuer[nodeID]), r.changed.Next()
 }

@@ -220,7 +220,7 @@ func TestALargeRemovalWaitsForApproval(t *testing.T) {
 	var lines []string
 	waited, err := d.m.Wait(t.Context(), tip[:7], func(line string) error { lines = append(lines, line); return nil })
 	wantText(t, strings.Join(lines, "\n"), err, "awaiting approval: "+tip[:7], "swarmgit approve")
-	if waited.Progress.State != specs.RevisionAwaiting {
+	if waited.Progress.State != specs.RevisionAwaiting || !strings.HasPrefix(waited.Progress.Reason, "this removes") {
 		t.Errorf("waited for %+v", waited)
 	}
 	u.git("update-ref", "refs/heads/main", at) // back to where it was: nothing is left to approve

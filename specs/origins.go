@@ -65,10 +65,13 @@ type Problem struct {
 
 // String is the problem in one line for a terminal, which nothing in it steers.
 func (p Problem) String() string {
-	if p.Path == "" {
-		return visible(p.Position.String() + ": " + p.Message)
+	text := p.Message
+	for _, place := range []string{p.Path, p.Position.String()} {
+		if place != "" {
+			text = place + ": " + text
+		}
 	}
-	return visible(p.Position.String() + ": " + p.Path + ": " + p.Message)
+	return visible(text)
 }
 
 // visible writes out the characters that print nothing, as Go has them.

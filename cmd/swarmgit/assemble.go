@@ -165,7 +165,7 @@ func (n *node) trouble() string {
 }
 
 // told hears what a manager wants of this node's certificate.
-func (n *node) told(m wire.SessionMessage) { n.identity.Expect(m.Role, specs.Hash(m.Renew)) }
+func (n *node) told(m wire.Place) { n.identity.Expect(m.Role, specs.Hash(m.Renew)) }
 
 // managing is the manager of this process, nil while the node is none.
 func (n *node) managing() *manager {

@@ -144,9 +144,8 @@ func presumptuousWorker(t *testing.T, addr string, leader, n *realCluster) {
 	}
 	opened := regexp.MustCompile(`session opened.* session=(\w+)`).FindAllStringSubmatch(leader.log(t), -1)
 	others := opened[len(opened)-1][1] // the leader's node's own
-	for _, err := range wire.Assigned.Call(t.Context(), client, wire.AssignmentsRequest{SessionID: others}) {
-		isRefused(t, err, wire.PermissionDenied, "session")
-	}
+	_, err = wire.NeededImages.Call(t.Context(), client, wire.NeededImagesRequest{SessionID: others})
+	isRefused(t, err, wire.PermissionDenied, "session")
 	conn, err := self.Credentials().Dial(t.Context(), addr, wire.Raft)
 	if err == nil {
 		defer conn.Close()

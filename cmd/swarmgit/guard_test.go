@@ -18,6 +18,7 @@ const module = "github.com/swarmgit/swarmgit"
 // longest matching prefix counts.
 var layers = map[string]float64{
 	"specs":          0,
+	"specs/bell":     0,
 	"specs/encoding": 0.5,
 	"specs/template": 0.5,
 

@@ -124,7 +124,14 @@ func (n *node) newFirst() (*reconciler.First, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := &reconciler.First{ClusterID: specs.NewID(rand.Reader), NodeID: specs.NewID(rand.Reader), Name: n.cfg.begin.cluster, Authority: authority}
+	hostname, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("read the host name: %w", err)
+	}
+	first := &reconciler.First{
+		ClusterID: specs.NewID(rand.Reader), Name: n.cfg.begin.cluster,
+		NodeID: specs.NewID(rand.Reader), Hostname: hostname, Authority: authority,
+	}
 	text, err := json.Marshal(first)
 	if err != nil {
 		return nil, err

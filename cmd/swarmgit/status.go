@@ -56,6 +56,9 @@ func printStatus(w io.Writer, s api.StatusReply) {
 			fmt.Fprintln(w, wrapped("! ", "source "+source.Name+": "+oneLine(line)))
 		}
 	}
+	if line := restingLine(s.Nodes); line != "" {
+		fmt.Fprintln(w, wrapped("  ", line))
+	}
 	if s.Revision != nil || len(s.Sources) == 0 {
 		fmt.Fprintln(w, revisionLine(s.Revision, s.Degraded, s.Timestamp))
 	}
@@ -94,7 +97,50 @@ func nodeNews(s api.StatusReply) []string {
 	if down := s.Nodes.Down; len(down) > 0 {
 		news = append(news, fmt.Sprintf("%s down: %s", plural(len(down), "node"), named(down, shownNodes)))
 	}
+	return append(news, expiryNews(s.Nodes.Expiring, s.Timestamp)...)
+}
+
+// expiryNews is about certificates that are not renewed.
+func expiryNews(all []api.NodeExpiry, now time.Time) []string {
+	var over, soon, news []string
+	for _, e := range all {
+		if left := e.Until.Sub(now); left > 0 {
+			soon = append(soon, e.Node+" in "+span(left))
+		} else {
+			over = append(over, e.Node)
+		}
+	}
+	if len(over) > 0 {
+		have := either(len(over), "has", "have")
+		news = append(news, fmt.Sprintf("%s %s run out: %s: let the node back in by swarmgit node readmit NODE",
+			plural(len(over), "certificate"), have, named(over, shownNodes)))
+	}
+	if len(soon) > 0 {
+		were := either(len(soon), "was not renewed and runs", "were not renewed and run")
+		news = append(news, fmt.Sprintf("%s %s out: %s: the log of the daemon there says why",
+			plural(len(soon), "certificate"), were, named(soon, shownNodes)))
+	}
 	return news
+}
+
+// either is the word for one thing or for several.
+func either(n int, one, several string) string {
+	if n == 1 {
+		return one
+	}
+	return several
+}
+
+// restingLine names the nodes that get no new tasks because somebody wished it.
+func restingLine(n api.NodeCounts) string {
+	var parts []string
+	if len(n.Drained) > 0 {
+		parts = append(parts, "drained: "+named(n.Drained, shownNodes))
+	}
+	if len(n.Paused) > 0 {
+		parts = append(parts, "paused: "+named(n.Paused, shownNodes))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func troubleLine(t api.TaskTrouble, now time.Time) string {

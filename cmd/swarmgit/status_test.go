@@ -118,6 +118,34 @@ prod: 5 of 12 nodes ready, 3 managers (can lose 0 more), leader n1
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
   shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
 `},
+		{"nodes rest, and certificates are not renewed", func(s *api.StatusReply) {
+			s.Nodes.Drained, s.Nodes.Paused = []string{"n1", "n2", "n3"}, []string{"w1"}
+			s.Nodes.Expiring = []api.NodeExpiry{
+				{Node: "w7", Until: noon.Add(-hour)}, {Node: "w2", Until: noon}, {Node: "n3", Until: noon.Add(50 * hour)}, {Node: "n1", Until: noon.Add(99 * hour)},
+			}
+		}, `
+prod: 5 nodes ready, 3 managers (can lose 1), leader n1
+! 2 certificates have run out: w7, w2: let the node back in by swarmgit node
+  readmit NODE
+! 2 certificates were not renewed and run out: n3 in 2 days, n1 in 4 days: the
+  log of the daemon there says why
+  drained: n1, n2, n3; paused: w1
+main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+  shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
+`},
+		{"one certificate each", func(s *api.StatusReply) {
+			s.Nodes.Paused = []string{"w1"}
+			s.Nodes.Expiring = []api.NodeExpiry{{Node: "w7", Until: noon.Add(-hour)}, {Node: "n3", Until: noon.Add(50 * hour)}}
+		}, `
+prod: 5 nodes ready, 3 managers (can lose 1), leader n1
+! 1 certificate has run out: w7: let the node back in by swarmgit node readmit
+  NODE
+! 1 certificate was not renewed and runs out: n3 in 2 days: the log of the
+  daemon there says why
+  paused: w1
+main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+  shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
+`},
 		{"four managers", func(s *api.StatusReply) {
 			s.Managers = api.ManagerCounts{Total: 4, Reachable: 4, CanLose: 1, Advice: "4 managers, can lose 1; 3 would do as well"}
 		}, `

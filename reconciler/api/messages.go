@@ -63,9 +63,21 @@ type NodeCounts struct {
 	Ready int      `json:"ready"`
 	Total int      `json:"total"`
 	Down  []string `json:"down,omitempty"` // hostnames
+	// Drained and Paused take no new tasks, as somebody has wished.
+	Drained []string `json:"drained,omitempty"`
+	Paused  []string `json:"paused,omitempty"`
+	// Expiring are the nodes whose certificate should have been renewed by now, the
+	// one that runs out next first.
+	Expiring []NodeExpiry `json:"expiring,omitempty"`
 	// Troubled is what other nodes than the one that answers say that the operator
 	// should know of them, each behind its hostname.
 	Troubled []string `json:"troubled,omitempty"`
+}
+
+// NodeExpiry is until when a node's certificate is good.
+type NodeExpiry struct {
+	Node  string    `json:"node"` // hostname
+	Until time.Time `json:"until"`
 }
 
 // ManagerCounts counts the managers that vote.

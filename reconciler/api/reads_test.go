@@ -148,6 +148,47 @@ func TestTroubles(t *testing.T) {
 	}
 }
 
+// A global task that its drained node does not have any more is no trouble.
+func TestATaskOfADrainedNodeIsNoTrouble(t *testing.T) {
+	w := newWorld(t)
+	w.service("shop", "web", 1, false)
+	w.task("t1", "web", 0, time.Minute, stopped("n1", "node n1 is drained"), specs.TaskSeen{State: specs.StateShutdown})
+	if found := w.status().Troubles; len(found) > 0 {
+		t.Errorf("got %+v", found)
+	}
+}
+
+// A certificate is told of once its renewal is overdue: in the last tenth of its life.
+func TestStatusTellsOfNodes(t *testing.T) {
+	w := newWorld(t)
+	tenth := specs.DefaultCertExpiry / 10
+	for name, until := range map[string]time.Time{
+		"n1": noon.Add(tenth + time.Second), "n2": noon.Add(tenth - time.Second), "n3": noon.Add(-time.Hour), "n4": {},
+	} {
+		w.node(name, specs.Worker, specs.NodeReady)
+		node, _ := w.store.Snapshot().Node(id(name))
+		node.Seen.Certificate.NotAfter = until
+		node.Seen.Description.Runtimes = []string{specs.RuntimeContainer, specs.RuntimeProcess}
+		w.apply(specs.Change{NodeSeen: specs.Set(node.ID, node.SeenVersion, node.Seen)})
+	}
+	for name, wish := range map[string]specs.Availability{"n4": specs.Drain, "n1": specs.Drain, "n2": specs.Pause, "n3": specs.Active} {
+		node, _ := w.store.Snapshot().Node(id(name))
+		node.Spec.Availability = wish
+		w.apply(specs.Change{NodeSpec: specs.Set(node.ID, node.SpecVersion, node.Spec)})
+	}
+	want := NodeCounts{
+		Ready: 4, Total: 4, Drained: []string{"n1", "n4"}, Paused: []string{"n2"},
+		Expiring: []NodeExpiry{{"n3", noon.Add(-time.Hour)}, {"n2", noon.Add(tenth - time.Second)}},
+	}
+	if diff := cmp.Diff(want, w.status().Nodes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	node, err := w.server().inspectNode(t.Context(), ByName{Name: "n1"})
+	if diff := cmp.Diff([]string{"container", "process"}, node.Seen.Description.Runtimes); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 // A slot that a push took away is no trouble while its last task goes.
 func TestASlotThatIsGoingIsNoTrouble(t *testing.T) {
 	w := newWorld(t)

@@ -69,12 +69,24 @@ func (s *Server) self(ctx context.Context) string {
 func (s *Server) nodeView(ctx context.Context, snap store.Snapshot, node specs.Node) Node {
 	view := Node{Node: node, Self: node.ID == s.self(ctx), Manager: s.managerStatus(node.ID)}
 	view.Seen.Status = s.nodeStatus(node)
+	view.Seen.Description.Runtimes = runtimeNames(node.Seen.Description.Runtimes)
 	for task := range snap.TasksOn(node.ID) {
 		if task.State() == specs.StateRunning {
 			view.Tasks++
 		}
 	}
 	return view
+}
+
+// runtimeNames are the runtimes of a node as people call them.
+func runtimeNames(runtimes []string) []string {
+	named := slices.Clone(runtimes)
+	for i, runtime := range named {
+		if runtime == specs.RuntimeContainer {
+			named[i] = "container"
+		}
+	}
+	return named
 }
 
 // nodeStatus is how the node is as far as the leader knows it in this term.
@@ -85,8 +97,13 @@ func (s *Server) nodeStatus(node specs.Node) specs.NodeStatus {
 	return node.Seen.Status
 }
 
+// lateRenewal says in which last part of a certificate's life, a tenth, its renewal
+// is overdue: a node renews it before the last fifth.
+const lateRenewal = 10
+
 func (s *Server) nodeCounts(snap store.Snapshot) NodeCounts {
 	var c NodeCounts
+	overdue := s.Now().Add(snap.Authority().Lifetime() / lateRenewal)
 	for node := range snap.Nodes() {
 		c.Total++
 		switch s.nodeStatus(node) {
@@ -95,11 +112,25 @@ func (s *Server) nodeCounts(snap store.Snapshot) NodeCounts {
 		case specs.NodeDown:
 			c.Down = append(c.Down, node.Name())
 		}
+		switch node.Spec.Availability {
+		case specs.Drain:
+			c.Drained = append(c.Drained, node.Name())
+		case specs.Pause:
+			c.Paused = append(c.Paused, node.Name())
+		}
+		if until := node.Seen.Certificate.NotAfter; !until.IsZero() && until.Before(overdue) {
+			c.Expiring = append(c.Expiring, NodeExpiry{node.Name(), until})
+		}
 		if trouble := s.Nodes.Trouble(node.ID); trouble != "" && node.ID != s.Self {
 			c.Troubled = append(c.Troubled, node.Name()+": "+trouble)
 		}
 	}
-	slices.Sort(c.Down)
+	for _, names := range [][]string{c.Down, c.Drained, c.Paused} {
+		slices.Sort(names)
+	}
+	slices.SortFunc(c.Expiring, func(a, b NodeExpiry) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Node, b.Node))
+	})
 	slices.Sort(c.Troubled)
 	return c
 }
@@ -144,8 +175,8 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 		if reason == "" && lastErr != "" {
 			reason = "the task before it: " + strings.TrimPrefix(lastErr, "task: ")
 		}
-		if task.State() == specs.StateRunning || reason == "" {
-			continue
+		if reason == "" || task.State() == specs.StateRunning || task.State() == specs.StateShutdown {
+			continue // shut down is as asked: its node is drained, or no place for it any more
 		}
 		key := TaskTrouble{State: task.State(), Reason: reason}
 		if first, ok := alike[key]; ok {

@@ -30,6 +30,7 @@ func (s *Server) join(ctx context.Context, req wire.CertifyRequest, request *x50
 	_, removed := snap.Authority().Removed[id]
 	if !known && !removed {
 		node := specs.Node{ID: id, Created: s.Now(), Spec: specs.NodeSpec{Role: role}}
+		node.Seen.Description.Hostname = req.Hostname
 		switch err := s.write(ctx, specs.Change{Node: specs.Insert(id, node)}); {
 		case err == nil:
 			s.Log.InfoContext(ctx, "a machine has joined", "node", id, "role", role, "from", wire.CallerAddr(ctx))

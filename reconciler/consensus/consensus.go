@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // What a caller of Propose branches on.
@@ -95,7 +96,7 @@ type Consensus struct {
 	turns     chan bool // from raft: true begins a turn as leader, false ends it
 	queue     queue
 	changing  chan struct{} // holds one while the members are looked at and changed
-	news      news          // of leaders and members
+	news      bell.Bell     // of leaders and members
 	leadership
 	watchdog
 	probation probation
@@ -207,7 +208,7 @@ func openTransport(cfg Config, logger hclog.Logger) Transport {
 
 func (c *Consensus) membersChanged() {
 	c.gate.settle()
-	c.news.tell()
+	c.news.Ring()
 }
 
 func raftConfig(cfg Config) *raft.Config {

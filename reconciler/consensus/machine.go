@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
@@ -19,7 +20,7 @@ type machine struct {
 	members func()                          // told that the agreed members changed
 	heard   func(l *raft.Log, at time.Time) // told the time of each entry
 	failed  chan struct{}                   // closed with err
-	applied news
+	applied bell.Bell
 
 	mu    sync.Mutex
 	at    time.Time // the latest time of an applied entry
@@ -44,7 +45,7 @@ func (m *machine) Apply(l *raft.Log) any {
 	errs := m.store.Apply(l.Index, e.Transactions)
 	m.advance(e.At)
 	m.heard(l, e.At)
-	m.applied.tell()
+	m.applied.Ring()
 	return errs
 }
 
@@ -117,7 +118,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		return m.fail(fmt.Errorf("read a snapshot of the cluster: %w", err))
 	}
 	m.advance(at)
-	m.applied.tell()
+	m.applied.Ring()
 	m.members()
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -63,7 +62,7 @@ func (c *Consensus) Leaderless() time.Duration {
 
 // Changed returns a channel that is closed when another manager, or none, is
 // known to lead, or when the members change. Take the channel first, then look.
-func (c *Consensus) Changed() <-chan struct{} { return c.news.next() }
+func (c *Consensus) Changed() <-chan struct{} { return c.news.Next() }
 
 // Reachable tells whether the manager answered this one within the last second.
 // It is an answer of the leader: others reach only themselves.
@@ -88,7 +87,7 @@ func (c *Consensus) CommitIndex() uint64 { return c.raft.CommitIndex() }
 // manager's AppliedIndex named. It returns ctx's error, or ErrClosed.
 func (c *Consensus) WaitApplied(ctx context.Context, index uint64) error {
 	for {
-		applied := c.machine.applied.next()
+		applied := c.machine.applied.Next()
 		if c.machine.index() >= index {
 			return nil
 		}
@@ -106,35 +105,11 @@ func (c *Consensus) WaitApplied(ctx context.Context, index uint64) error {
 func (c *Consensus) observe(o *raft.Observation) bool {
 	switch seen := o.Data.(type) {
 	case raft.LeaderObservation, raft.PeerObservation:
-		c.news.tell()
+		c.news.Ring()
 	case raft.RequestVoteRequest:
 		c.gate.heard(seen.RPCHeader)
 	case raft.RequestPreVoteRequest:
 		c.gate.heard(seen.RPCHeader)
 	}
 	return false // all is done: nothing waits in a channel that could be full
-}
-
-// news wakes everybody who waits for the next thing to happen.
-type news struct {
-	mu sync.Mutex
-	ch chan struct{} // nil while nobody waits
-}
-
-func (n *news) next() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.ch == nil {
-		n.ch = make(chan struct{})
-	}
-	return n.ch
-}
-
-func (n *news) tell() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.ch != nil {
-		close(n.ch)
-		n.ch = nil
-	}
 }

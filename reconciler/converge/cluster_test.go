@@ -37,6 +37,9 @@ type cluster struct {
 	check  func() // after every change
 
 	arrived bool // the image that was missing
+
+	began time.Time // the term
+	heard func(nodeID string) time.Time
 }
 
 func newCluster(t testing.TB, nodes ...string) *cluster {
@@ -172,10 +175,19 @@ func (c *cluster) pass() bool {
 }
 
 func (c *cluster) input(dirty converge.Dirty) converge.Input {
-	return converge.Input{Snapshot: c.held, Scheduler: c.sched, Dirty: dirty, Now: c.now, NewID: func() string {
+	return converge.Input{Snapshot: c.held, Scheduler: c.sched, Dirty: dirty, Now: c.now, Began: c.began, Heard: c.heard, NewID: func() string {
 		c.ids++
 		return fmt.Sprintf("task%04d", c.ids)
 	}}
+}
+
+// lead begins the term of a leader that remembers nothing and whose clock is ahead.
+func (c *cluster) lead(ahead time.Duration) {
+	c.now = c.now.Add(ahead)
+	c.began = c.now
+	c.agenda = converge.Agenda{}
+	c.feed.Close()
+	c.feed = c.store.Subscribe()
 }
 
 // follow brings the scheduler's state to the snapshot.

@@ -55,4 +55,9 @@
 //
 // Whatever has to happen later follows from times in the store, and the pass
 // says when it wants to look again. A new leader starts with everything dirty.
+//
+// Its clock may be far ahead of those times, if all managers were down or if it is
+// wrong: then what waits for a moment goes on at once. But a time that somebody
+// gets to do something counts from when this leader began, or has heard of the
+// node: a task's to stop, a rollout's to get further, a lost node's to come back.
 package converge

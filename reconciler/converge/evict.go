@@ -29,15 +29,15 @@ func (w *work) evictReason(r *row) string {
 }
 
 // unfitReason says why the node cannot keep tasks of the service, or nothing.
-// A paused node keeps what it has, and in an outage so do nodes that are down.
+// A paused node keeps what it has, and for a while so may one that is down.
 func (w *work) unfitReason(nodeID string) string {
 	node := w.node(nodeID)
 	switch {
 	case !node.silent():
 	case w.svc.Spec.Restart.Condition == specs.RestartNone:
 		return "" // it would not be replaced, so it may as well go on if it does
-	case w.now.Before(w.outageUntil()):
-		w.wakeAt(w.outageUntil())
+	case w.now.Before(w.heldUntil(node)):
+		w.wakeAt(w.heldUntil(node))
 		return ""
 	}
 	if reason := node.evicts(); reason != "" {

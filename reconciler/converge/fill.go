@@ -70,7 +70,7 @@ func (w *work) roll() {
 			slots = append(slots, rollout.Slot{ID: s.id, Current: current.Task, Tasks: s.tasks()})
 		}
 	}
-	next := rollout.Next(w.svc, slots, w.now)
+	next := rollout.Next(w.svc, slots, w.began, w.now)
 	w.svc.Rollout = next.Rollout
 	w.wakeAt(next.Wake)
 	for _, id := range next.Replace {

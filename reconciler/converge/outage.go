@@ -78,8 +78,17 @@ func (o Outage) String() string {
 		o.Lost, o.Nodes, o.Within, o.Until.UTC().Format("15:04:05 MST"))
 }
 
-// outageUntil is when the tasks of nodes that are down may be replaced; the zero
-// time is at once.
+// heldUntil is when the tasks of a node that is down may be replaced; the zero time
+// is at once. Those that another leader has not replaced were held by an outage: one
+// that its successor has not lived through to the end begins anew.
+func (p *pass) heldUntil(node *nodeView) time.Time {
+	if node.Seen.Since.Before(p.began) {
+		return latest(p.outageUntil(), p.began.Add(outagePatience))
+	}
+	return p.outageUntil()
+}
+
+// outageUntil is when the outage ends that there is; the zero time is for none.
 func (p *pass) outageUntil() time.Time {
 	if !p.outageKnown {
 		o, _ := FindOutage(p.draft.Snapshot, p.now)

@@ -16,8 +16,15 @@ type Input struct {
 	Snapshot  store.Snapshot
 	Scheduler *scheduler.State // as of Snapshot
 	Dirty     Dirty
-	Now       time.Time
+	Now       time.Time     // it goes on evenly within a term, and may leap between two
 	NewID     func() string // a fresh task ID
+
+	// Began is when the term began, and Heard when a node was first heard of in it,
+	// the zero time for one that was not yet. Who is to get a time to do something
+	// gets it from then on, if that was decided before: how long that was ago, only
+	// the wall clock knows. Without them all is of one term, and heard of.
+	Began time.Time
+	Heard func(nodeID string) time.Time
 }
 
 // Result is what a pass decided.
@@ -44,6 +51,8 @@ func Pass(in Input) Result {
 		stacks:    in.Snapshot.Stacks(),
 		scheduler: in.Scheduler.Clone(),
 		now:       in.Now,
+		began:     in.Began,
+		heard:     in.Heard,
 		newID:     in.NewID,
 		nodes:     make(map[string]*nodeView),
 		over:      make(map[string]specs.Resources),
@@ -64,6 +73,8 @@ type pass struct {
 	stacks    iter.Seq[specs.StackRow] // which no pass changes
 	scheduler *scheduler.State
 	now       time.Time
+	began     time.Time
+	heard     func(nodeID string) time.Time
 	newID     func() string
 	nodes     map[string]*nodeView
 	over      map[string]specs.Resources // by node: what has to leave

@@ -59,7 +59,7 @@ func (p *pass) judge(rev specs.Revision, stacks []string) {
 	for svc := range p.unfinished(rev.Source, stacks) {
 		verdict.add(p.standing(svc, rev.Created))
 	}
-	stalledAt := verdict.progress.Add(rollout.Patience)
+	stalledAt := latest(verdict.progress, p.began).Add(rollout.Patience)
 	switch {
 	case verdict.healthy:
 		p.progress(rev, specs.RevisionHealthy, "")

@@ -194,10 +194,7 @@ func TestScenario9ANewLeaderCarriesOn(t *testing.T) {
 	c.settle()
 	c.want("web", "1 crash@2s shutdown failed", "1 crash@2s ready ready")
 	waits := c.agenda["id-of-web"]
-	c.agenda = nil
-	c.agenda = map[string]time.Time{}
-	c.feed.Close()
-	c.feed = c.store.Subscribe()
+	c.lead(0)
 	c.converge()
 	c.want("web", "1 crash@2s shutdown failed", "1 crash@2s ready ready")
 	if got := c.agenda["id-of-web"]; !got.Equal(waits) {

@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -46,5 +47,14 @@ func (w *work) holdsUntil(r *row) time.Time {
 	if spec, ok := w.draft.TaskSpec(r.Spec); ok && spec.StopGrace != nil {
 		grace = time.Duration(*spec.StopGrace)
 	}
-	return r.Want.Since.Add(max(taskTimeout, grace+graceMargin))
+	return latest(r.Want.Since, w.knows(r.Want.Node)).Add(max(taskTimeout, grace+graceMargin))
+}
+
+// knows is since when the node knows what this leader wants of it: not before now
+// if it has not come yet.
+func (w *work) knows(nodeID string) time.Time {
+	if w.heard == nil {
+		return time.Time{}
+	}
+	return cmp.Or(w.heard(nodeID), w.now)
 }

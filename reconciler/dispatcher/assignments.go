@@ -72,41 +72,47 @@ func (s *stream) quiet() bool {
 	return len(s.touched) == 0 && !s.all
 }
 
-// assigned streams a node's tasks: all of them first, then what changes. A node
-// that takes nothing for wire.SendTimeout is cut off.
-func (d *Dispatcher) assigned(ctx context.Context, req wire.AssignmentsRequest, send func(wire.Assignments) error) error {
-	t, s, err := d.opened(ctx, req.SessionID)
-	if err != nil {
-		return err
+// assigner says what a node has to be told of its tasks. It belongs to the
+// goroutine of the session.
+type assigner struct {
+	*stream
+	*known
+	pause time.Duration
+	rest  <-chan time.Time // readable when the pause is over; nil when there is none
+}
+
+func newAssigner(s *session) *assigner {
+	return &assigner{stream: s.stream, known: newKnown(s.nodeID), pause: batchPause}
+}
+
+// ready is readable when something may have changed and no pause is kept.
+func (a *assigner) ready() <-chan struct{} {
+	if a.rest != nil {
+		return nil
 	}
-	known := newKnown(s.nodeID)
-	if err := send(known.everything(t.Store.Snapshot(), true)); err != nil {
-		return err
+	return a.wake
+}
+
+// news is what changed, nil if that does not matter to the node; a pause follows
+// what does.
+func (a *assigner) news(s store.Snapshot) *wire.Assignments {
+	touched, all := a.take()
+	message := a.changes(s, touched)
+	if all {
+		message = a.everything(s, false)
 	}
-	for pause := batchPause; ; {
-		select {
-		case <-s.stream.wake:
-		case <-s.gone:
-			return s.why
-		case <-ctx.Done():
-			return nil
-		}
-		touched, all := s.stream.take()
-		snapshot := t.Store.Snapshot()
-		message := known.changes(snapshot, touched)
-		if all {
-			message = known.everything(snapshot, false)
-		}
-		if len(message.Set)+len(message.Remove) == 0 {
-			continue
-		}
-		if err := send(message); err != nil {
-			return err
-		}
-		sleepUntil(ctx, time.Now().Add(pause))
-		if pause = min(4*pause, longestBatch); s.stream.quiet() {
-			pause = batchPause
-		}
+	if len(message.Set)+len(message.Remove) == 0 {
+		return nil
+	}
+	a.rest = time.After(a.pause)
+	return &message
+}
+
+// rested ends the pause.
+func (a *assigner) rested() {
+	a.rest = nil
+	if a.pause = min(4*a.pause, longestBatch); a.quiet() {
+		a.pause = batchPause
 	}
 }
 
@@ -181,7 +187,7 @@ func (t *term) lookAtNodes(before, now store.Snapshot, touched store.Touched) {
 		case !exists:
 			delete(t.presence, id)
 			signal(t.nodeGone)
-			t.lookAgain()
+			t.arrival.Ring()
 			if s != nil {
 				t.drop(s, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", id))
 			}

@@ -60,7 +60,8 @@ func TestAssignmentSaysWhatTheNodeNeeds(t *testing.T) {
 		if err := n.report(is("t1", specs.StateRunning)); err != nil {
 			t.Fatal(err)
 		}
-		a, _ := n.assignments()()
+		n.leave()
+		a, _ := m.connect("n1").assignments()()
 		task, _ := m.store.Snapshot().Task("t1")
 		want := wire.Assignment{
 			TaskID: "t1", ServiceID: "shop_web", ServiceName: "shop_web", Stack: "shop", Slot: 1,
@@ -145,8 +146,7 @@ func TestChangesThatKeepComingGoTogether(t *testing.T) {
 func TestSlowNodeIsCutOffAndHoldsNobody(t *testing.T) {
 	bubble(t, func(m *manager) {
 		m.service("web", "web:1")
-		slow, quick := m.connect("n1"), m.connect("n2")
-		next := quick.assignments()
+		next := m.connect("n2").assignments()
 		wantTold(t, next, "full: (0 specs)")
 
 		opened := make(chan struct{})
@@ -154,7 +154,7 @@ func TestSlowNodeIsCutOffAndHoldsNobody(t *testing.T) {
 		release := make(chan struct{})
 		go func() {
 			var end error
-			for _, err := range slow.stream(context.Background()) {
+			for _, err := range wire.Session.Call(context.Background(), m.dial("n1"), wire.SessionRequest{}) {
 				if end = err; err == nil {
 					select {
 					case <-opened:

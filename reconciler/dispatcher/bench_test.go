@@ -140,32 +140,22 @@ func newFleet(tb testing.TB, nodes int) *fleet {
 	return f
 }
 
-// connect opens a session of a node with all of its streams.
+// connect opens a session of a node.
 func (f *fleet) connect(id string) {
 	client := f.authority.node(id, specs.Worker).Client(f.addr)
-	opened, full := make(chan string), make(chan struct{})
+	opened := make(chan string)
 	go func() {
 		for msg, err := range wire.Session.Call(f.ctx, client, wire.SessionRequest{}) {
 			if err != nil {
 				return
 			}
-			opened <- msg.SessionID
-		}
-	}()
-	session := <-opened
-	go func() {
-		for range wire.Assigned.Call(f.ctx, client, wire.AssignmentsRequest{SessionID: session}) {
 			select {
-			case full <- struct{}{}:
+			case opened <- msg.Place.SessionID:
 			case <-f.ctx.Done():
 			}
 		}
 	}()
-	<-full
-	go func() {
-		for range wire.LogRequests.Call(f.ctx, client, wire.LogRequestsRequest{SessionID: session}) {
-		}
-	}()
+	session := <-opened
 	beat := make(chan struct{})
 	go func() {
 		_ = wire.Heartbeat.Call(f.ctx, client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {

@@ -76,14 +76,11 @@ func New(c Config) *Dispatcher {
 func (d *Dispatcher) Register(mux *http.ServeMux) {
 	wire.Session.Serve(mux, d.session)
 	wire.Heartbeat.Serve(mux, d.heartbeat)
-	wire.Assigned.Serve(mux, d.assigned)
 	wire.Content.Serve(mux, d.content)
 	wire.RegistryLogin.Serve(mux, d.registryLogin)
 	wire.NeededImages.Serve(mux, d.neededImages)
 	wire.Report.Serve(mux, d.report)
-	wire.LogRequests.Serve(mux, d.logRequests)
 	wire.PublishLogs.Serve(mux, d.publishLogs)
-	wire.ExecRequests.Serve(mux, d.execRequests)
 	wire.Exec.Serve(mux, d.exec)
 }
 
@@ -107,11 +104,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return err
 }
 
-// Heard reports whether the node has been heard of since this manager leads; a
-// node that has not is unknown.
-func (d *Dispatcher) Heard(nodeID string) bool {
+// Heard is when the node was first heard of since this manager leads, or since the
+// node was down; one that has not been is unknown, and its time is zero.
+func (d *Dispatcher) Heard(nodeID string) time.Time {
 	t, err := d.current()
-	return err == nil && t.heard(nodeID)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.heard(nodeID)
 }
 
 // Trouble is what a node says that the operator should know of it, "" when that

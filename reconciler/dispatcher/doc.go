@@ -14,12 +14,13 @@
 //
 //	Session, Heartbeat  -> presence: a deadline for each node, READY <-> DOWN
 //	managers, the node's role, the root to renew from -> tell -> Session
-//	store.Feed -> route -> stream of the node -> Assigned
+//	store.Feed -> route -> stream of the node -> tell -> Session
 //	Content: a secret or config, to the node of a task that refers to it
 //	RegistryLogin: what opens the registry of a task's image, to the task's node
 //	NeededImages: what a node may not collect
 //	Report -> inbox -> commit: one transaction for each task -> acknowledged
-//	Logs -> LogRequests of the node ... PublishLogs of the node -> Logs
+//	Logs -> tell -> Session ... PublishLogs of the node -> Logs
+//	Exec -> tell -> Session ... Exec of the node -> Exec
 //
 // Nothing waits on an idle way: the first change to a node's tasks and the first
 // report are passed on at once, what comes while they are on their way goes
@@ -37,7 +38,7 @@
 //
 // # Decisions
 //
-// An assignment stream compares the store with what it has sent, it does not
+// A session compares the store with what it has told of tasks, it does not
 // translate changes: a change that it is told of twice, or that came with a
 // restore, sends nothing or the right thing. What is sent depends on desired
 // states only, so that a node's own reports come not back to it.

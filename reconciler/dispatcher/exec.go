@@ -48,7 +48,7 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 	p := &pending{nodeID: nodeID, called: make(chan nodeCall), over: make(chan struct{})}
 	t.await(req.ID, p)
 	defer t.forgetCommand(req.ID, p)
-	s.commands.put(req)
+	s.asked.put(wire.SessionMessage{Command: &req})
 	patience := time.NewTimer(execPatience)
 	defer patience.Stop()
 	select {
@@ -153,15 +153,6 @@ func (t *term) forgetCommand(requestID string, p *pending) {
 	defer t.mu.Unlock()
 	delete(t.pending, requestID)
 	close(p.over)
-}
-
-// execRequests passes on to a node which commands are wanted of it.
-func (d *Dispatcher) execRequests(ctx context.Context, req wire.ExecRequestsRequest, send func(wire.ExecRequest) error) error {
-	_, s, err := d.opened(ctx, req.SessionID)
-	if err != nil {
-		return err
-	}
-	return s.commands.deliver(ctx, s, send)
 }
 
 // exec takes a node's call for one command and keeps it open for as long as

@@ -10,8 +10,8 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// known is what a node was told so far on one stream. It belongs to the
-// goroutine of the stream.
+// known is what a node was told so far of its tasks. It belongs to the
+// goroutine of the session.
 type known struct {
 	nodeID  string
 	desired map[string]specs.State
@@ -63,7 +63,7 @@ func (k *known) message(s store.Snapshot, ids map[string]struct{}, full bool) wi
 	return m
 }
 
-// bring adds a spec that the stream does not hold yet.
+// bring adds a spec that the session does not hold yet.
 func (k *known) bring(brought map[specs.Hash]specs.TaskSpec, s store.Snapshot, h specs.Hash) {
 	if _, comes := brought[h]; comes || k.carried.Holds(h) {
 		return

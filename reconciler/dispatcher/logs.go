@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"iter"
-	"sync"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -31,8 +30,8 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 	req.ID = specs.NewID(rand.Reader)
 	sink := t.listen(req.ID, nodeID)
 	defer t.stopListening(req.ID, sink)
-	s.asked.put(req)
-	defer s.asked.put(wire.LogRequest{ID: req.ID, Cancel: true})
+	s.asked.put(wire.SessionMessage{Logs: &req})
+	defer s.asked.put(wire.SessionMessage{Logs: &wire.LogRequest{ID: req.ID, Cancel: true}})
 	patience := time.NewTimer(logPatience)
 	defer patience.Stop()
 	for {
@@ -88,7 +87,7 @@ func (t *term) lookFor(nodeID string) (here bool, arrival <-chan struct{}, err e
 		return false, nil, wire.Errorf(wire.NotFound, "node %s was removed from the cluster", nodeID)
 	}
 	_, here = t.sessions[nodeID]
-	return here, t.arrival, nil
+	return here, t.arrival.Next(), nil
 }
 
 // sink is where the lines for one request go.
@@ -115,15 +114,6 @@ func (t *term) stopListening(requestID string, s *sink) {
 	defer t.mu.Unlock()
 	delete(t.sinks, requestID)
 	close(s.closed)
-}
-
-// logRequests passes on to a node which logs are wanted of it.
-func (d *Dispatcher) logRequests(ctx context.Context, req wire.LogRequestsRequest, send func(wire.LogRequest) error) error {
-	_, s, err := d.opened(ctx, req.SessionID)
-	if err != nil {
-		return err
-	}
-	return s.asked.deliver(ctx, s, send)
 }
 
 // publishLogs takes the lines for one request.
@@ -183,48 +173,5 @@ func (s *sink) end(err error) {
 	select {
 	case s.ended <- err:
 	default:
-	}
-}
-
-// mailbox holds requests until the node takes them.
-type mailbox[R any] struct {
-	wake chan struct{}
-
-	mu       sync.Mutex
-	requests []R
-}
-
-func newMailbox[R any]() *mailbox[R] { return &mailbox[R]{wake: make(chan struct{}, 1)} }
-
-func (m *mailbox[R]) put(r R) {
-	m.mu.Lock()
-	m.requests = append(m.requests, r)
-	m.mu.Unlock()
-	signal(m.wake)
-}
-
-func (m *mailbox[R]) take() []R {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	taken := m.requests
-	m.requests = nil
-	return taken
-}
-
-// deliver sends the requests as they come until the session or ctx ends.
-func (m *mailbox[R]) deliver(ctx context.Context, s *session, send func(R) error) error {
-	for {
-		select {
-		case <-m.wake:
-			for _, request := range m.take() {
-				if err := send(request); err != nil {
-					return err
-				}
-			}
-		case <-s.gone:
-			return s.why
-		case <-ctx.Done():
-			return nil
-		}
 	}
 }

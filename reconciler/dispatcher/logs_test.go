@@ -13,26 +13,6 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// requests opens the node's stream of log requests.
-func (n *node) requests() <-chan wire.LogRequest {
-	ctx, cancel := context.WithCancel(context.Background())
-	requests := make(chan wire.LogRequest, 10)
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		for r, err := range wire.LogRequests.Call(ctx, n.client, wire.LogRequestsRequest{SessionID: n.session.SessionID}) {
-			if err == nil {
-				requests <- r
-			}
-		}
-	}()
-	n.Cleanup(func() {
-		cancel()
-		<-finished
-	})
-	return requests
-}
-
 func (n *node) publish(request string, batches ...wire.LogBatch) error {
 	_, err := wire.PublishLogs.Call(context.Background(), n.client, func(send func(wire.LogBatch) error) error {
 		for _, b := range append([]wire.LogBatch{{RequestID: request, SessionID: n.session.SessionID}}, batches...) {
@@ -52,9 +32,8 @@ func line(text string) wire.LogBatch {
 func TestLogs(t *testing.T) {
 	bubble(t, func(m *manager) {
 		n := m.connect("n1")
-		requests := n.requests()
 		go func() {
-			r := <-requests
+			r := <-n.logs
 			if len(r.Tasks) != 1 || r.Tasks[0] != "t1" || r.Tail != 7 {
 				t.Errorf("asked for %+v", r)
 			}
@@ -83,11 +62,10 @@ func TestLogsEndEarly(t *testing.T) {
 		wantKind(t, m.Logs(m.Context(), "n1", wire.LogRequest{}, none), wire.Unavailable)
 
 		n := m.connect("n1")
-		requests := n.requests()
 		ctx, cancel := context.WithCancel(m.Context())
 		go cancel()
 		wantKind(t, m.Logs(ctx, "n1", wire.LogRequest{Follow: true}, none), wire.Canceled)
-		first, second := <-requests, <-requests
+		first, second := <-n.logs, <-n.logs
 		if first.ID != second.ID || !second.Cancel {
 			t.Errorf("asked %+v, then %+v", first, second)
 		}
@@ -95,7 +73,7 @@ func TestLogsEndEarly(t *testing.T) {
 
 		full := errors.New("the terminal is closed")
 		go func() {
-			r := <-requests
+			r := <-n.logs
 			for i := range 1000 {
 				if n.publish(r.ID, line(fmt.Sprint(i))) != nil {
 					return
@@ -152,7 +130,6 @@ func TestAwait(t *testing.T) {
 func TestASecondAnswerHoldsNobody(t *testing.T) {
 	bubble(t, func(m *manager) {
 		n := m.connect("n1")
-		requests := n.requests()
 		begun, paused := make(chan struct{}), make(chan struct{})
 		go func() {
 			_ = m.Logs(m.Context(), "n1", wire.LogRequest{}, func(wire.LogBatch) error {
@@ -161,7 +138,7 @@ func TestASecondAnswerHoldsNobody(t *testing.T) {
 				return errors.New("the terminal is closed")
 			})
 		}()
-		request := <-requests
+		request := <-n.logs
 		if err := n.publish(request.ID, line("one")); err != nil {
 			t.Error(err)
 		}
@@ -181,7 +158,6 @@ func TestASecondAnswerHoldsNobody(t *testing.T) {
 func TestANodeThatSendsNoLogs(t *testing.T) {
 	bubble(t, func(m *manager) {
 		n := m.connect("n1")
-		requests := n.requests()
 		m.run(func(ctx context.Context) error {
 			for ctx.Err() == nil {
 				time.Sleep(time.Second)
@@ -204,9 +180,9 @@ func TestANodeThatSendsNoLogs(t *testing.T) {
 			t.Errorf("who follows: %v", err)
 		}
 		for range 4 { // each was asked for and given up
-			<-requests
+			<-n.logs
 		}
-		go func() { _ = n.publish((<-requests).ID, line("one"), line("two")) }()
+		go func() { _ = n.publish((<-n.logs).ID, line("one"), line("two")) }()
 		err = m.Logs(m.Context(), "n1", wire.LogRequest{}, func(wire.LogBatch) error {
 			time.Sleep(time.Minute)
 			return nil

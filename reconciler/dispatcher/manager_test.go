@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -207,9 +206,11 @@ type node struct {
 	*manager
 	id      string
 	client  *wire.Client
-	session wire.SessionMessage      // the first message
-	told    chan wire.SessionMessage // all of them
-	ended   chan error               // the end of the session
+	session wire.Place      // the first
+	told    chan wire.Place // all of them
+	tasks   chan wire.Assignments
+	logs    chan wire.LogRequest
+	ended   chan error // the end of the session
 	leave   func()
 	trouble string // that its heartbeats tell
 }
@@ -232,7 +233,10 @@ func (m *manager) dial(nodeID string) *wire.Client {
 // tryConnect returns once a session has opened or ended.
 func (m *manager) tryConnect(id string) (*node, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &node{manager: m, id: id, client: m.dial(id), told: make(chan wire.SessionMessage, 100), ended: make(chan error, 1)}
+	n := &node{
+		manager: m, id: id, client: m.dial(id), ended: make(chan error, 1),
+		told: make(chan wire.Place, 100), tasks: make(chan wire.Assignments, 100), logs: make(chan wire.LogRequest, 100),
+	}
 	first := make(chan error, 1)
 	finished := make(chan struct{})
 	n.leave = sync.OnceFunc(func() {
@@ -249,9 +253,17 @@ func (m *manager) tryConnect(id string) (*node, error) {
 			if end = err; err != nil {
 				break
 			}
-			n.told <- msg
-			if n.session.SessionID == "" && msg.SessionID != "" {
-				n.session = msg
+			if msg.Place != nil {
+				n.told <- *msg.Place
+			}
+			if msg.Assignments != nil {
+				n.tasks <- *msg.Assignments
+			}
+			if msg.Logs != nil {
+				n.logs <- *msg.Logs
+			}
+			if n.session.SessionID == "" && msg.Place.SessionID != "" {
+				n.session = *msg.Place
 				first <- nil
 			}
 		}
@@ -264,15 +276,15 @@ func (m *manager) tryConnect(id string) (*node, error) {
 	return n, <-first
 }
 
-// hears returns the next message of the session, which must be there without
-// time passing.
-func (n *node) hears() (wire.SessionMessage, bool) {
+// hears returns what the node is told next of its place, which must be there
+// without time passing.
+func (n *node) hears() (wire.Place, bool) {
 	synctest.Wait()
 	select {
 	case msg := <-n.told:
 		return msg, true
 	default:
-		return wire.SessionMessage{}, false
+		return wire.Place{}, false
 	}
 }
 
@@ -292,38 +304,18 @@ func is(id string, state specs.State) wire.TaskReport {
 	return wire.TaskReport{TaskID: id, Seen: specs.TaskSeen{State: state, Since: time.Now()}}
 }
 
-// assignments opens the node's stream; next returns the next message, which
-// must be there without time passing.
+// assignments returns what returns the next message about tasks, which must be
+// there without time passing.
 func (n *node) assignments() (next func() (wire.Assignments, bool)) {
-	ctx, cancel := context.WithCancel(context.Background())
-	messages := make(chan wire.Assignments, 100)
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		for a, err := range n.stream(ctx) {
-			if err != nil {
-				return
-			}
-			messages <- a
-		}
-	}()
-	n.Cleanup(func() {
-		cancel()
-		<-finished
-	})
 	return func() (wire.Assignments, bool) {
 		synctest.Wait()
 		select {
-		case a := <-messages:
+		case a := <-n.tasks:
 			return a, true
 		default:
 			return wire.Assignments{}, false
 		}
 	}
-}
-
-func (n *node) stream(ctx context.Context) iter.Seq2[wire.Assignments, error] {
-	return wire.Assigned.Call(ctx, n.client, wire.AssignmentsRequest{SessionID: n.session.SessionID})
 }
 
 // after lets time pass.

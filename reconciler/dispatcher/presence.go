@@ -21,7 +21,7 @@ const (
 // presence is when a node is down unless it is heard of before.
 type presence struct {
 	deadline time.Time
-	heard    bool // in this term
+	heard    time.Time // by the cluster's clock: when its first session of this term stood; zero if none did
 }
 
 // heartbeat is how often nodes say that they live.
@@ -48,14 +48,15 @@ func (t *term) expect(node specs.Node, now time.Time) {
 // hear notes that the node lives, and how long it may say nothing; the caller
 // holds the mutex.
 func (t *term) hear(nodeID string, now time.Time, period time.Duration) {
-	deadline := now.Add(graceBeats * period)
-	t.presence[nodeID] = presence{deadline: deadline, heard: true}
-	if deadline.Before(t.nextLook) {
+	p := t.presence[nodeID]
+	p.deadline = now.Add(graceBeats * period)
+	t.presence[nodeID] = p
+	if p.deadline.Before(t.nextLook) {
 		signal(t.sooner)
 	}
 }
 
-func (t *term) heard(nodeID string) bool {
+func (t *term) heard(nodeID string) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.presence[nodeID].heard

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
@@ -55,31 +56,39 @@ func (d *Dispatcher) redirect(ctx context.Context, send func(wire.SessionMessage
 			return nil
 		}
 	}
-	if err := send(wire.SessionMessage{Managers: managers}); err != nil {
+	if err := send(wire.SessionMessage{Place: &wire.Place{Managers: managers}}); err != nil {
 		return err
 	}
 	return notLeader(managers)
 }
 
-// tell sends a node what it has to know of the cluster and of itself, now and
-// whenever that changes, until the session or ctx ends.
+// tell tells a node what it has to know and do, now and as that changes, until the
+// session or ctx ends. A node that takes nothing for wire.SendTimeout is cut off.
 func (t *term) tell(ctx context.Context, s *session, send func(wire.SessionMessage) error) error {
-	var told wire.SessionMessage
-	for first := true; ; first = false {
-		message, managers, renew := t.message(s)
-		if first {
-			t.welcome(s, time.Duration(message.Heartbeat))
-		}
-		if !reflect.DeepEqual(message, told) {
-			if err := send(message); err != nil {
+	place, tasks := &placer{term: t, session: s}, newAssigner(s)
+	all := tasks.everything(t.Store.Snapshot(), true)
+	news := wire.SessionMessage{Place: place.look(), Assignments: &all}
+	t.welcome(s, time.Duration(news.Place.Heartbeat))
+	for {
+		if news != (wire.SessionMessage{}) {
+			if err := send(news); err != nil {
 				return err
 			}
-			told = message
 		}
+		news = wire.SessionMessage{}
 		select {
 		case <-s.look:
-		case <-managers:
-		case <-renew:
+			news.Place = place.look()
+		case <-place.managers:
+			news.Place = place.look()
+		case <-place.renew:
+			news.Place = place.look()
+		case <-tasks.ready():
+			news.Assignments = tasks.news(t.Store.Snapshot())
+		case <-tasks.rest:
+			tasks.rested()
+		case <-s.asked.wake:
+			news = s.asked.take()
 		case <-s.gone:
 			return s.why
 		case <-ctx.Done():
@@ -89,18 +98,30 @@ func (t *term) tell(ctx context.Context, s *session, send func(wire.SessionMessa
 	}
 }
 
-// message is what the node of a session has to know now, with the channels that
-// close when it may be something else.
-func (t *term) message(s *session) (m wire.SessionMessage, managers, renew <-chan struct{}) {
-	m = wire.SessionMessage{SessionID: s.id, Heartbeat: specs.Duration(t.heartbeat())}
-	m.Managers, managers = t.Managers()
-	m.Renew, renew = t.Renew(s.nodeID)
-	node, _ := t.Store.Snapshot().Node(s.nodeID) // a node that is gone has no session for long
-	m.Role = node.Spec.Role
-	if slices.ContainsFunc(m.Managers, func(other wire.Manager) bool { return other.NodeID == s.nodeID }) {
-		m.Role = specs.Manager // until the others can do without its vote
+// placer looks at a node's place in the cluster. It belongs to the goroutine of
+// the session.
+type placer struct {
+	*term
+	*session
+	told            wire.Place
+	managers, renew <-chan struct{} // closed when it may be another
+}
+
+// look is the node's place, nil if that is what it was told last.
+func (p *placer) look() *wire.Place {
+	now := wire.Place{SessionID: p.id, Heartbeat: specs.Duration(p.heartbeat())}
+	now.Managers, p.managers = p.Managers()
+	now.Renew, p.renew = p.Renew(p.nodeID)
+	node, _ := p.Store.Snapshot().Node(p.nodeID) // a node that is gone has no session for long
+	now.Role = node.Spec.Role
+	if slices.ContainsFunc(now.Managers, func(other wire.Manager) bool { return other.NodeID == p.nodeID }) {
+		now.Role = specs.Manager // until the others can do without its vote
 	}
-	return m, managers, renew
+	if reflect.DeepEqual(now, p.told) {
+		return nil
+	}
+	p.told = now
+	return &now
 }
 
 // heartbeat gives the node another grace.
@@ -165,4 +186,35 @@ func (t *term) writeNode(ctx context.Context, node specs.Node, seen specs.NodeSe
 
 func nodeSeen(node specs.Node, seen specs.NodeSeen) specs.Transaction {
 	return specs.Transaction{{NodeSeen: specs.Set(node.ID, node.SeenVersion, seen)}}
+}
+
+// mailbox holds what people want of a node until it is told.
+type mailbox struct {
+	wake chan struct{} // readable when something may be there
+
+	mu      sync.Mutex
+	waiting []wire.SessionMessage
+}
+
+func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+
+func (m *mailbox) put(wish wire.SessionMessage) {
+	m.mu.Lock()
+	m.waiting = append(m.waiting, wish)
+	m.mu.Unlock()
+	signal(m.wake)
+}
+
+// take returns the oldest, the zero message if there is none.
+func (m *mailbox) take() (wish wire.SessionMessage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.waiting) == 0 {
+		return wish
+	}
+	wish, m.waiting = m.waiting[0], m.waiting[1:]
+	if len(m.waiting) > 0 {
+		signal(m.wake)
+	}
+	return wish
 }

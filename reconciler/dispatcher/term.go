@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -22,6 +23,7 @@ const (
 type term struct {
 	Config
 	inbox    *inbox
+	began    time.Time     // by the cluster's clock
 	nodeGone chan struct{} // readable when a node was removed from the cluster
 	sooner   chan struct{} // readable when a deadline comes before nextLook
 
@@ -32,16 +34,16 @@ type term struct {
 	turns    map[string][]time.Time // by node: within the window
 	presence map[string]presence    // by node
 	nextLook time.Time              // at the deadlines
-	arrival  chan struct{}          // closed when a session opens, a node is removed, or the term is over
+	arrival  bell.Bell              // when a session opens, a node is removed, or the term is over
 	sinks    map[string]*sink       // by log request
 	pending  map[string]*pending    // by command request
 }
 
 func newTerm(c Config) *term {
 	t := &term{
-		Config: c, inbox: newInbox(), nodeGone: make(chan struct{}, 1), sooner: make(chan struct{}, 1),
+		Config: c, began: c.Now(), inbox: newInbox(), nodeGone: make(chan struct{}, 1), sooner: make(chan struct{}, 1),
 		sessions: map[string]*session{}, byID: map[string]*session{}, turns: map[string][]time.Time{},
-		presence: map[string]presence{}, arrival: make(chan struct{}), sinks: map[string]*sink{}, pending: map[string]*pending{},
+		presence: map[string]presence{}, sinks: map[string]*sink{}, pending: map[string]*pending{},
 	}
 	t.expectNodes(time.Now())
 	return t
@@ -56,7 +58,7 @@ func (t *term) end() {
 	for _, s := range t.byID {
 		t.drop(s, errTermEnded)
 	}
-	t.lookAgain()
+	t.arrival.Ring()
 	t.inbox.close()
 }
 
@@ -65,13 +67,12 @@ var errTermEnded = wire.Errorf(wire.NotLeader, "this manager does not lead the c
 
 // session is what is known of one node while it is connected.
 type session struct {
-	id       string
-	nodeID   string
-	stream   *stream
-	asked    *mailbox[wire.LogRequest]  // on their way to the node
-	commands *mailbox[wire.ExecRequest] // on their way to the node
-	look     chan struct{}              // readable when the node's own row changed
-	turn     bool                       // it replaced another
+	id     string
+	nodeID string
+	stream *stream
+	asked  *mailbox
+	look   chan struct{} // readable when the node's own row changed
+	turn   bool          // it replaced another
 
 	trouble string // as the node told last; guarded by the term's mutex
 
@@ -108,7 +109,7 @@ func (t *term) open(nodeID, trouble string) (*session, error) {
 
 func newSession(nodeID string) *session {
 	return &session{
-		id: specs.NewID(rand.Reader), nodeID: nodeID, stream: newStream(), asked: newMailbox[wire.LogRequest](), commands: newMailbox[wire.ExecRequest](),
+		id: specs.NewID(rand.Reader), nodeID: nodeID, stream: newStream(), asked: newMailbox(),
 		look: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 }
@@ -133,13 +134,11 @@ func (t *term) welcome(s *session, period time.Duration) {
 		t.turns[s.nodeID] = append(t.turns[s.nodeID], now)
 	}
 	t.hear(s.nodeID, now, period)
-	t.lookAgain()
-}
-
-// lookAgain wakes who waits for a node; the caller holds the mutex.
-func (t *term) lookAgain() {
-	close(t.arrival)
-	t.arrival = make(chan struct{})
+	if p := t.presence[s.nodeID]; p.heard.IsZero() {
+		p.heard = t.Now()
+		t.presence[s.nodeID] = p
+	}
+	t.arrival.Ring()
 }
 
 // close ends a session whose connection is gone. The node keeps its deadline:

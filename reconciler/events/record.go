@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // Kept is how many events a record holds: a few megabytes.
@@ -20,7 +21,7 @@ type Record struct {
 	mu    sync.Mutex
 	kept  []specs.Event // oldest first
 	first uint64        // position before kept[0]
-	more  chan struct{} // closed and replaced when there are more
+	more  bell.Bell     // when there are more
 }
 
 // Add appends events.
@@ -35,10 +36,7 @@ func (r *Record) Add(events ...specs.Event) {
 		clear(r.kept[:over]) // their room goes when append makes a larger one
 		r.kept, r.first = r.kept[over:], r.first+uint64(over)
 	}
-	if r.more != nil {
-		close(r.more)
-		r.more = nil
-	}
+	r.more.Ring()
 }
 
 // After returns the oldest events behind a position, as many as one batch holds,
@@ -52,8 +50,5 @@ func (r *Record) After(position uint64) (events []specs.Event, next, missed uint
 	}
 	rest := r.kept[position-r.first:]
 	events = slices.Clone(rest[:min(len(rest), batch)])
-	if len(events) == 0 && r.more == nil {
-		r.more = make(chan struct{})
-	}
-	return events, position + uint64(len(events)), missed, r.more
+	return events, position + uint64(len(events)), missed, r.more.Next()
 }

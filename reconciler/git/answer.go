@@ -25,20 +25,18 @@ const (
 type answer struct {
 	sideband bool
 
-	mu      sync.Mutex // held while writing, so that packets stay whole
-	w       http.ResponseWriter
-	control *http.ResponseController
-	gone    bool
-	spoke   time.Time
+	mu    sync.Mutex // held while writing, so that packets stay whole
+	out   *flushing
+	gone  bool
+	spoke time.Time
 }
 
-func newAnswer(w http.ResponseWriter, sideband bool) *answer {
-	control := http.NewResponseController(w)
+func newAnswer(w http.ResponseWriter, control *http.ResponseController, sideband bool) *answer {
 	control.EnableFullDuplex() // HTTP/2 always is; nothing else serves Git
 	w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.WriteHeader(http.StatusOK)
-	return &answer{w: w, control: control, sideband: sideband}
+	return &answer{out: &flushing{w, control}, sideband: sideband}
 }
 
 // Write sends text for people. It never fails.
@@ -79,10 +77,8 @@ func (a *answer) send(packet string) {
 		return
 	}
 	a.spoke = time.Now()
-	a.control.SetWriteDeadline(a.spoke.Add(stallLimit))
-	if _, err := io.WriteString(a.w, packet); err != nil || a.control.Flush() != nil {
-		a.gone = true
-	}
+	_, err := io.WriteString(a.out, packet)
+	a.gone = err != nil
 }
 
 // keepAlive says nothing, every now and then, until done closes.

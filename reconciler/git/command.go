@@ -11,8 +11,13 @@ import (
 	"time"
 )
 
+// maxAlloc is the most that git allocates at once. It unpacks deltas in memory, and
+// a kilobyte of one can say to make gigabytes. Large files that are no deltas it reads
+// in pieces.
+const maxAlloc = "256m"
+
 // Environment is all that a git process of ours sees: nobody's configuration,
-// identity, credentials or language.
+// identity, credentials or language, and no room for a bomb.
 func Environment(extra ...string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"),
@@ -20,6 +25,7 @@ func Environment(extra ...string) []string {
 		"GIT_CONFIG_NOSYSTEM=1",
 		"GIT_CONFIG_GLOBAL=" + os.DevNull,
 		"GIT_TERMINAL_PROMPT=0",
+		"GIT_ALLOC_LIMIT=" + maxAlloc,
 	}, extra...)
 }
 

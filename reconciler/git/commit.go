@@ -30,9 +30,16 @@ func (c Commit) Short() string { return Short(c.Hash) }
 // Short is the first seven digits of a hash.
 func Short(hash string) string { return hash[:min(7, len(hash))] }
 
+// maxRevision is how long a revision is at most, in bytes.
+const maxRevision = 1000
+
 // Resolve says which commit a revision means, as git rev-parse would: a hash or
-// its start, a branch, "main~2".
+// its start, a branch, "main~2". It searches for no text: that takes as long, and
+// as much memory, as whoever asks likes.
 func (r *Repository) Resolve(ctx context.Context, revision string) (Commit, error) {
+	if len(revision) > maxRevision || strings.ContainsAny(revision, ":{") {
+		return Commit{}, noCommit(shorten(Printable(revision), 40))
+	}
 	return r.read.commit(ctx, revision)
 }
 

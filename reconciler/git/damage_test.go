@@ -76,7 +76,7 @@ func TestGitWaitsForWhatIsOnItsWay(t *testing.T) {
 			r := &Repository{}
 			_ = r.setMissing(refs)
 			start := time.Now()
-			time.AfterFunc(time.Second-time.Millisecond, func() { c.then(r) })
+			time.AfterFunc(time.Second, func() { c.then(r) })
 			missing := r.awaited(t.Context())
 			if took := time.Since(start); took != c.want || (missing == nil) != (c.name == "they come") || missing != nil && missing.Lost != c.lost {
 				t.Errorf("%s: %v after %v, want %v", c.name, missing, took, c.want)

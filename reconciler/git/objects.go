@@ -30,10 +30,16 @@ type objects struct {
 }
 
 type reader struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	out   *bufio.Reader
+	spent bool // it is in the middle of an object that nobody wants
 }
+
+// maxSkipped is how much is read of an object that nobody wants, in bytes. More
+// costs more than another child: what was pushed may be a thousand times as large
+// as its pack.
+const maxSkipped = 1 << 20
 
 func newObjects(dir string, env ...string) *objects {
 	o := &objects{dir: dir, env: Environment(env...), turn: make(chan *reader, 1)}
@@ -42,7 +48,7 @@ func newObjects(dir string, env ...string) *objects {
 }
 
 // get reads what name means to git rev-parse. An object larger than limit comes
-// without data.
+// without data. It ends with ctx.
 func (o *objects) get(ctx context.Context, name string, limit int64) (object, error) {
 	if name == "" || strings.ContainsAny(name, "\n\x00") {
 		return object{}, fmt.Errorf("%q: %w", name, errMissing)
@@ -60,13 +66,19 @@ func (o *objects) get(ctx context.Context, name string, limit int64) (object, er
 			return object{}, fmt.Errorf("read %s: %w", name, err)
 		}
 	}
+	stop := context.AfterFunc(ctx, func() { _ = child.cmd.Process.Kill() })
 	found, err := child.get(name, limit)
-	if err != nil && !errors.Is(err, errMissing) {
-		child.close()
-		child = nil
+	switch ended := !stop(); {
+	case ended:
+		err = ctx.Err()
+	case err != nil && !errors.Is(err, errMissing):
 		err = fmt.Errorf("read %s from %s: %w", name, o.dir, err)
+	case !child.spent:
+		o.turn <- child
+		return found, err
 	}
-	o.turn <- child
+	child.close()
+	o.turn <- nil
 	return found, err
 }
 
@@ -84,7 +96,7 @@ func (o *objects) start() (*reader, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &reader{cmd, in, bufio.NewReaderSize(out, 64<<10)}, nil
+	return &reader{cmd: cmd, in: in, out: bufio.NewReaderSize(out, 64<<10)}, nil
 }
 
 func (o *objects) close() {
@@ -123,6 +135,10 @@ func (r *reader) get(name string, limit int64) (object, error) {
 		return object{}, fmt.Errorf("git cat-file said %q", line)
 	}
 	found := object{hash: fields[0], kind: fields[1], size: size}
+	if size > limit && size > maxSkipped {
+		r.spent = true
+		return found, nil
+	}
 	if size > limit {
 		_, err = io.CopyN(io.Discard, r.out, size+1)
 		return found, err

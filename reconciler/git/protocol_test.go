@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
+	"crypto/sha1"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
@@ -107,7 +110,7 @@ func TestRequestsThatNoClientSends(t *testing.T) {
 		"no commit":             {pktline.Line("shallow me") + pktline.Flush, 400},
 		"a short command":       {pktline.Line(one+" refs/heads/main") + pktline.Flush, 400},
 		"no end":                {pktline.Line(one + " " + one + " refs/heads/main\x00report-status"), 400},
-		"too many":              {strings.Repeat(pktline.Line("shallow "+one), maxRequestLines) + pktline.Flush, 400},
+		"too many":              {strings.Repeat(pktline.Line("shallow "+one), maxRequest/50) + pktline.Flush, 400},
 		"a probe":               {pktline.Flush, 200},
 		"a name that is none":   {pktline.Line(zeroHash+" "+one+" refs/heads/../x\x00report-status") + pktline.Flush + "PACK", 200},
 		"no pack":               {pktline.Line(zeroHash+" "+one+" refs/heads/x\x00report-status") + pktline.Flush, 200},
@@ -148,6 +151,47 @@ func TestPackBomb(t *testing.T) {
 		t.Errorf("answered %q", said)
 	}
 	s.wantNoLeftovers()
+}
+
+// TestDeltaBomb brings a delta of a few bytes that says to make half a gigabyte.
+func TestDeltaBomb(t *testing.T) {
+	s := newSite(t)
+	base := make([]byte, 64<<10) // what a copy of no length copies
+	const size = 512 << 20
+	delta := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(len(base))), size)
+	delta = append(delta, bytes.Repeat([]byte{0x80}, size/len(base))...)
+	pack := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), 2)
+	pack = packed(pack, 3, nil, base)
+	name := sha1.Sum(append([]byte("blob 65536\x00"), base...))
+	pack = packed(pack, 7, name[:], delta)
+	sum := sha1.Sum(pack)
+	pack = append(pack, sum[:]...)
+
+	one := strings.Repeat("1", 40)
+	head := pktline.Line(zeroHash+" "+one+" refs/heads/x\x00report-status side-band-64k") + pktline.Flush
+	if _, said := s.post("/git-receive-pack", append([]byte(head), pack...)); !strings.Contains(said, "over limit") {
+		t.Errorf("a push of %d bytes is answered %q", len(pack), said)
+	}
+	if err := s.repo.Unpack(t.Context(), bytes.NewReader(pack), one, maxTransfer); err == nil || !strings.Contains(err.Error(), "over limit") {
+		t.Errorf("taken in: %v", err)
+	}
+	s.wantNoLeftovers()
+}
+
+// packed is the pack with one more object of a kind: its size, what it builds on,
+// and its content.
+func packed(pack []byte, kind byte, base, content []byte) []byte {
+	n := len(content)
+	next := kind<<4 | byte(n&15)
+	for n >>= 4; n > 0; n >>= 7 {
+		pack = append(pack, next|0x80)
+		next = byte(n & 0x7f)
+	}
+	out := bytes.NewBuffer(append(append(pack, next), base...))
+	w := zlib.NewWriter(out)
+	w.Write(content)
+	w.Close()
+	return out.Bytes()
 }
 
 func FuzzReadRequest(f *testing.F) {

@@ -45,7 +45,8 @@ type receive struct {
 }
 
 func (s *Server) receivePack(w http.ResponseWriter, r *http.Request) {
-	body, err := plainBody(r)
+	control := http.NewResponseController(w)
+	body, err := plainBody(r, control)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -55,13 +56,14 @@ func (s *Server) receivePack(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "swarmgit: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	rc := &receive{Server: s, request: q, answer: newAnswer(w, q.can("side-band-64k"))}
+	control.SetReadDeadline(time.Time{})
+	rc := &receive{Server: s, request: q, answer: newAnswer(w, control, q.can("side-band-64k"))}
 	limit := int64(s.packLimit())
-	defer readOut(r.Body, rc.answer.control, drainFactor*limit)
+	defer readOut(r.Body, control, drainFactor*limit)
 	if len(q.commands) == 0 {
 		return // a client that tries its credentials before a large push
 	}
-	rc.pack = &meter{in: body, control: rc.answer.control, limit: limit}
+	rc.pack = &meter{in: body, control: control, limit: limit}
 	done := make(chan struct{})
 	var alive sync.WaitGroup
 	alive.Go(func() { rc.answer.keepAlive(done) })

@@ -76,14 +76,40 @@ func judgeName(ref string, refs map[string]string, main string) error {
 	if _, exists := refs[ref]; exists {
 		return nil
 	}
+	if !wellFormed(branch(ref)) {
+		return refuse("not a name of a branch", "Git takes no branch of this name, or it is longer than %d bytes.\n"+
+			"Take another name: git push swarm HEAD:NAME", maxBranch)
+	}
 	for other := range refs {
-		if strings.HasPrefix(other, ref+"/") || strings.HasPrefix(ref, other+"/") {
+		if Nested(ref, other) {
 			name := shorten(Printable(branch(other)), 40)
 			return refuse("branch name is taken", "There is a branch %s: Git keeps no branch inside another.\n"+
 				"Take another name, or delete that one: git push swarm :%s", name, name)
 		}
 	}
 	return nil
+}
+
+// Nested reports that one of two refs is inside the other, as a file in a folder:
+// Git keeps one of them only.
+func Nested(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/") }
+
+// maxBranch is the longest name of a branch, in bytes: each part of it is the name
+// of a file.
+const maxBranch = 200
+
+// wellFormed knows git-check-ref-format's rules. A row of another name would be
+// one that no repository can follow.
+func wellFormed(branch string) bool {
+	if len(branch) > maxBranch || strings.HasSuffix(branch, ".") || strings.Contains(branch, "..") || strings.Contains(branch, "@{") {
+		return false
+	}
+	for part := range strings.SplitSeq(branch, "/") {
+		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(branch, func(r rune) bool { return r <= ' ' || r == '\x7f' || strings.ContainsRune(`~^:?*[\`, r) })
 }
 
 func judgeBase(c command, refs map[string]string) error {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -68,6 +70,9 @@ var refusals = []struct {
 	}},
 	{"a branch inside a branch", func(s *site, c *clone) (string, error) {
 		return c.try("push", "swarm", "main:refs/heads/main/x")
+	}},
+	{"a name that no file can have", func(s *site, c *clone) (string, error) {
+		return c.try("push", "swarm", "main:refs/heads/"+strings.Repeat("x", 300))
 	}},
 	{"an unknown option", func(s *site, c *clone) (string, error) {
 		c.commit("a.yml", "a", "more")
@@ -155,6 +160,33 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 	golden(t, "testdata/refusals.txt", screens.String())
+}
+
+// TestNamesOfBranches takes no name into a row that git, whose clients know better,
+// would not keep: the repositories of all managers could not follow the row.
+func TestNamesOfBranches(t *testing.T) {
+	c := workTree(t)
+	for _, name := range []string{
+		"main", "a/b", "-x", "@", "a@b", "ä", "\xff", "a.b", "locks", "x{", "HEAD",
+		"", "a b", "a..b", "a.lock", "a.lock/b", "a/", "/a", "a//b", "a.", ".a", "a/.b", "@{", "a@{1}", "a~1", "a^", "a:b", "a?", "a*", "a[", `a\b`, "a\nb", "a\tb", "a\x7f",
+	} {
+		_, err := c.try("check-ref-format", "refs/heads/"+name)
+		if got, want := wellFormed(name), err == nil; got != want {
+			t.Errorf("%q is well formed: %v, git says %v", name, got, want)
+		}
+	}
+	if wellFormed(strings.Repeat("x", maxBranch+1)) {
+		t.Error("a name is taken that is too long for a file")
+	}
+
+	s := newSite(t)
+	mine := s.clone()
+	first := mine.commit("x", "1", "first")
+	body := pktline.Line(zeroHash+" "+first+" refs/heads/a\nb\x00report-status") + pktline.Flush + string(mine.pack(first))
+	if _, said := s.post("/git-receive-pack", []byte(body)); !strings.Contains(said, "not a name of a branch") || len(s.cluster.Refs()) > 0 {
+		t.Errorf("answered %q, the rows are %v", said, s.cluster.Refs())
+	}
+	s.wantNoLeftovers()
 }
 
 func golden(t *testing.T, name, got string) {

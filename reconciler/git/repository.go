@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // maxReceives is how many packs may come in at once. Each costs a few git
@@ -31,6 +33,8 @@ type Repository struct {
 	// syncing serialises corrections of the local refs, each of which reads the
 	// rows anew, so that the last one leaves what the store says.
 	syncing sync.Mutex
+
+	compared bell.Bell // when missing was looked at again
 
 	mu      sync.Mutex
 	missing *MissingError    // what the rows need and is not here; nil when nothing

@@ -10,8 +10,9 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 )
 
-// maxRequestLines bounds the commands, shallow lines and options of one push.
-const maxRequestLines = 10_000
+// maxRequest bounds the commands and shallow lines of one push, in bytes, and so its
+// options.
+const maxRequest = 1 << 20
 
 const zeroHash = "0000000000000000000000000000000000000000"
 
@@ -67,7 +68,7 @@ func readRequest(in *bufio.Reader) (*request, error) {
 }
 
 func eachPkt(in *bufio.Reader, take func(string) error) error {
-	for range maxRequestLines {
+	for left := maxRequest; left > 0; {
 		line, more, err := pktline.Read(in)
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -78,8 +79,9 @@ func eachPkt(in *bufio.Reader, take func(string) error) error {
 		if err := take(line); err != nil {
 			return err
 		}
+		left -= len(pktline.Flush) + len(line)
 	}
-	return fmt.Errorf("more than %d lines", maxRequestLines)
+	return fmt.Errorf("more than %d bytes", maxRequest)
 }
 
 // command takes "<old> <new> <ref>", the first with "\x00<capabilities>", or

@@ -2,6 +2,7 @@ package git
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/git/pktline"
 	"github.com/swarmgit/swarmgit/specs"
@@ -151,26 +153,29 @@ func (s *Server) uploadPack(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "swarmgit: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	body, err := plainBody(r)
+	control := http.NewResponseController(w)
+	body, err := plainBody(r, control)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	control := http.NewResponseController(w)
-	control.EnableFullDuplex()
-	defer readOut(r.Body, control, maxFetchRequest)
+	request, err := io.ReadAll(io.LimitReader(&meter{in: body, control: control}, maxFetchRequest+1))
+	if err != nil || len(request) > maxFetchRequest {
+		http.Error(w, fmt.Sprintf("swarmgit: the request did not come whole, or has more than %s", specs.Bytes(maxFetchRequest)), http.StatusBadRequest)
+		return
+	}
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 	cmd := s.uploadPackCommand(r)
-	cmd.Stdin = io.LimitReader(body, maxFetchRequest)
+	cmd.Stdin = bytes.NewReader(request)
 	cmd.Stdout = &flushing{w, control}
 	if err := cmd.Run(); err != nil && r.Context().Err() == nil {
 		s.log().WarnContext(r.Context(), "fetch ended early", "error", err)
 	}
 }
 
-// maxFetchRequest bounds what a client says it has and wants, in bytes; a
-// thousand commits are 50 kB.
+// maxFetchRequest bounds what a client says it has and wants, in bytes; a thousand
+// commits are 50 kB. Git says it all before it hears anything.
 const maxFetchRequest = 16 << 20
 
 func (s *Server) uploadPackCommand(r *http.Request, extra ...string) *exec.Cmd {
@@ -189,8 +194,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, what string, err e
 }
 
 // plainBody is the request's body without its compression, which git uses for
-// long lists of commits.
-func plainBody(r *http.Request) (*bufio.Reader, error) {
+// long lists of commits. Whoever reads it has stallLimit for it, or sets another
+// deadline.
+func plainBody(r *http.Request, control *http.ResponseController) (*bufio.Reader, error) {
+	control.SetReadDeadline(time.Now().Add(stallLimit))
 	var body io.Reader = r.Body
 	if r.Header.Get("Content-Encoding") == "gzip" || r.Header.Get("Content-Encoding") == "x-gzip" {
 		unzipped, err := gzip.NewReader(r.Body)
@@ -200,18 +207,4 @@ func plainBody(r *http.Request) (*bufio.Reader, error) {
 		body = unzipped
 	}
 	return bufio.NewReaderSize(body, 32<<10), nil
-}
-
-// flushing hands on every write at once, so that progress shows while it is.
-type flushing struct {
-	w       io.Writer
-	control *http.ResponseController
-}
-
-func (f *flushing) Write(p []byte) (int, error) {
-	n, err := f.w.Write(p)
-	if err == nil {
-		err = f.control.Flush()
-	}
-	return n, err
 }

@@ -8,13 +8,18 @@ import (
 	"time"
 )
 
+// slowest is how many bytes a second a push has to bring at least, beside its
+// stalls: who drips would hold a slot as long as he likes.
+const slowest = 16 << 10
+
 // meter reads a push's body, counts it, and gives up on a client that sends
-// nothing. One goroutine reads at a time.
+// nothing, or too little. One goroutine reads at a time.
 type meter struct {
 	in      io.Reader
 	control *http.ResponseController
 	limit   int64
 	count   atomic.Int64
+	waited  time.Duration // for the client
 	ended   bool
 }
 
@@ -22,14 +27,15 @@ func (m *meter) Read(p []byte) (int, error) {
 	if m.ended {
 		return 0, io.EOF
 	}
-	m.control.SetReadDeadline(time.Now().Add(stallLimit))
+	began, left := time.Now(), stallLimit+time.Duration(m.count.Load()/slowest)*time.Second-m.waited
+	m.control.SetReadDeadline(began.Add(min(left, stallLimit)))
 	n, err := m.in.Read(p)
+	// While git takes its time the client may too; and without a deadline the server
+	// notices by itself when the client goes.
+	m.control.SetReadDeadline(time.Time{})
+	m.waited += time.Since(began)
 	m.count.Add(int64(n))
-	if err != nil {
-		// Without a deadline the server notices by itself when the client goes.
-		m.ended = true
-		m.control.SetReadDeadline(time.Time{})
-	}
+	m.ended = err != nil
 	return n, err
 }
 
@@ -40,13 +46,30 @@ func (m *meter) drain() { io.Copy(io.Discard, io.LimitReader(m, drainFactor*m.li
 
 // readOut reads a full-duplex request to its end, without which net/http would
 // start to listen for the client's leaving in the middle of its next request. A
-// client that sends on and on is cut off.
+// client that sends on and on, or no more, is cut off.
 func readOut(body io.Reader, control *http.ResponseController, limit int64) {
 	control.SetReadDeadline(time.Now().Add(stallLimit))
-	defer control.SetReadDeadline(time.Time{})
-	if n, err := io.Copy(io.Discard, io.LimitReader(body, limit)); err == nil && n == limit {
+	if n, err := io.Copy(io.Discard, io.LimitReader(body, limit)); err != nil || n == limit {
 		panic(http.ErrAbortHandler)
 	}
+	control.SetReadDeadline(time.Time{})
+}
+
+// flushing hands on every write at once, so that progress shows while it is, and
+// fails for a client that takes nothing for stallLimit.
+type flushing struct {
+	w       io.Writer
+	control *http.ResponseController
+}
+
+func (f *flushing) Write(p []byte) (int, error) {
+	f.control.SetWriteDeadline(time.Now().Add(stallLimit))
+	defer f.control.SetWriteDeadline(time.Time{}) // or HTTP/2 would end a stream that says nothing for long
+	n, err := f.w.Write(p)
+	if err == nil {
+		err = f.control.Flush()
+	}
+	return n, err
 }
 
 // head keeps the first bytes that are written to it.

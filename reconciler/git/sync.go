@@ -47,27 +47,22 @@ func (r *Repository) Missing() *MissingError {
 	return r.missing
 }
 
-const (
-	// completePatience is how long a person waits for a manager that has just been
-	// elected to get the commits that it lacks: it asks for them once a second.
-	completePatience = 3 * time.Second
-	// completePause is how often is looked whether it has.
-	completePause = 50 * time.Millisecond
-)
+// completePatience is how long a person waits for a manager that has just been
+// elected to get the commits that it lacks: it asks for them once a second.
+const completePatience = 3 * time.Second
 
 // awaited is Missing once that has become nothing, or for good, or patience or ctx
 // have ended.
 func (r *Repository) awaited(ctx context.Context) *MissingError {
 	ctx, cancel := context.WithTimeout(ctx, completePatience)
 	defer cancel()
-	look := time.NewTicker(completePause)
-	defer look.Stop()
 	for {
+		compared := r.compared.Next()
 		if missing := r.Missing(); missing == nil || missing.Lost {
 			return missing
 		}
 		select {
-		case <-look.C:
+		case <-compared:
 		case <-ctx.Done():
 			return r.Missing()
 		}
@@ -91,9 +86,11 @@ func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) er
 	if err != nil {
 		return err
 	}
-	want := refs()
-	script, missing := r.correct(ctx, local, want)
-	if script != "" {
+	deletions, updates, missing := r.correct(ctx, local, refs())
+	for _, script := range []string{deletions, updates} {
+		if script == "" {
+			continue
+		}
 		if _, err := r.git(ctx, script, "update-ref", "--stdin"); err != nil {
 			return fmt.Errorf("set the refs of %s to the store's: %w", r.dir, err)
 		}
@@ -101,31 +98,33 @@ func (r *Repository) Sync(ctx context.Context, refs func() map[string]string) er
 	return r.setMissing(missing)
 }
 
-// correct is what update-ref has to do, and which rows' commits are missing.
-func (r *Repository) correct(ctx context.Context, local, rows map[string]string) (script string, missing map[string]string) {
-	var b strings.Builder
+// correct is what update-ref has to do, and which rows' commits are missing. The
+// deletions come first: a branch may stand where another's folder is to be.
+func (r *Repository) correct(ctx context.Context, local, rows map[string]string) (deletions, updates string, missing map[string]string) {
+	var gone, set strings.Builder
 	for ref, commit := range local {
 		if _, kept := rows[ref]; kept || strings.HasPrefix(ref, hidden) && !outlived(ref, commit, rows) {
 			continue
 		}
-		fmt.Fprintf(&b, "delete %s\n", ref)
+		fmt.Fprintf(&gone, "delete %s\n", ref)
 	}
 	missing = map[string]string{}
 	for ref, commit := range rows {
 		switch {
 		case local[ref] == commit:
 		case r.Has(ctx, commit):
-			fmt.Fprintf(&b, "update %s %s\n", ref, commit)
+			fmt.Fprintf(&set, "update %s %s\n", ref, commit)
 		default:
 			missing[ref] = commit
 		}
 	}
-	return b.String(), missing
+	return gone.String(), set.String(), missing
 }
 
 func (r *Repository) setMissing(refs map[string]string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer r.compared.Ring()
 	r.missing = nil
 	if len(refs) == 0 {
 		return nil

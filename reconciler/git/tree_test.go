@@ -1,6 +1,7 @@
 package git
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // stored pushes what is committed in the clone, and opens it twice: as the
@@ -165,6 +167,48 @@ func TestReadingGoesOnWhenTheReaderDies(t *testing.T) {
 	}
 }
 
+// TestAReaderIsNotWaitedForWithoutEnd has it say nothing, and then something that
+// nobody wants.
+func TestAReaderIsNotWaitedForWithoutEnd(t *testing.T) {
+	s := newSite(t)
+	c := s.clone()
+	first := c.commit("x", "x", "first")
+	c.git("push", "-q", "swarm", "main")
+	for script, want := range map[string]error{
+		"exec sleep 1000000": context.DeadlineExceeded,
+		"read -r name; echo " + first + " blob 1000000000000; exec cat /dev/zero": nil,
+	} {
+		child := &reader{cmd: exec.Command("sh", "-c", script)}
+		in, err := child.cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := child.cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		child.in, child.out = in, bufio.NewReader(out)
+		s.repo.read.close()
+		<-s.repo.read.turn
+		s.repo.read.turn <- child
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if want == nil {
+			ctx = t.Context()
+		}
+		found, err := s.repo.read.get(ctx, first, maxFile)
+		if !errors.Is(err, want) || want == nil && found.data != nil {
+			t.Errorf("%s: read %d bytes, %v", script, found.size, err)
+		}
+		cancel()
+		if commit, err := s.repo.Resolve(t.Context(), "main"); err != nil || commit.Hash != first {
+			t.Errorf("%s: afterwards main is %q, %v", script, commit.Hash, err)
+		}
+	}
+}
+
 func TestResolveAndLog(t *testing.T) {
 	s := newSite(t)
 	c := s.clone()
@@ -177,7 +221,7 @@ func TestResolveAndLog(t *testing.T) {
 			t.Errorf("%s is %s, %v, want %s", revision, commit.Hash, err, want)
 		}
 	}
-	for _, revision := range []string{"", "none", "-h", "main\nmain", strings.Repeat("a", 40), "main:x"} {
+	for _, revision := range []string{"", "none", "-h", "main\nmain", strings.Repeat("a", 40), "main:x", ":/web", "main^{/web}", "main" + strings.Repeat("~0", maxRevision)} {
 		if commit, err := s.repo.Resolve(ctx, revision); err == nil {
 			t.Errorf("%q is %s", revision, commit.Hash)
 		}
@@ -253,6 +297,22 @@ func TestSync(t *testing.T) {
 	refs, err := s.repo.localRefs(t.Context())
 	if err != nil || len(refs) != 2 || refs["refs/heads/main"] != first || refs["refs/heads/other"] != second {
 		t.Errorf("local refs are %v, %v", refs, err)
+	}
+}
+
+// TestSyncMovesABranchIntoItsFolder is of a manager that was away while a branch
+// made room for another one.
+func TestSyncMovesABranchIntoItsFolder(t *testing.T) {
+	s := newSite(t)
+	c := s.clone()
+	first := c.commit("x", "1", "first")
+	c.git("push", "-q", "swarm", "main:a")
+	for _, name := range []string{"refs/heads/a/b", "refs/heads/a"} {
+		s.cluster.refs = map[string]string{name: first}
+		if err := s.repo.Sync(t.Context(), s.cluster.Refs); err != nil {
+			t.Fatal(err)
+		}
+		s.wantRef(name, first)
 	}
 }
 

@@ -87,13 +87,14 @@ func SpecOfNewSlot(r specs.Rollout) specs.Hash {
 // slot runs a proven task of the target, because room was found, an image came,
 // or what failed is not wanted any more.
 // Slots are all slots that the service shall have, without those whose node can
-// get no task of a global service now.
-func Next(svc specs.Service, slots []Slot, now time.Time) Decision {
+// get no task of a global service now. Its patience counts from began at the
+// earliest: nothing gets further before somebody leads.
+func Next(svc specs.Service, slots []Slot, began, now time.Time) Decision {
 	r := svc.Rollout
 	if r.State != specs.RolloutUpdating && r.State != specs.RolloutPaused {
 		return Decision{Rollout: r}
 	}
-	v := look(svc, slots, now)
+	v := look(svc, slots, began, now)
 	switch {
 	case r.State == specs.RolloutPaused && v.recovered():
 		return Decision{Rollout: complete(r, now)}

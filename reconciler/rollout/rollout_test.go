@@ -112,7 +112,7 @@ func TestNextReplaces(t *testing.T) {
 		"on within the ratio":                     {specs.UpdateConfig{MaxFailureRatio: specs.RatioOne / 2}, slots(tasks{ended(specs.StateFailed, 0)}, tasks{running}), numbers(2)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			next := Next(service(test.update), test.slots, now)
+			next := Next(service(test.update), test.slots, began, now)
 			if diff := cmp.Diff(test.want, next.Replace, equateEmpty); diff != "" || next.Rollout.State != specs.RolloutUpdating {
 				t.Errorf("%s: %s", next.Rollout.State, diff)
 			}
@@ -135,7 +135,7 @@ func TestSlotsOfNodesAreReplacedInTheOrderOfTheNodes(t *testing.T) {
 	for i, node := range []string{"n3", "n1", "n2"} {
 		all[i].ID = specs.SlotID{Node: node}
 	}
-	if diff := cmp.Diff([]specs.SlotID{{Node: "n1"}, {Node: "n2"}}, Next(service(parallel(2)), all, now).Replace); diff != "" {
+	if diff := cmp.Diff([]specs.SlotID{{Node: "n1"}, {Node: "n2"}}, Next(service(parallel(2)), all, began, now).Replace); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -212,7 +212,7 @@ func TestNextEnds(t *testing.T) {
 					task.Seen.Err = "no such image"
 				}
 			}
-			next := Next(svc, test.slots, now)
+			next := Next(svc, test.slots, began, now)
 			if next.Rollout.State != test.want || next.Rollout.Message != test.why {
 				t.Errorf("%s: %q, want %s: %q", next.Rollout.State, next.Rollout.Message, test.want, test.why)
 			}
@@ -241,7 +241,7 @@ func TestNextWakes(t *testing.T) {
 		"patience from this step":            {slots: slots(tasks{running}), want: Patience},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Next(service(test.update), test.slots, now).Wake.Sub(now); got != test.want {
+			if got := Next(service(test.update), test.slots, began, now).Wake.Sub(now); got != test.want {
 				t.Errorf("wakes after %s, want %s", got, test.want)
 			}
 		})
@@ -267,7 +267,7 @@ func TestAPausedRolloutIsOverWhenItsCauseIsGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			svc := service(specs.UpdateConfig{})
 			svc.Rollout.State, svc.Rollout.Message, svc.Rollout.Under = specs.RolloutPaused, "why", &svc.Spec
-			next := Next(svc, test.slots, now)
+			next := Next(svc, test.slots, began, now)
 			if next.Rollout.State != test.want || len(next.Replace) > 0 {
 				t.Errorf("%s, replaces %v", next.Rollout.State, next.Replace)
 			}
@@ -285,10 +285,10 @@ func TestNextLosesPatience(t *testing.T) {
 	pending := fresh(specs.StateNew)
 	pending.Want = specs.TaskWant{Desired: specs.StateRunning, Reason: "no suitable node"}
 	svc := service(specs.UpdateConfig{})
-	if got := Next(svc, slots(tasks{pending}), began.Add(Patience-1)).Rollout.State; got != specs.RolloutUpdating {
+	if got := Next(svc, slots(tasks{pending}), began, began.Add(Patience-1)).Rollout.State; got != specs.RolloutUpdating {
 		t.Errorf("a nanosecond early it is %s", got)
 	}
-	r := Next(svc, slots(tasks{pending}), began.Add(Patience)).Rollout
+	r := Next(svc, slots(tasks{pending}), began, began.Add(Patience)).Rollout
 	if want := "no progress for 10 minutes: shop_web.1 pending: no suitable node"; r.State != specs.RolloutPaused || r.Message != want {
 		t.Errorf("%s: %q, want paused: %q", r.State, r.Message, want)
 	}

@@ -29,8 +29,8 @@ type view struct {
 	watchedUntil, unprovenUntil time.Time
 }
 
-func look(svc specs.Service, slots []Slot, now time.Time) *view {
-	v := &view{svc: svc, now: now, slots: len(slots), progress: svc.Rollout.Progress}
+func look(svc specs.Service, slots []Slot, began, now time.Time) *view {
+	v := &view{svc: svc, now: now, slots: len(slots), progress: latest(svc.Rollout.Progress, began)}
 	for i := range slots {
 		slot := &slots[i]
 		if slot.Current.Spec != svc.Rollout.Target {

@@ -71,6 +71,7 @@ import (
 	"sync"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // ErrConflict is the result of a transaction whose base was overtaken, or that
@@ -81,13 +82,13 @@ var ErrConflict = errors.New("conflict")
 type Store struct {
 	mu      sync.Mutex
 	current Snapshot
-	changed chan struct{} // closed and replaced when current changes
+	changed bell.Bell // when current changes
 	feeds   map[*Feed]struct{}
 }
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{current: emptySnapshot(), changed: make(chan struct{}), feeds: map[*Feed]struct{}{}}
+	return &Store{current: emptySnapshot(), feeds: map[*Feed]struct{}{}}
 }
 
 // Snapshot returns the newest state. It is O(1).
@@ -102,7 +103,7 @@ func (s *Store) Snapshot() Snapshot {
 func (s *Store) Watch() (Snapshot, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.current, s.changed
+	return s.current, s.changed.Next()
 }
 
 // Apply applies the transactions of the entry at index, in order. The result
@@ -127,8 +128,7 @@ func (s *Store) publish(next Snapshot, tell func(*Feed)) {
 	for feed := range s.feeds {
 		tell(feed)
 	}
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.changed.Ring()
 }
 
 func conflict(format string, args ...any) error {

@@ -40,7 +40,7 @@ type Config struct {
 	// Told gets what the leader says of this node, its Role and its Renew, when a
 	// session opens and whenever it says something else. It does not block. Nil
 	// is not told.
-	Told func(wire.SessionMessage)
+	Told func(wire.Place)
 
 	// Trouble is what the operator should know of this node, "" when there is
 	// nothing. It is asked for each heartbeat; nil never has any.
@@ -96,7 +96,7 @@ type Agent struct {
 // New returns an agent that does nothing until it runs.
 func New(c Config) *Agent {
 	if c.Told == nil {
-		c.Told = func(wire.SessionMessage) {}
+		c.Told = func(wire.Place) {}
 	}
 	if c.Trouble == nil {
 		c.Trouble = func() string { return "" }
@@ -104,7 +104,7 @@ func New(c Config) *Agent {
 	if c.Files == nil {
 		c.Files = secrets.New()
 	}
-	return &Agent{Config: c, desk: newDesk(), leave: newLeave()}
+	return &Agent{Config: c, desk: new(desk), leave: newLeave()}
 }
 
 // Run runs the node's tasks until ctx ends, and then leaves them running; after

@@ -4,38 +4,31 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // desk asks the manager of the open session, if there is one, for what is in no
 // assignment.
 type desk struct {
-	mu      sync.Mutex
-	session *session      // nil between two sessions
-	changed chan struct{} // closed and replaced when session changes
+	session atomic.Pointer[session] // nil between two sessions
+	changed bell.Bell               // when session changes
 }
 
-func newDesk() *desk { return &desk{changed: make(chan struct{})} }
-
 func (k *desk) set(s *session) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.session = s
-	close(k.changed)
-	k.changed = make(chan struct{})
+	k.session.Store(s)
+	k.changed.Ring()
 }
 
 // now is the open session; it waits for one.
 func (k *desk) now(ctx context.Context) (*session, error) {
 	for {
-		k.mu.Lock()
-		s, changed := k.session, k.changed
-		k.mu.Unlock()
-		if s != nil {
+		changed := k.changed.Next()
+		if s := k.session.Load(); s != nil {
 			return s, nil
 		}
 		select {

@@ -8,7 +8,7 @@
 //
 // # Flows
 //
-//	manager --Assigned--> session --> crew: one driver for each live task
+//	manager --Session--> session --> crew: one driver for each live task
 //	manager --Content--> driver --> runtime/secrets: before Prepare, unless they are there
 //	manager --RegistryLogin--> driver --> executor: if the registry of an image asks
 //	manager --NeededImages--> Collect: every few minutes, what else is here may go
@@ -19,11 +19,12 @@
 // While a task's process is waited for, its driver checks its health whenever
 // task.Step says so, in turn with the node's other tasks.
 //
-// A session is a heartbeat, the assignment stream, the reports, the log requests
-// and the commands that people run in tasks, all with one manager; when one of them ends, the session ends and
-// the next one begins, after a pause that doubles from 100 ms to 8 s and is
-// drawn at random. A new session gets the whole set of tasks and reports the
-// state of every task again: the manager drops what it knows.
+// A session is a heartbeat, the stream of what the manager wants, the reports, and
+// the logs and commands that people ask for, all with one manager; when one of the
+// first three ends, the session ends and the next one begins, after a pause that
+// doubles from 100 ms to 8 s and is drawn at random. A new session gets the whole
+// set of tasks and reports the state of every task again: the manager drops what
+// it knows.
 //
 // # Which manager
 //

@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -13,25 +11,15 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// answerExecs runs the commands that people ask for through the manager, each
-// over a connection of its own. A command ends with the session.
-func (s *session) answerExecs(ctx context.Context) error {
-	commands, ctx := errgroup.WithContext(ctx)
-	commands.Go(func() error {
-		for req, err := range wire.ExecRequests.Call(ctx, s.client, wire.ExecRequestsRequest{SessionID: s.SessionID}) {
-			if err != nil {
-				return fmt.Errorf("command requests: %w", err)
-			}
-			commands.Go(func() error {
-				if err := s.runCommand(ctx, req); err != nil && ctx.Err() == nil {
-					s.Log.DebugContext(ctx, "a command ended early", "task", req.TaskID, "error", err)
-				}
-				return nil
-			})
+// answerCommand runs a command that somebody asks for through the manager, over a
+// connection of its own. It ends with the session.
+func (s *session) answerCommand(ctx context.Context, flows *errgroup.Group, req wire.ExecRequest) {
+	flows.Go(func() error {
+		if err := s.runCommand(ctx, req); err != nil && ctx.Err() == nil {
+			s.Log.DebugContext(ctx, "a command ended early", "task", req.TaskID, "error", err)
 		}
-		return errors.New("the manager ended the command requests")
+		return nil
 	})
-	return commands.Wait()
 }
 
 // runCommand runs one command, and kills it when who asked for it is gone.

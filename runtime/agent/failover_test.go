@@ -38,7 +38,7 @@ func (c *cluster) crowd(nodes, tasksEach int) (all []*node, tasks map[*node][]st
 func (m *manager) wantHeard(nodes []*node) {
 	m.Helper()
 	for _, n := range nodes {
-		if !m.dispatcher.Heard(n.id) {
+		if m.dispatcher.Heard(n.id).IsZero() {
 			m.Errorf("%s has not heard of %s", m.addr, n.id)
 		}
 	}
@@ -263,11 +263,11 @@ func TestWithoutAnyManagerTheDaemonWaits(t *testing.T) {
 func TestANodeIsToldItsRoleAndShowsANewCertificate(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
 		n := c.machine("n1")
-		told := make(chan wire.SessionMessage, 10)
+		told := make(chan wire.Place, 10)
 		renewed := make(chan struct{}, 1)
 		n.adapt = func(config *agent.Config) {
 			config.Renewed = renewed
-			config.Told = func(m wire.SessionMessage) { told <- m }
+			config.Told = func(m wire.Place) { told <- m }
 		}
 		n.start()
 		synctest.Wait()

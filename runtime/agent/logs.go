@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -11,34 +10,23 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// answerLogs sends the logs that people ask for through the manager, each
-// request in a stream of its own, until it is cancelled.
-func (s *session) answerLogs(ctx context.Context) error {
-	streams, ctx := errgroup.WithContext(ctx)
-	cancels := map[string]context.CancelFunc{}
-	streams.Go(func() error {
-		for req, err := range wire.LogRequests.Call(ctx, s.client, wire.LogRequestsRequest{SessionID: s.SessionID}) {
-			if err != nil {
-				return fmt.Errorf("log requests: %w", err)
-			}
-			if req.Cancel {
-				if cancel, ok := cancels[req.ID]; ok {
-					cancel()
-					delete(cancels, req.ID)
-				}
-				continue
-			}
-			streamCtx, cancel := context.WithCancel(ctx)
-			cancels[req.ID] = cancel
-			streams.Go(func() error {
-				defer cancel()
-				s.publish(streamCtx, req)
-				return nil
-			})
+// answerLogs sends the logs that people ask for through the manager, each request
+// in a stream of its own, until it is cancelled.
+func (s *session) answerLogs(ctx context.Context, flows *errgroup.Group, req wire.LogRequest) {
+	if req.Cancel {
+		if cancel, ok := s.reading[req.ID]; ok {
+			cancel()
+			delete(s.reading, req.ID)
 		}
-		return errors.New("the manager ended the log requests")
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s.reading[req.ID] = cancel
+	flows.Go(func() error {
+		defer cancel()
+		s.publish(ctx, req)
+		return nil
 	})
-	return streams.Wait()
 }
 
 // publish answers one request over a connection of its own: a person who does

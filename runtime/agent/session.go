@@ -55,8 +55,12 @@ type session struct {
 	*Agent
 	addr   string // of the manager
 	client *wire.Client
-	wire.SessionMessage
+	wire.Place
 	description specs.NodeDescription
+
+	// Of the goroutine that hears the manager.
+	carried wire.Carried
+	reading map[string]context.CancelFunc // by log request
 }
 
 // sessions keeps one session after the other until ctx ends. What the crew does
@@ -164,21 +168,25 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 	patience := time.AfterFunc(openPatience, func() { giveUp(errNoAnswer) })
 	defer patience.Stop()
 	flows, open := errgroup.WithContext(patient)
-	s := &session{Agent: a, addr: addr, client: client, description: description}
+	s := &session{Agent: a, addr: addr, client: client, description: description, reading: map[string]context.CancelFunc{}}
 	flows.Go(func() error {
 		for msg, err := range wire.Session.Call(open, client, wire.SessionRequest{Description: description, Trouble: a.Trouble()}) {
 			if err != nil {
 				return err
 			}
-			a.learn(msg.Managers)
-			if msg.SessionID == "" {
-				continue // it does not lead
+			if msg.Place != nil {
+				a.learn(msg.Place.Managers)
 			}
-			if !opened && patience.Stop() {
-				opened, s.SessionMessage = true, msg
+			if !opened && msg.Place != nil && msg.Place.SessionID != "" && patience.Stop() {
+				opened, s.Place = true, *msg.Place
 				s.begin(life, open, flows)
 			}
-			a.Told(msg)
+			if !opened {
+				continue // it does not lead, or too late
+			}
+			if err := s.hear(life, open, flows, msg); err != nil {
+				return err
+			}
 		}
 		return errors.New("the manager ended the session")
 	})
@@ -198,11 +206,29 @@ func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 	s.desk.set(s)
 	s.crew.reportAll()
 	flows.Go(func() error { return s.beat(ctx) })
-	flows.Go(func() error { return s.follow(life, ctx) })
 	flows.Go(func() error { return s.report(ctx) })
 	flows.Go(func() error { return s.watchSelf(ctx) })
-	flows.Go(func() error { return s.answerLogs(ctx) })
-	flows.Go(func() error { return s.answerExecs(ctx) })
+}
+
+// hear does what a message of the manager asks for. What takes time goes on in
+// flows, until ctx ends.
+func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.SessionMessage) error {
+	if m.Place != nil {
+		s.Told(*m.Place)
+	}
+	if m.Assignments != nil {
+		s.carried.Take(*m.Assignments)
+		if err := s.crew.assign(life, *m.Assignments, &s.carried); err != nil {
+			return err
+		}
+	}
+	if m.Logs != nil {
+		s.answerLogs(ctx, flows, *m.Logs)
+	}
+	if m.Command != nil {
+		s.answerCommand(ctx, flows, *m.Command)
+	}
+	return nil
 }
 
 // beat says again and again that the node lives. It gives up a manager that does
@@ -232,21 +258,6 @@ func (s *session) beat(ctx context.Context) error {
 func jittered(period time.Duration) time.Duration {
 	most := max(period/heartbeatJitter, 1)
 	return period - most + rand.N(2*most)
-}
-
-// follow makes the crew as the manager wants it.
-func (s *session) follow(life, ctx context.Context) error {
-	var carried wire.Carried
-	for a, err := range wire.Assigned.Call(ctx, s.client, wire.AssignmentsRequest{SessionID: s.SessionID}) {
-		if err != nil {
-			return fmt.Errorf("assignments: %w", err)
-		}
-		carried.Take(a)
-		if err := s.crew.assign(life, a, &carried); err != nil {
-			return err
-		}
-	}
-	return errors.New("the manager ended the assignments")
 }
 
 // report tells the manager what changes, and goes on telling until it knows. What

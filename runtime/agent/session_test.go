@@ -204,13 +204,13 @@ func TestNewLeader(t *testing.T) {
 		c.leading.stop()
 		n.engine.Kill(id, specs.Exit{Code: 1})
 		after(20 * time.Second)
-		if c.dispatcher.Heard("n1") {
+		if !c.dispatcher.Heard("n1").IsZero() {
 			t.Error("nobody leads and somebody is heard")
 		}
 		c.lead()
 		after(10 * time.Second)
 		c.sees(id, specs.StateFailed)
-		if !c.dispatcher.Heard("n1") || n.status() != specs.NodeReady {
+		if c.dispatcher.Heard("n1").IsZero() || n.status() != specs.NodeReady {
 			t.Errorf("heard: %v, %s", c.dispatcher.Heard("n1"), n.status())
 		}
 		if got := c.entries - entries; got != 1 {

@@ -34,7 +34,11 @@ const (
 // node whose certificate has run out takes a token that readmits it, and stays
 // the node that it is.
 func Join(ctx context.Context, dir string, addrs []string, token specs.JoinToken, log *slog.Logger) (*Identity, error) {
-	request := wire.CertifyRequest{Secret: token.Secret}
+	hostname, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("read the host name: %w", err)
+	}
+	request := wire.CertifyRequest{Secret: token.Secret, Hostname: hostname}
 	old, err := Load(dir)
 	switch {
 	case errors.Is(err, ErrExpired):

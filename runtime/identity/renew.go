@@ -43,7 +43,7 @@ type wish struct {
 }
 
 // Expect tells what a manager has said that the certificate is to be, see
-// wire.SessionMessage; the empty values are no matter. If it is something else
+// wire.Place; the empty values are no matter. If it is something else
 // it is renewed at once.
 func (i *Identity) Expect(role specs.Role, issuer specs.Hash) {
 	i.mu.Lock()

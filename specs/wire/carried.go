@@ -2,10 +2,10 @@ package wire
 
 import "github.com/swarmgit/swarmgit/specs"
 
-// Carried is the task specs that both ends of one assignment stream hold: a
-// spec from the message that brings it until no task of the stream names it.
+// Carried is the task specs that both ends of one session hold: a spec from
+// the message that brings it until no task of the session names it.
 // Each end hands it every message in order, so that they always agree on what
-// need not be sent. The zero Carried is the beginning of a stream. An end that has
+// need not be sent. The zero Carried is the beginning of a session. An end that has
 // the specs elsewhere hands it messages without them, and asks Holds.
 type Carried struct {
 	specs map[specs.Hash]specs.TaskSpec
@@ -13,13 +13,13 @@ type Carried struct {
 	tasks map[string]specs.Hash
 }
 
-// Spec returns a spec that the stream holds.
+// Spec returns a spec that the session holds.
 func (c *Carried) Spec(h specs.Hash) (specs.TaskSpec, bool) {
 	spec, ok := c.specs[h]
 	return spec, ok
 }
 
-// Holds reports that the stream holds a spec.
+// Holds reports that the session holds a spec.
 func (c *Carried) Holds(h specs.Hash) bool { return c.users[h] > 0 }
 
 // Take follows one message.

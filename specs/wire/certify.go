@@ -20,6 +20,9 @@ type CertifyRequest struct {
 	CSR    []byte       `json:"csr"` // DER; only its key counts, the manager knows who is who
 	Secret specs.Hidden `json:"secret,omitempty"`
 	NodeID string       `json:"node_id,omitempty"` // of the node that is to be readmitted
+	// Hostname is what a machine that joins calls itself, for people until its first
+	// session says more.
+	Hostname string `json:"hostname,omitempty"`
 }
 
 // CertifyReply is a certificate, or where to ask for it.

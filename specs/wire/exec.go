@@ -1,17 +1,8 @@
 package wire
 
-// ExecRequests streams the commands that people want to run in the node's tasks.
-// The agent calls it, and answers each with a call of Exec.
-const ExecRequests = ServerStream[ExecRequestsRequest, ExecRequest]("/swarmgit.node/ExecRequests")
-
 // Exec joins a command that runs on the node with the person who wants it: the
 // agent calls, and sends what the command writes.
 const Exec = Duplex[ExecOutput, ExecInput]("/swarmgit.node/Exec")
-
-// ExecRequestsRequest asks which commands people want to run on this node.
-type ExecRequestsRequest struct {
-	SessionID string `json:"session_id"`
-}
 
 // ExecRequest wants one command. Who asked waits for it only so long.
 type ExecRequest struct {

@@ -65,14 +65,20 @@ const (
 	managerPrefix = "/swarmgit.manager/" // managers
 )
 
+// maxJoin bounds what anybody may send, in bytes: the request for a certificate has
+// some hundred.
+const maxJoin = 64 << 10
+
 // Authorize lets calls through to next according to their caller's certificate.
 // What has no rule is refused.
 func Authorize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, known := Peer(r.Context())
 		switch {
-		case strings.HasPrefix(r.URL.Path, joinPrefix),
-			known && strings.HasPrefix(r.URL.Path, nodePrefix),
+		case strings.HasPrefix(r.URL.Path, joinPrefix):
+			r.Body = http.MaxBytesReader(w, r.Body, maxJoin)
+			next.ServeHTTP(w, r)
+		case known && strings.HasPrefix(r.URL.Path, nodePrefix),
 			known && peer.Role == specs.Manager && strings.HasPrefix(r.URL.Path, managerPrefix):
 			next.ServeHTTP(w, r)
 		case !known:

@@ -8,19 +8,17 @@ import (
 
 // Procedures between nodes. The agent calls, the manager's dispatcher answers.
 const (
-	// Session opens a node's session and lasts as long as it.
+	// Session opens a node's session and lasts as long as it: the manager tells the
+	// node all that it is to know and do. One stream does, because what a stream
+	// holds is more than what is said in it.
 	Session = ServerStream[SessionRequest, SessionMessage]("/swarmgit.node/Session")
 	// Heartbeat says that the node lives, again and again.
 	Heartbeat = Dialogue[HeartbeatRequest, HeartbeatReply]("/swarmgit.node/Heartbeat")
-	// Assigned streams the node's tasks, all of them first and then as they change.
-	Assigned = ServerStream[AssignmentsRequest, Assignments]("/swarmgit.node/Assignments")
 	// Content is one version of a secret or config of a task of the node that calls.
 	Content = Unary[ContentRequest, ContentReply]("/swarmgit.node/Content")
 	// Report brings what the node sees of its tasks.
 	Report = Unary[ReportRequest, ReportReply]("/swarmgit.node/Report")
-	// LogRequests streams which logs people want of the node.
-	LogRequests = ServerStream[LogRequestsRequest, LogRequest]("/swarmgit.node/LogRequests")
-	// PublishLogs brings the logs that one request asked for.
+	// PublishLogs brings the logs that one LogRequest asked for.
 	PublishLogs = ClientStream[LogBatch, PublishLogsReply]("/swarmgit.node/PublishLogs")
 	// Leave says that the node that calls leaves the cluster. The manager that
 	// leads forgets it; others answer NotLeader, and it is NotFound when they
@@ -35,11 +33,20 @@ type SessionRequest struct {
 	Trouble     string                `json:"trouble,omitempty"` // as in HeartbeatRequest
 }
 
-// SessionMessage is sent at once and whenever one of its fields changes. The
-// stream ends when the manager is no leader any more. A manager that does not
-// lead sends one without a SessionID, for its Managers, and ends the stream as
-// NotLeader; while nobody leads it waits a few seconds before.
+// SessionMessage is what is new for the node, in one of its fields or more. The
+// first has its Place and all of its tasks. The stream ends when the manager is no
+// leader any more.
 type SessionMessage struct {
+	Place       *Place       `json:"place,omitempty"`
+	Assignments *Assignments `json:"assignments,omitempty"`
+	Logs        *LogRequest  `json:"logs,omitempty"`    // answered with a call of PublishLogs
+	Command     *ExecRequest `json:"command,omitempty"` // answered with a call of Exec
+}
+
+// Place is what a node has to know of the cluster and of itself. A manager that
+// does not lead sends one without a SessionID, for its Managers, and ends the
+// stream as NotLeader; while nobody leads it waits a few seconds before.
+type Place struct {
 	SessionID string         `json:"session_id,omitempty"`
 	Heartbeat specs.Duration `json:"heartbeat,omitempty"` // send one after each such period
 	Managers  []Manager      `json:"managers,omitempty"`
@@ -67,13 +74,8 @@ type HeartbeatReply struct {
 	Period specs.Duration `json:"period"`
 }
 
-// AssignmentsRequest asks for the node's tasks, now and as they change.
-type AssignmentsRequest struct {
-	SessionID string `json:"session_id"`
-}
-
 // Assignments is the whole set first, then changes to it. A task spec is sent
-// once per stream, before or with the first task that names it, and again after
+// once per session, before or with the first task that names it, and again after
 // it was dropped.
 type Assignments struct {
 	Full   bool                          `json:"full,omitempty"` // Set is everything; what is not in it is gone
@@ -128,11 +130,6 @@ type TaskReport struct {
 // ReportReply acknowledges that the reports are committed; until it arrives the
 // agent sends them again.
 type ReportReply struct{}
-
-// LogRequestsRequest asks which logs people want of this node.
-type LogRequestsRequest struct {
-	SessionID string `json:"session_id"`
-}
 
 // LogRequest wants the logs of some tasks of the node. Cancel ends an earlier
 // request.

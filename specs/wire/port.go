@@ -29,6 +29,11 @@ const (
 	// millisecond and 50 kB. Managers do not stand in line behind the nodes that
 	// lost their leader.
 	maxHandshakes = 64
+	// maxStrangers is how many callers without a certificate may be inside at the
+	// same time, each for strangerTime at most: who joins is done in a second, and
+	// anybody may come. One costs about 100 kB.
+	maxStrangers = 512
+	strangerTime = time.Minute
 )
 
 // handshakesAtWork is how many handshakes may use a processor at the same time. A
@@ -50,6 +55,7 @@ type Port struct {
 	callers     places
 	handshakes  map[Protocol]places
 	work        places // of handshakes of nodes
+	strangers   places
 
 	mu   sync.Mutex
 	told map[string]time.Time // refusals that are in the log
@@ -60,7 +66,7 @@ func NewPort(l net.Listener, c *Credentials, log *slog.Logger) *Port {
 	p := &Port{
 		listener: l, credentials: c, log: log, inside: map[Protocol]*Queue{},
 		callers: make(places, maxCallers), handshakes: map[Protocol]places{},
-		work: make(places, handshakesAtWork()), told: map[string]time.Time{},
+		work: make(places, handshakesAtWork()), strangers: make(places, maxStrangers), told: map[string]time.Time{},
 	}
 	for _, protocol := range []Protocol{Calls, Raft} {
 		p.inside[protocol], p.handshakes[protocol] = NewQueue(l.Addr()), make(places, maxHandshakes)
@@ -182,15 +188,40 @@ func (p *Port) handshake(ctx context.Context, raw net.Conn) (*tls.Conn, error) {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
+	if len(conn.ConnectionState().PeerCertificates) == 0 && !entrant.visit(p.strangers) {
+		return nil, errors.New("too many callers without a certificate are inside already")
+	}
 	return conn, raw.SetDeadline(time.Time{})
 }
 
 // entrant is a connection whose handshake stands in line, and lets others work
-// while it waits for the other side. Its fields belong to the goroutine of the
+// while it waits for the other side. Its places belong to the goroutine of the
 // handshake, and are nil before and after.
 type entrant struct {
 	net.Conn
 	room, work places
+	closed     func() // nil unless it is a stranger's
+}
+
+// visit has a stranger's connection end soon; it is false if there is no place for
+// it.
+func (e *entrant) visit(strangers places) bool {
+	select {
+	case strangers <- struct{}{}:
+	default:
+		return false
+	}
+	e.closed = sync.OnceFunc(strangers.leave)
+	time.AfterFunc(strangerTime, func() { _ = e.Close() }) // it had its time
+	return true
+}
+
+// Close leaves the place of a stranger.
+func (e *entrant) Close() error {
+	if e.closed != nil {
+		e.closed()
+	}
+	return e.Conn.Close()
 }
 
 func (e *entrant) enter(ctx context.Context, room, work places) error {
@@ -227,8 +258,12 @@ func (e *entrant) Read(b []byte) (int, error) {
 }
 
 // refusedPause is how often the log tells of one machine that it is refused for
-// the same reason: one that was removed asks several times a second.
-const refusedPause = time.Minute
+// the same reason: one that was removed asks several times a second. Of so many
+// others as maxTold it tells nothing meanwhile.
+const (
+	refusedPause = time.Minute
+	maxTold      = 100
+)
 
 func (p *Port) refused(ctx context.Context, from string, why error) {
 	host, _, err := net.SplitHostPort(from)
@@ -239,7 +274,7 @@ func (p *Port) refused(ctx context.Context, from string, why error) {
 	defer p.mu.Unlock()
 	now, key := time.Now(), host+" "+why.Error()
 	maps.DeleteFunc(p.told, func(_ string, at time.Time) bool { return now.Sub(at) >= refusedPause })
-	if _, told := p.told[key]; !told {
+	if _, told := p.told[key]; !told && len(p.told) < maxTold {
 		p.told[key] = now
 		p.log.InfoContext(ctx, "a connection to the node port was refused", "from", from, "why", why)
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -34,6 +35,13 @@ func TestRefusalsAreToldOnceInAWhile(t *testing.T) {
 		p.refused(t.Context(), "10.0.0.1:4001", removed)
 		wantLines(4)
 		if len(p.told) != 1 {
+			t.Errorf("%d refusals are remembered", len(p.told))
+		}
+		for i := range 10 * maxTold { // what is refused may be of the caller's making
+			p.refused(t.Context(), "10.0.0.3:4001", fmt.Errorf("unsupported protocol %d", i))
+		}
+		wantLines(4 + maxTold - 1)
+		if len(p.told) != maxTold {
 			t.Errorf("%d refusals are remembered", len(p.told))
 		}
 	})

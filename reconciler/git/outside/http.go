@@ -92,7 +92,7 @@ func (w *web) do(method, path, contentType string, body io.Reader) (*http.Respon
 	answer, err := w.client.Do(req)
 	var failed *url.Error
 	if errors.As(err, &failed) {
-		return nil, failed.Err // without the address, which is told beside it
+		return nil, unreachable(failed.Err) // without the address, which is told beside it
 	}
 	if err != nil {
 		return nil, err

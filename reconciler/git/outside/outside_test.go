@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -156,6 +157,9 @@ func TestWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // that the client did not trust it
 	nobody := "http://" + l.Addr().String()
 	l.Close()
 	known := specs.Credential{Secret: "s3cret"}
@@ -171,7 +175,10 @@ func TestWords(t *testing.T) {
 		{page + "/shop", known, "no Git repository answers there, but a web page"},
 		{status(503) + "/shop", known, "it answers with status 503"},
 		{status(429) + "/shop", known, "take a longer --interval"},
-		{nobody + "/shop", known, "connection refused"},
+		{nobody + "/shop", known, "nothing listens at " + l.Addr().String() + " (connection refused): check the address"},
+		{"https" + strings.TrimPrefix(nobody, "http") + "/shop", known, "nothing listens at"},
+		{"ssh" + strings.TrimPrefix(nobody, "http") + "/shop", known, "nothing listens at"},
+		{secure.URL + "/shop", known, "is of an authority that the manager does not trust: add that"},
 		{forge + "/wide", known, "SHA-256"},
 		{forge + "/empty", known, "the repository is empty"},
 		{"file://" + root + "/none", specs.Credential{}, "this manager has no such folder"},

@@ -37,7 +37,7 @@ func dialSSH(ctx context.Context, u *url.URL, c specs.Credential) (conversation,
 	}
 	conn, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", hostPort(u))
 	if err != nil {
-		return nil, err
+		return nil, unreachable(err)
 	}
 	s := &shell{unhook: context.AfterFunc(ctx, func() { _ = conn.Close() })}
 	over, channels, requests, err := ssh.NewClientConn(conn, hostPort(u), config)

@@ -226,7 +226,7 @@ func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.
 		s.answerLogs(ctx, flows, *m.Logs)
 	}
 	if m.Command != nil {
-		s.answerCommand(ctx, flows, *m.Command)
+		s.answerCommand(ctx, *m.Command)
 	}
 	return nil
 }

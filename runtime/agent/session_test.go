@@ -231,7 +231,7 @@ func TestNewLeaderWhileTheEngineIsAway(t *testing.T) {
 		after(20 * time.Second)
 		c.lead()
 		after(time.Minute)
-		if c.sees(id, specs.StateRunning); !c.dispatcher.Heard("n1") || n.status() != specs.NodeReady {
+		if c.sees(id, specs.StateRunning); c.dispatcher.Heard("n1").IsZero() || n.status() != specs.NodeReady {
 			t.Errorf("heard: %v, %s", c.dispatcher.Heard("n1"), n.status())
 		}
 	})

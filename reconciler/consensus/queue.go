@@ -68,6 +68,9 @@ func (q *queue) next() (parts []part) {
 		return nil
 	}
 	parts, q.waiting = q.waiting[:n:n], q.waiting[n:]
+	if len(q.waiting) == 0 {
+		q.waiting = nil // or its memory would keep all that has passed
+	}
 	q.flying++
 	return parts
 }

@@ -38,6 +38,9 @@ func TestQueueNext(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("sizes (-want +got)\n%s", diff)
 			}
+			if len(q.waiting) == 0 && q.waiting != nil {
+				t.Error("it keeps the memory of what it has given")
+			}
 		})
 	}
 }

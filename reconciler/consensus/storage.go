@@ -28,7 +28,7 @@ type storage struct {
 const (
 	snapshotsKept = 2
 	lockPatience  = time.Second // for another process to let go of the directory
-	cachedEntries = 128         // read again by followers that are a little behind; 64 KiB each in a storm
+	cachedEntries = 64          // read again by followers that are a little behind; 64 KiB each in a storm
 )
 
 func openStorage(cfg Config, logger hclog.Logger) (storage, error) {

@@ -149,9 +149,8 @@ func (f *fleet) connect(id string) {
 			if err != nil {
 				return
 			}
-			select {
-			case opened <- msg.Place.SessionID:
-			case <-f.ctx.Done():
+			if msg.Place != nil {
+				opened <- msg.Place.SessionID
 			}
 		}
 	}()

@@ -247,7 +247,7 @@ func (m *manager) tryConnect(id string) (*node, error) {
 	m.Cleanup(n.leave)
 	go func() {
 		defer close(finished)
-		end := error(nil)
+		end, opened := error(nil), false
 		request := wire.SessionRequest{Description: specs.NodeDescription{Hostname: id}}
 		for msg, err := range wire.Session.Call(ctx, n.client, request) {
 			if end = err; err != nil {
@@ -262,8 +262,8 @@ func (m *manager) tryConnect(id string) (*node, error) {
 			if msg.Logs != nil {
 				n.logs <- *msg.Logs
 			}
-			if n.session.SessionID == "" && msg.Place.SessionID != "" {
-				n.session = *msg.Place
+			if !opened && msg.Place.SessionID != "" {
+				opened, n.session = true, *msg.Place
 				first <- nil
 			}
 		}

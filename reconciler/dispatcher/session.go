@@ -66,10 +66,13 @@ func (d *Dispatcher) redirect(ctx context.Context, send func(wire.SessionMessage
 // session or ctx ends. A node that takes nothing for wire.SendTimeout is cut off.
 func (t *term) tell(ctx context.Context, s *session, send func(wire.SessionMessage) error) error {
 	place, tasks := &placer{term: t, session: s}, newAssigner(s)
+	first := place.look()
+	t.welcome(s, time.Duration(first.Heartbeat))
+	if err := send(wire.SessionMessage{Place: first}); err != nil { // at once, however many tasks there are
+		return err
+	}
 	all := tasks.everything(t.Store.Snapshot(), true)
-	news := wire.SessionMessage{Place: place.look(), Assignments: &all}
-	t.welcome(s, time.Duration(news.Place.Heartbeat))
-	for {
+	for news := (wire.SessionMessage{Assignments: &all}); ; {
 		if news != (wire.SessionMessage{}) {
 			if err := send(news); err != nil {
 				return err

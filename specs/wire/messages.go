@@ -9,8 +9,8 @@ import (
 // Procedures between nodes. The agent calls, the manager's dispatcher answers.
 const (
 	// Session opens a node's session and lasts as long as it: the manager tells the
-	// node all that it is to know and do. One stream does, because what a stream
-	// holds is more than what is said in it.
+	// node all that it is to know and do. It is one stream, because each holds some
+	// 40 kB of memory, both ends together, though nothing is said in it.
 	Session = ServerStream[SessionRequest, SessionMessage]("/swarmgit.node/Session")
 	// Heartbeat says that the node lives, again and again.
 	Heartbeat = Dialogue[HeartbeatRequest, HeartbeatReply]("/swarmgit.node/Heartbeat")
@@ -33,8 +33,8 @@ type SessionRequest struct {
 	Trouble     string                `json:"trouble,omitempty"` // as in HeartbeatRequest
 }
 
-// SessionMessage is what is new for the node, in one of its fields or more. The
-// first has its Place and all of its tasks. The stream ends when the manager is no
+// SessionMessage is something new for the node, in one of its fields. The first is
+// its Place, the second all of its tasks. The stream ends when the manager is no
 // leader any more.
 type SessionMessage struct {
 	Place       *Place       `json:"place,omitempty"`

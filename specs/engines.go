@@ -16,7 +16,8 @@ var engineSockets = []string{
 
 // HoldsEngineSocket reports whether a path of a node is the socket of a container
 // engine, or a folder for sockets with one in it: whoever holds that has the whole
-// machine, also if it is mounted read-only. / is none of these folders.
+// machine, also if it is mounted read-only. / is none of these folders. Where links
+// lead only the node knows, whose executor asks again.
 func HoldsEngineSocket(p string) bool {
 	p = path.Clean("/" + p)
 	if rest, ok := strings.CutPrefix(p+"/", "/var/run/"); ok {

@@ -90,6 +90,7 @@ type Agent struct {
 	managers *managers
 	said     map[string]bool // the troubles since the last session that are in the log
 	begun    time.Time       // when the first session was tried
+	last     *specs.NodeDescription
 }
 
 // New returns an agent that does nothing until it runs.

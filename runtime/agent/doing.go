@@ -168,11 +168,14 @@ func (d *driver) found(ctx context.Context, f executor.Found) task.Found {
 		executor.Running: task.Running, executor.Exited: task.Exited,
 	}
 	e := task.Found{Phase: phases[f.Phase], PID: f.PID, Exit: f.Exit}
-	if f.Phase == executor.Running {
-		var err error
+	var err error
+	switch f.Phase {
+	case executor.Running:
 		e.Check, err = d.learnCheck(ctx)
-		e.Failure = failure(ctx, err)
+	case executor.Mute:
+		err = fmt.Errorf("%w: what keeps the task does not say how far it has got", executor.ErrTemporary)
 	}
+	e.Failure = failure(ctx, err)
 	return e
 }
 

@@ -5,20 +5,18 @@ import (
 	"io"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // answerCommand runs a command that somebody asks for through the manager, over a
-// connection of its own. It ends with the session.
-func (s *session) answerCommand(ctx context.Context, flows *errgroup.Group, req wire.ExecRequest) {
-	flows.Go(func() error {
+// connection of its own. It is killed when the session ends, which does not wait
+// for it: the next one must not come too late for a command that takes long to die.
+func (s *session) answerCommand(ctx context.Context, req wire.ExecRequest) {
+	s.crew.drivers.Go(func() {
 		if err := s.runCommand(ctx, req); err != nil && ctx.Err() == nil {
 			s.Log.DebugContext(ctx, "a command ended early", "task", req.TaskID, "error", err)
 		}
-		return nil
 	})
 }
 

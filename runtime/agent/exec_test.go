@@ -153,3 +153,34 @@ func TestExecThatDoesNotRead(t *testing.T) {
 		<-sizes
 	})
 }
+
+// A command that takes long to die does not keep its node from the next session.
+func TestCommandThatTakesLongToDie(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		n.engine.SetImage("web:1", executortest.Behaviour{Exec: func(ctx context.Context, _ executor.Task, _ executor.Command) (int, error) {
+			<-ctx.Done()
+			time.Sleep(time.Minute)
+			return 0, ctx.Err()
+		}})
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		after(time.Second)
+		ended := make(chan error, 1)
+		go func() {
+			never := func() (wire.ExecInput, error) { <-t.Context().Done(); return wire.ExecInput{}, io.EOF }
+			drop := func(wire.ExecOutput) error { return nil }
+			ended <- c.dispatcher.Exec(t.Context(), "n1", wire.ExecRequest{TaskID: id, Command: wire.ExecCommand{Args: []string{"x"}}}, never, drop)
+		}()
+		after(time.Second)
+		n.hangUp(c.managers[0])
+		after(40 * time.Second)
+		if c.dispatcher.Heard("n1").IsZero() || n.status() != specs.NodeReady {
+			t.Errorf("heard: %v, %s", c.dispatcher.Heard("n1"), n.status())
+		}
+		if err := <-ended; wire.KindOf(err) != wire.Unavailable {
+			t.Errorf("who asked is told %v", err)
+		}
+		after(2 * time.Minute)
+	})
+}

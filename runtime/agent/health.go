@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -25,7 +26,13 @@ const (
 
 	// maxCheckOutput is how much of a check's output is kept, in bytes: its end.
 	maxCheckOutput = 300
+
+	// checkStart is how long the start of a check's command may take: the machine
+	// may be busy. It is none of the check's own time.
+	checkStart = time.Minute
 )
+
+var errCheckStart = fmt.Errorf("%w: the command of its health check has not begun within %s", executor.ErrTemporary, checkStart)
 
 // learnCheck finds out how the task is checked.
 func (d *driver) learnCheck(ctx context.Context) (task.Check, error) {
@@ -79,11 +86,20 @@ func (d *driver) checkNow(ctx context.Context, test []string, patience time.Dura
 	var output tail
 	err := d.inTurnToCheck(ctx, func() (err error) {
 		e.Began = time.Now()
-		limited, cancel := context.WithTimeout(ctx, patience)
+		limited, cancel := context.WithCancel(ctx)
 		defer cancel()
-		e.Code, err = d.crew.executor.Exec(limited, d.task.ID, executor.Command{Args: test, Stdout: &output, Stderr: &output})
-		if e.Late = errors.Is(err, context.DeadlineExceeded); e.Late {
-			err = nil
+		timer, began := time.AfterFunc(checkStart, cancel), false
+		defer timer.Stop()
+		e.Code, err = d.crew.executor.Exec(limited, d.task.ID, executor.Command{
+			Args: test, Stdout: &output, Stderr: &output,
+			Started: func() { began = timer.Reset(patience) },
+		})
+		switch killed := errors.Is(err, context.Canceled) && ctx.Err() == nil; {
+		case killed && !began:
+			return errCheckStart
+		case killed:
+			e.Late = true
+			return nil
 		}
 		return err
 	})

@@ -152,6 +152,23 @@ func TestTheImagesOwnHealthcheck(t *testing.T) {
 	})
 }
 
+// How long the start of a check takes on a busy machine says nothing about the task.
+func TestSlowStartOfChecks(t *testing.T) {
+	for takes, want := range map[time.Duration]specs.State{20 * time.Second: specs.StateRunning, 2 * time.Hour: specs.StateStarting} {
+		bubble(t, func(t *testing.T, c *cluster) {
+			n, b := c.node("n1"), checking(new(atomic.Int64))
+			b.ExecStartTakes = takes
+			n.engine.SetImage("web:1", b)
+			spec := web
+			spec.Healthcheck = &patient
+			c.service("shop_web", spec)
+			id := c.assign("shop_web", "n1", specs.StateRunning)
+			after(time.Hour)
+			n.sees(id, want)
+		})
+	}
+}
+
 // fails demands that the task has failed, in these words, and left nothing.
 func (n *node) fails(id, words string) {
 	n.Helper()

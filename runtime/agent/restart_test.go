@@ -51,6 +51,11 @@ func TestRestartInEachState(t *testing.T) {
 			after:     specs.StateFailed, words: "was the machine restarted?", starts: 1},
 		{name: "ready, machine restarted", desired: specs.StateReady, wait: time.Second, before: specs.StateReady,
 			meanwhile: func(n *node, id string) { n.engine.Reboot() }, after: specs.StateReady},
+		{name: "running, engine mute for a while", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: func(n *node, id string) {
+				n.engine.SetMute(true)
+				time.AfterFunc(10*time.Second, func() { n.engine.SetMute(false) })
+			}, after: specs.StateRunning, starts: 1},
 		{name: "running, disk lost", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
 			meanwhile: (*node).forgetEverything, after: specs.StateRunning, starts: 1},
 		{name: "running, disk and container lost", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -84,7 +85,7 @@ func (a *Agent) sessions(life, ctx context.Context) {
 // with the one that this one names as the leader. opened says whether a manager
 // took it; the error says why it ended.
 func (a *Agent) ask(life, ctx context.Context) (opened bool, err error) {
-	description, err := a.Describe(ctx)
+	description, err := a.self(ctx)
 	if err != nil {
 		a.complain(ctx, "", fmt.Errorf("describe this node: %w", err))
 		return false, err
@@ -113,6 +114,19 @@ func (a *Agent) ask(life, ctx context.Context) (opened bool, err error) {
 		}
 		addrs = slices.DeleteFunc(first(leader, a.managers.order(time.Now())), func(addr string) bool { return slices.Contains(asked, addr) })
 	}
+}
+
+// self is what the node is, or was before its engine went away: that it does not
+// answer is no reason for the managers to give up what runs.
+func (a *Agent) self(ctx context.Context) (specs.NodeDescription, error) {
+	now, err := a.Describe(ctx)
+	switch {
+	case err == nil:
+		a.last = &now
+	case errors.Is(err, executor.ErrTemporary) && a.last != nil:
+		return *a.last, nil
+	}
+	return now, err
 }
 
 // complain puts into the log why there is no session, of each manager and kind of
@@ -212,7 +226,7 @@ func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.
 		s.answerLogs(ctx, flows, *m.Logs)
 	}
 	if m.Command != nil {
-		s.answerCommand(ctx, flows, *m.Command)
+		s.answerCommand(ctx, *m.Command)
 	}
 	return nil
 }

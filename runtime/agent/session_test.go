@@ -219,6 +219,24 @@ func TestNewLeader(t *testing.T) {
 	})
 }
 
+// Its tasks run: the next leader must not take them for lost.
+func TestNewLeaderWhileTheEngineIsAway(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		c.sees(id, specs.StateRunning)
+		n.engine.SetDown(true)
+		c.leading.stop()
+		after(20 * time.Second)
+		c.lead()
+		after(time.Minute)
+		if c.sees(id, specs.StateRunning); c.dispatcher.Heard("n1").IsZero() || n.status() != specs.NodeReady {
+			t.Errorf("heard: %v, %s", c.dispatcher.Heard("n1"), n.status())
+		}
+	})
+}
+
 func TestNewsThatKeepComingGoTogether(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
 		n := c.node("n1")

@@ -67,6 +67,9 @@ const (
 	Prepared        // made, never started
 	Running
 	Exited
+	// Mute is there, and what keeps it does not say how far it has got: it hangs,
+	// or the machine is too busy. That says nothing about the task; look again.
+	Mute
 )
 
 // Found is one task that exists in an executor.
@@ -97,6 +100,17 @@ type Command struct {
 	// writer that is both gets all in the order in which it was written.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+
+	// Started is called once when the command runs, if it ever does, before Exec
+	// returns; nil is not.
+	Started func()
+}
+
+// Runs tells whoever wants to know that the command runs.
+func (c Command) Runs() {
+	if c.Started != nil {
+		c.Started()
+	}
 }
 
 // Size is a terminal's, in characters.

@@ -38,6 +38,10 @@
 // record was deleted gets one again, or containerd would not stop it for us. A
 // label of others on our container is no change.
 //
+// A shim that hangs, or is slow on a busy machine, containerd leaves out of its list,
+// or says that the state is unknown. That is no end and no stop: List calls the task
+// mute, and everything else is a temporary error.
+//
 // Exec runs a command in a container through pipes of its own, which lie in
 // Config.Dir/exec under the names of task and command: the next Open ends what a
 // killed daemon left running there.

@@ -232,15 +232,15 @@ func (e *Engine) look(ctx context.Context, id string) error {
 	case record.Labels[labelTask] == "" && !waited:
 		return nil
 	}
-	running, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: id})
-	if gone(err) {
-		return nil // half made; or Wait is told
+	running, err := e.process(ctx, id)
+	if isGone(err) || errors.Is(err, errMute) {
+		return nil // half made, or Wait is told; or nobody can say
 	}
 	if err != nil {
 		return err
 	}
 	var found error
-	switch running.Process.Status {
+	switch running.Status {
 	case tasktypes.Status_PAUSED, tasktypes.Status_PAUSING:
 		found = tampered("it was paused")
 	}

@@ -24,6 +24,10 @@ func (t temporary) Is(target error) bool { return target == executor.ErrTemporar
 // tried then does not matter.
 const errAway = temporary("containerd is away")
 
+// errMute says that the process between containerd and a container does not answer
+// in the time that containerd gives it: it hangs, or the machine is too busy.
+const errMute = temporary("its container's shim does not answer")
+
 // failure is err as people and the agent want it: what was tried, the cause
 // without the engine's noise, ErrTemporary when the engine is away, and the
 // context's own error when that has ended.
@@ -128,6 +132,11 @@ func gone(err error) bool {
 // exists reports that what was to be made is there already.
 func exists(err error) bool {
 	return errdefs.IsAlreadyExists(err) || errdefs.IsAlreadyExists(errgrpc.ToNative(err))
+}
+
+// late reports that containerd has waited for a shim in vain.
+func late(err error) bool {
+	return errdefs.IsDeadlineExceeded(err) || errdefs.IsDeadlineExceeded(errgrpc.ToNative(err))
 }
 
 // away reports that the engine does not answer.

@@ -30,6 +30,9 @@ const (
 	// execEndLimit bounds the clearing up after a command. What the command left
 	// in the background may hold its output; containerd waits up to 10 s for it.
 	execEndLimit = 20 * time.Second
+	// execLeftLimit is the same for a command that an earlier daemon left: this one
+	// is to begin its work.
+	execLeftLimit = 2 * time.Second
 )
 
 // execution is one command that runs in a task's container. Its directory is
@@ -70,10 +73,11 @@ func (x *execution) run(ctx context.Context, c executor.Command, code *int) (err
 	}
 	err = x.start(life, c)
 	if err == nil {
+		c.Runs()
 		x.pipes.copy(c, func() { x.closeInput(life) }, end)
 		*code, err = x.wait(life, c)
 	}
-	cleared := x.clear(life)
+	cleared := x.clear(life, execEndLimit)
 	return cmp.Or(context.Cause(life), err, cleared)
 }
 
@@ -139,8 +143,8 @@ func (x *execution) closeInput(ctx context.Context) {
 // clear kills the command if it runs and takes it away, when all that it wrote
 // is passed on. A command that could not be taken away keeps its directory: the
 // next daemon tries again.
-func (x *execution) clear(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), execEndLimit)
+func (x *execution) clear(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	err := x.remove(ctx)
 	x.pipes.close(err == nil)
@@ -201,12 +205,9 @@ func (e *Engine) clearExecutions(ctx context.Context) error {
 		return err
 	}
 	for _, entry := range entries {
-		x := &execution{Engine: e}
+		x := &execution{Engine: e, pipes: &execPipes{}}
 		x.task, x.id, _ = strings.Cut(entry.Name(), ".")
-		if err := x.remove(ctx); err != nil {
-			return failure(ctx, "end a command that an earlier daemon left in task "+x.task, err)
-		}
-		if err := os.RemoveAll(x.dir()); err != nil {
+		if err := x.clear(ctx, execLeftLimit); err != nil {
 			return err
 		}
 	}

@@ -37,10 +37,12 @@ func (e *Engine) Start(ctx context.Context, id string) (int, error) {
 // startFailed is the exit status of a process that never ran its program.
 const startFailed = 255
 
-// process is what containerd knows of a task's process.
+// process is what containerd knows of a task's process, errMute if it cannot say.
 func (e *Engine) process(ctx context.Context, id string) (*tasktypes.Process, error) {
 	found, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: id})
 	switch {
+	case err == nil && found.Process.Status == tasktypes.Status_UNKNOWN, ctx.Err() == nil && late(err):
+		return nil, fmt.Errorf("look at task %s: %w", id, errMute)
 	case err == nil:
 		return found.Process, nil
 	case gone(err):

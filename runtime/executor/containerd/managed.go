@@ -165,7 +165,7 @@ const relaunchDelay = time.Second
 // relaunch starts the private containerd until it answers or ctx ends.
 func (m *Managed) relaunch(ctx context.Context) error {
 	for {
-		err := m.launch(ctx)
+		err := m.revive(ctx)
 		if err == nil {
 			return nil
 		}
@@ -174,6 +174,15 @@ func (m *Managed) relaunch(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// revive starts the private containerd, or goes on waiting for one that was started
+// and takes long: with many containers on a busy machine it may.
+func (m *Managed) revive(ctx context.Context) error {
+	if m.process.Lives() {
+		return m.await(ctx)
+	}
+	return m.launch(ctx)
 }
 
 // isOurs reports whether a command line is that of our private containerd: only

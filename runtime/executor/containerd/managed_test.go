@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -347,5 +348,39 @@ func TestShimIsKilled(t *testing.T) {
 	}
 	if err := b.Remove(t.Context(), task.ID); err != nil {
 		t.Error(err)
+	}
+}
+
+// A containerd that was started and does not answer yet is waited for: another one
+// beside it would only wait for its files.
+func TestSlowContainerdIsTheOnlyOne(t *testing.T) {
+	dir := t.TempDir()
+	m, err := NewManaged(ManagedConfig{DataDir: dir, RunDir: filepath.Join(dir, "run"), Log: testLog()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := filepath.Join(dir, "second")
+	m.binary = filepath.Join(t.TempDir(), "containerd")
+	if err := os.WriteFile(m.binary, []byte("#!/bin/sh\ntouch "+second+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	slow := exec.CommandContext(t.Context(), "sleep", "1000")
+	if err := slow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = slow.Wait() }()
+	defer func() { _ = slow.Process.Kill() }()
+	found, err := procfs.LookUp(slow.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.process = found.Process
+	if err := m.relaunch(ctx); err == nil {
+		t.Error("nothing answers, and it says that it does")
+	}
+	if pathExists(second) {
+		t.Error("a second containerd was started")
 	}
 }

@@ -87,14 +87,31 @@ func (e *Engine) List(ctx context.Context) ([]executor.Found, error) {
 	}
 	found := make([]executor.Found, 0, len(records))
 	for _, r := range records {
-		found = append(found, e.found(r.ID, processes[r.ID]))
+		f, err := e.found(ctx, r.ID, processes[r.ID])
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, f)
 	}
 	slices.SortFunc(found, func(a, b executor.Found) int { return strings.Compare(a.ID, b.ID) })
 	return found, nil
 }
 
-func (e *Engine) found(id string, p *tasktypes.Process) executor.Found {
+// found is a task with its process. Where containerd's list has none its shim may
+// only be mute: that the process is gone containerd says when it is asked for it.
+func (e *Engine) found(ctx context.Context, id string, p *tasktypes.Process) (executor.Found, error) {
 	f := executor.Found{ID: id, Phase: executor.Preparing}
+	var err error
+	if p.GetStatus() == tasktypes.Status_UNKNOWN {
+		p, err = e.process(ctx, id)
+	}
+	switch {
+	case errors.Is(err, errMute):
+		f.Phase = executor.Mute
+		return f, nil
+	case err != nil && !isGone(err):
+		return f, err
+	}
 	switch p.GetStatus() {
 	case tasktypes.Status_CREATED:
 		f.Phase = executor.Prepared
@@ -103,5 +120,5 @@ func (e *Engine) found(id string, p *tasktypes.Process) executor.Found {
 	case tasktypes.Status_STOPPED:
 		f.Phase, f.Exit = executor.Exited, e.exit(id, p.ExitStatus)
 	}
-	return f
+	return f, nil
 }

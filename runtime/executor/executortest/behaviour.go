@@ -26,6 +26,8 @@ type Behaviour struct {
 
 	Healthcheck *specs.Healthcheck // that the image brings
 
+	ExecStartTakes time.Duration // until a command runs in it
+
 	// Exec is what a command does in the task; its ctx ends with the task too.
 	// Nil succeeds at once.
 	Exec func(ctx context.Context, task executor.Task, c executor.Command) (code int, err error)

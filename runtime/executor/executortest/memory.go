@@ -36,6 +36,7 @@ type Memory struct {
 	starts      map[string]int
 	lastPID     int
 	down        bool
+	mute        bool
 	away        chan struct{} // closed when the engine goes away
 }
 
@@ -105,6 +106,13 @@ func (m *Memory) SetFault(f func(op Op, id string) Fault) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fault = f
+}
+
+// SetMute makes List know of its tasks only that they are there, or all again.
+func (m *Memory) SetMute(mute bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mute = mute
 }
 
 // SetDown makes the engine go away or come back. While it is away every call

@@ -261,7 +261,11 @@ func (m *Memory) List(ctx context.Context) ([]executor.Found, error) {
 	defer m.mu.Unlock()
 	found := make([]executor.Found, 0, len(m.tasks))
 	for id, t := range m.tasks {
-		found = append(found, executor.Found{ID: id, Phase: t.phase, PID: t.pid, Exit: t.exit})
+		f := executor.Found{ID: id, Phase: t.phase, PID: t.pid, Exit: t.exit}
+		if m.mute {
+			f = executor.Found{ID: id, Phase: executor.Mute}
+		}
+		found = append(found, f)
 	}
 	slices.SortFunc(found, func(a, b executor.Found) int { return strings.Compare(a.ID, b.ID) })
 	return found, nil
@@ -293,6 +297,10 @@ func (m *Memory) Exec(ctx context.Context, id string, c executor.Command) (int, 
 	if t == nil {
 		return 0, fmt.Errorf("run %s in task %s: %w", strings.Join(c.Args, " "), id, executor.ErrNotFound)
 	}
+	if err := pause(ctx, t.behaviour.ExecStartTakes); err != nil {
+		return 0, err
+	}
+	c.Runs()
 	if t.behaviour.Exec == nil {
 		return 0, after
 	}

@@ -17,8 +17,13 @@ func (s *suite) exec(id string, c executor.Command, verbs ...string) (stdout, st
 	s.Helper()
 	var out, complaints bytes.Buffer
 	c.Args, c.Stdout, c.Stderr = s.Command(verbs...), &out, &complaints
+	started := 0
+	c.Started = func() { started++ }
 	code, err := s.Executor.Exec(s.ctx, id, c)
 	s.must(err)
+	if started != 1 {
+		s.Errorf("%v: it was told %d times that the command runs", verbs, started)
+	}
 	return out.String(), complaints.String(), code
 }
 

@@ -149,6 +149,9 @@ func (x *execution) run(ctx context.Context, command []string, theirLifeline *os
 	output := passedOn()
 	go x.resize(ctx, c.Resize)
 	said, err := io.ReadAll(report)
+	if len(said) == 0 && ctx.Err() == nil {
+		c.Runs()
+	}
 	err = errors.Join(err, exited(cmd.Wait()), <-output)
 	if len(said) > 0 {
 		return 0, errors.New(string(said))

@@ -46,6 +46,8 @@ type tampered string
 
 func (t tampered) Error() string { return "task: " + string(t) + " behind swarmgit's back" }
 
+const errDeleted = tampered("its container was deleted")
+
 // watched are the tasks whose end somebody waits for, and what was found of those
 // for whom nobody waits yet.
 type watched struct {
@@ -223,7 +225,7 @@ func (e *Engine) look(ctx context.Context, id string) error {
 	waited := e.watched.has(id)
 	switch {
 	case gone(err) && waited:
-		e.watched.tell(id, tampered("its container was deleted"))
+		e.watched.tell(id, errDeleted)
 		return nil
 	case gone(err):
 		return nil
@@ -292,13 +294,22 @@ func (e *Engine) keptLimits(id string) string {
 	return string(text)
 }
 
-// adopt writes a record for a process whose record was deleted, so that containerd
-// obeys us about it again. It reports whether there may be such a process.
-func (e *Engine) adopt(ctx context.Context, id string) (bool, error) {
+// forgotten reports that there may be a process whose record was deleted.
+func (e *Engine) forgotten(ctx context.Context, id string) (bool, error) {
 	if !e.host.cgroups.Exists(e.cgroup(id)) {
 		return false, nil
 	}
-	if _, err := e.client.ContainerService().Get(ctx, id); !gone(err) {
+	_, err := e.client.ContainerService().Get(ctx, id)
+	if gone(err) {
+		return true, nil
+	}
+	return false, err
+}
+
+// adopt writes a record for a process whose record was deleted, so that containerd
+// obeys us about it again. It reports whether there may be such a process.
+func (e *Engine) adopt(ctx context.Context, id string) (bool, error) {
+	if forgotten, err := e.forgotten(ctx, id); !forgotten {
 		return false, err
 	}
 	runc, err := typeurl.MarshalAny(&options.Options{Root: e.config.RuncRoot})

@@ -121,6 +121,18 @@ func TestWaitTellsOfMeddling(t *testing.T) {
 	}
 }
 
+// TestWaitAfterTheContainerWasDeleted has nobody wait while it happens.
+func TestWaitAfterTheContainerWasDeleted(t *testing.T) {
+	b := newBench(t)
+	task := b.start(t, specs.TaskSpec{}, "sleep")
+	if err := b.client.ContainerService().Delete(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	exit, err := b.Wait(t.Context(), task.ID)
+	b.expect(t, exit, err, errDeleted.Error(), 0)
+	b.endsAfterMeddling(t, task)
+}
+
 func (b *bench) expect(t testing.TB, exit specs.Exit, err error, words string, code int) {
 	t.Helper()
 	switch {

@@ -54,15 +54,18 @@ func (e *Engine) process(ctx context.Context, id string) (*tasktypes.Process, er
 // Wait waits for the end of the process and of everything it has written, unless
 // Watch finds that something was done to the task.
 func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
-	untouched, cancel := context.WithCancelCause(ctx)
+	// Without ctx's deadline, of which containerd would be told: its answer that it has
+	// passed can come before it has passed here.
+	untouched, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(nil) })()
 	defer e.watched.add(id, wait{cancel, e.keptLimits(id)})()
 	ended, err := e.tasks.Wait(untouched, &tasksapi.WaitRequest{ContainerID: id})
 	if err := tamperedWith(untouched); err != nil && ended == nil {
 		return specs.Exit{}, err
 	}
 	if gone(err) {
-		return specs.Exit{}, fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
+		return specs.Exit{}, e.noProcess(ctx, id)
 	}
 	if err != nil {
 		return specs.Exit{}, failure(ctx, "task", err)
@@ -73,6 +76,17 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 		}
 	}
 	return e.exit(id, ended.ExitStatus), nil
+}
+
+// noProcess says why containerd knows no process of a task.
+func (e *Engine) noProcess(ctx context.Context, id string) error {
+	switch forgotten, err := e.forgotten(ctx, id); {
+	case err != nil:
+		return failure(ctx, "task", err)
+	case forgotten:
+		return errDeleted
+	}
+	return fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
 }
 
 // exit adds to an exit code whether the memory limit was its cause: the task's

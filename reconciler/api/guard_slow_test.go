@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,13 +29,15 @@ func TestWhoShowsNoTokenIsNotWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
-				defer synctest.Wait()
+				var served sync.WaitGroup
+				defer served.Wait()
 				defer cancel()
 				pipe := wire.NewPipe()
 				read := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
-				go wire.Serve(ctx, pipe, Guard(read, []string{"localhost"}, func(token string) specs.AccessToken {
+				guard := Guard(read, []string{"localhost"}, func(token string) specs.AccessToken {
 					return map[string]specs.AccessToken{"right": {Role: specs.Admin}}[token]
-				}))
+				})
+				served.Go(func() { _ = wire.Serve(ctx, pipe, guard) })
 				conn, err := pipe.Dial(ctx)
 				if err != nil {
 					t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,12 +22,13 @@ func TestStrangersMayNotStay(t *testing.T) {
 		outer := NewQueue(pipeAddr{})
 		port := NewPort(outer, root.node(manager("m1")), slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
+		var served sync.WaitGroup
+		defer served.Wait()
 		defer cancel()
-		go port.Run(ctx)
+		served.Go(func() { _ = port.Run(ctx) })
 		mux := http.NewServeMux()
 		whoJoins.Serve(mux, func(context.Context, askMe) (toldYou, error) { return toldYou{}, nil })
-		go Serve(ctx, port.Listener(Calls), Authorize(mux))
+		served.Go(func() { _ = Serve(ctx, port.Listener(Calls), Authorize(mux)) })
 
 		// enter is the first that the port says, by a connection that is open.
 		enter := func(shown ...tls.Certificate) (net.Conn, error) {
@@ -94,9 +96,10 @@ func TestIdleConnectionsEnd(t *testing.T) {
 		whoJoins.Serve(mux, func(context.Context, askMe) (toldYou, error) { return toldYou{}, nil })
 		pipe := NewPipe()
 		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
+		var served sync.WaitGroup
+		defer served.Wait()
 		defer cancel()
-		go Serve(ctx, pipe, mux)
+		served.Go(func() { _ = Serve(ctx, pipe, mux) })
 		conn, err := pipe.Dial(ctx)
 		if err != nil {
 			t.Fatal(err)

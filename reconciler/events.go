@@ -9,8 +9,7 @@ import (
 )
 
 // keepEvents notes what happens, on every manager, until ctx ends. Who leads is in
-// no row: each manager notes it when it hears of it
-// and has read who that is.
+// no row: each manager notes it when it hears of it and has read who that is.
 func (m *Manager) keepEvents(ctx context.Context) error {
 	feed := m.store.Subscribe()
 	defer feed.Close()

@@ -13,6 +13,14 @@ type Duration time.Duration
 
 func (d Duration) String() string { return time.Duration(d).String() }
 
+// Or is the duration, or another one where nothing is said.
+func (d *Duration) Or(silent time.Duration) time.Duration {
+	if d == nil {
+		return silent
+	}
+	return time.Duration(*d)
+}
+
 // MarshalText writes the form that time.ParseDuration reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 

@@ -69,7 +69,7 @@ func restartLine(p specs.RestartPolicy) string {
 	if p.Condition == specs.RestartNone {
 		return line
 	}
-	line += ", after " + orDefault(p.Delay, specs.DefaultRestartDelay).String()
+	line += ", after " + p.Delay.Or(specs.DefaultRestartDelay).String()
 	if p.MaxAttempts > 0 {
 		line += fmt.Sprintf(", at most %d times", p.MaxAttempts)
 		if p.Window > 0 {
@@ -91,15 +91,8 @@ func updateLine(u specs.UpdateConfig) string {
 	if u.Delay > 0 {
 		line += ", " + u.Delay.String() + " between"
 	}
-	line += ", watched for " + orDefault(u.Monitor, specs.DefaultMonitor).String()
+	line += ", watched for " + u.Monitor.Or(specs.DefaultMonitor).String()
 	return line + ", on failure " + string(cmp.Or(u.FailureAction, specs.FailurePause))
-}
-
-func orDefault(d *specs.Duration, silent time.Duration) time.Duration {
-	if d == nil {
-		return silent
-	}
-	return time.Duration(*d)
 }
 
 func (d *details) task(t specs.TaskSpec) {
@@ -120,7 +113,7 @@ func (d *details) task(t specs.TaskSpec) {
 	d.line("Limits", amounts(specs.Resources{CPUs: t.Limits.CPUs, Memory: t.Limits.Memory}))
 	d.line("Reservations", amounts(t.Reservations))
 	d.line("Stop signal", t.StopSignal)
-	d.line("Stop grace period", orDefault(t.StopGrace, specs.DefaultStopGrace).String())
+	d.line("Stop grace period", t.StopGrace.Or(specs.DefaultStopGrace).String())
 }
 
 func mountLine(m specs.Mount) string {

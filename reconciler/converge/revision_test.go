@@ -149,17 +149,25 @@ func TestARevisionIsPausedWithItsRollout(t *testing.T) {
 	c.wantRevisions("paused: web.1 rejected: missing: no such image")
 }
 
-func TestARevisionWithoutProgressIsPaused(t *testing.T) {
+// withoutProgress has a revision roll out for 9 minutes that cannot get further.
+func withoutProgress(t *testing.T) *cluster {
 	c := newCluster(t, "n1")
 	c.push("web", "v1", 1, place(specs.Placement{MaxReplicas: 1}))
 	c.live(time.Minute)
 	c.push("web", "v1", 2, place(specs.Placement{MaxReplicas: 1}))
 	c.commit(1, specs.RevisionRollingOut, "shop")
 	c.live(9 * time.Minute)
+	return c
+}
+
+const noProgress = "paused: no progress for 10 minutes: web.2 pending: " +
+	"no suitable node (max replicas per node limit exceeded on 1 node)"
+
+func TestARevisionWithoutProgressIsPaused(t *testing.T) {
+	c := withoutProgress(t)
 	c.wantRevisions("rolling-out")
 	c.live(time.Minute)
-	c.wantRevisions("paused: no progress for 10 minutes: web.2 pending: " +
-		"no suitable node (max replicas per node limit exceeded on 1 node)")
+	c.wantRevisions(noProgress)
 }
 
 func TestANewerRevisionSupersedesAndTakesOverWhatWasChanged(t *testing.T) {

@@ -45,10 +45,8 @@ func (w *work) holdsUntil(r *row) time.Time {
 	if r.Ended() || w.node(r.Want.Node).lost() {
 		return time.Time{}
 	}
-	grace := specs.DefaultStopGrace
-	if spec, ok := w.draft.TaskSpec(r.Spec); ok && spec.StopGrace != nil {
-		grace = time.Duration(*spec.StopGrace)
-	}
+	spec, _ := w.draft.TaskSpec(r.Spec)
+	grace := spec.StopGrace.Or(specs.DefaultStopGrace)
 	return latest(r.Want.Since, w.knows(r.Want.Node)).Add(max(taskTimeout, grace+grace/clockMargin+graceMargin))
 }
 

@@ -63,10 +63,15 @@ func (r redactor) hash(value string, length int) string {
 	if len(r.key) == 0 {
 		return "(hidden)"
 	}
-	mac := hmac.New(sha256.New, r.key)
-	mac.Write([]byte("swarmgit plan\x00"))
-	mac.Write([]byte(value))
-	return "(" + hex.EncodeToString(mac.Sum(nil))[:length] + ")"
+	return "(" + keyed(r.key, "plan", value)[:length] + ")"
+}
+
+// keyed is a hash that only who has the key can try values for, another one for
+// each use.
+func keyed(key []byte, use, value string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("swarmgit " + use + "\x00" + value))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // RedactHash is the hash of a task spec as people may see it: the same hashes stay
@@ -76,9 +81,7 @@ func RedactHash(h specs.Hash, key []byte) specs.Hash {
 	if h == "" || len(key) == 0 {
 		return ""
 	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("swarmgit task spec\x00" + h))
-	return specs.Hash(hex.EncodeToString(mac.Sum(nil)))
+	return specs.Hash(keyed(key, "task spec", string(h)))
 }
 
 // Redact is the spec as people may see it: what is secret in it is hidden behind

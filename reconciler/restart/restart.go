@@ -89,12 +89,7 @@ func delay(p specs.RestartPolicy, past []Exit) time.Duration {
 }
 
 // wanted is the delay that the policy asks for.
-func wanted(p specs.RestartPolicy) time.Duration {
-	if p.Delay == nil {
-		return specs.DefaultRestartDelay
-	}
-	return time.Duration(*p.Delay)
-}
+func wanted(p specs.RestartPolicy) time.Duration { return p.Delay.Or(specs.DefaultRestartDelay) }
 
 func loops(past []Exit) bool {
 	if len(past) < loopEnds {

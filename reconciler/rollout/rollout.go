@@ -155,9 +155,4 @@ func parallelism(c specs.UpdateConfig) uint64 {
 	return *c.Parallelism
 }
 
-func monitor(c specs.UpdateConfig) time.Duration {
-	if c.Monitor == nil {
-		return specs.DefaultMonitor
-	}
-	return time.Duration(*c.Monitor)
-}
+func monitor(c specs.UpdateConfig) time.Duration { return c.Monitor.Or(specs.DefaultMonitor) }

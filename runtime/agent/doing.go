@@ -206,9 +206,4 @@ func (d *driver) progress(ctx context.Context) func(string) {
 	}
 }
 
-func stopGrace(s specs.TaskSpec) time.Duration {
-	if s.StopGrace == nil {
-		return specs.DefaultStopGrace
-	}
-	return time.Duration(*s.StopGrace)
-}
+func stopGrace(s specs.TaskSpec) time.Duration { return s.StopGrace.Or(specs.DefaultStopGrace) }

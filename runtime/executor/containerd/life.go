@@ -46,7 +46,7 @@ func (e *Engine) process(ctx context.Context, id string) (*tasktypes.Process, er
 	case err == nil:
 		return found.Process, nil
 	case gone(err):
-		return nil, fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
+		return nil, noProcess(id)
 	}
 	return nil, failure(ctx, "look at task "+id, err)
 }
@@ -65,7 +65,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 		return specs.Exit{}, err
 	}
 	if gone(err) {
-		return specs.Exit{}, e.noProcess(ctx, id)
+		return specs.Exit{}, e.whyGone(ctx, id)
 	}
 	if err != nil {
 		return specs.Exit{}, failure(ctx, "task", err)
@@ -78,15 +78,19 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 	return e.exit(id, ended.ExitStatus), nil
 }
 
-// noProcess says why containerd knows no process of a task.
-func (e *Engine) noProcess(ctx context.Context, id string) error {
+func noProcess(id string) error {
+	return fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
+}
+
+// whyGone says why containerd knows no process of a task.
+func (e *Engine) whyGone(ctx context.Context, id string) error {
 	switch forgotten, err := e.forgotten(ctx, id); {
 	case err != nil:
 		return failure(ctx, "task", err)
 	case forgotten:
 		return errDeleted
 	}
-	return fmt.Errorf("task %s has no process here: %w", id, executor.ErrNotFound)
+	return noProcess(id)
 }
 
 // exit adds to an exit code whether the memory limit was its cause: the task's

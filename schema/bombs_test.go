@@ -36,12 +36,20 @@ func TestBombs(t *testing.T) {
 		{"secrets", web + "    secrets:\n" + numbered(3000, "    - a%d\n") + "secrets:\n" + numbered(3000, "  a%d: {external: true}\n"), ""},
 		{"ranges over labels", web + "    environment:\n" + numbered(10_000, "    - A%d={{range .Service.Labels}}{{end}}\n") +
 			"    deploy:\n      labels:\n" + numbered(10_000, "        k%d: x\n"),
-			"67:7: services.web.environment.A62: the templates of this stack are too long for services with so many labels: use fewer of either"},
+			"62:7: services.web.environment.A57: the templates of this stack are too long for services with so many, or so long, labels: use fewer of either"},
+		{"labels that are printed", web + "    environment:\n" + numbered(5000, "    - A%d={{len (print .Service.Labels)}}\n") +
+			"    deploy:\n      labels:\n" + numbered(5, "        k%d: "+long+"\n"),
+			"87:7: services.web.environment.A82: the templates of this stack are too long for services with so many, or so long, labels: use fewer of either"},
+		{"env files", "services:\n" + numbered(500, "  s%d: {image: nginx, env_file: big.env}\n"),
+			"4:32: services.s2.env_file.0: not read: env files give the services of this stack more than 200000 variables already: use smaller ones"},
+		{"configs", web + "    configs:\n" + numbered(500, "    - c%d\n") + "configs:\n" + numbered(500, "  c%d: {file: big.env}\n"),
+			"579:15: configs.c73.file: not read: the files that this stack names have more than 64 MiB already: use fewer, or smaller ones"},
 		{"services", web + numbered(40_000, "  s%d: {}\n"), "1003:3: services: a stack file has at most 1000 services, got 40001"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tree := one(test.data)
 			tree["stacks/.env"] = &fstest.MapFile{Data: []byte("A=" + long[:100])}
+			tree["stacks/big.env"] = &fstest.MapFile{Data: []byte(numbered(125_000, "A%x=\n"))}
 			first, got := "", loadCheaply(t, tree)
 			if len(got.Problems) > 0 {
 				first = strings.TrimPrefix(got.Problems[0].String(), "stacks/shop.yml:")

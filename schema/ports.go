@@ -19,6 +19,9 @@ func (b *builder) hostPorts(f *field, path string) []specs.HostPort {
 	var out []specs.HostPort
 	ingress := false
 	for _, item := range f.value.items {
+		if item.wasLost("target") || item.wasLost("mode") {
+			continue
+		}
 		if item.get("mode").text() != "host" {
 			ingress = true
 			continue

@@ -13,7 +13,7 @@ var propagations = []string{"private", "rprivate", "shared", "rshared", "slave",
 
 // mountForm: SOURCE:TARGET:OPTIONS or TARGET for the long form of a mount.
 func mountForm(s *shaper, n *node, path string) bool {
-	if n.kind == mapping && n.get("type") == nil {
+	if n.kind == mapping && n.get("type") == nil && !n.wasLost("type") {
 		s.to.problem(n.pos, path, "needs a type: bind, volume or tmpfs")
 		return false
 	}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path"
@@ -50,6 +51,7 @@ func readStack(tree *files, stack found, first []byte, check *validator) loaded 
 // readLayer reads one stack file as far as it stands for itself. It returns nil if
 // there is nothing to go on with.
 func readLayer(file string, data []byte, vars *variables, check *validator, to *report) *node {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // no editor counts it as a column
 	root := parse(file, data, to)
 	if root == nil {
 		return nil
@@ -83,8 +85,11 @@ type builder struct {
 	root   *node
 	vars   *variables
 	files  map[fileKey]specs.StackFile // the secrets and configs that can be used
+	called map[fileKey]string          // their keys, by what the cluster calls them
 	labels map[string]string           // of the service that is being made, as templates see them
 	work   int                         // see maxTemplateWork
+	read   int                         // see maxRead
+	given  int                         // see maxGiven
 	out    specs.Stack
 }
 
@@ -94,7 +99,7 @@ func (b *builder) build() specs.Stack {
 	if name := b.root.field("name"); name != nil && name.value.value != b.stack {
 		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that %s gives, or be left out", b.stack, cmp.Or(b.list, "the file's place"))+got(name.value, ""))
 	}
-	b.files = map[fileKey]specs.StackFile{}
+	b.files, b.called = map[fileKey]specs.StackFile{}, map[fileKey]string{}
 	b.objects()
 	services := b.root.get("services")
 	if len(fieldsOf(services)) == 0 && !b.to.refused() {

@@ -69,11 +69,20 @@ func firstWith(said string, data []byte) (line int, text string) {
 		end += len(l)
 		ends[i] = end
 	}
-	i := sort.Search(len(lines)-1, func(i int) bool {
-		var ignored yaml.Node
-		return saidBy(yaml.Unmarshal(data[:ends[i]], &ignored)) == said
-	})
+	i := sort.Search(len(lines)-1, func(i int) bool { return saidBy(syntaxError(data[:ends[i]])) == said })
 	return i + 1, strings.TrimRight(string(lines[i]), "\r\n")
+}
+
+// syntaxError is the first error in the documents of a file; nil if there is none.
+func syntaxError(data []byte) error {
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var ignored yaml.Node
+		if err := decoder.Decode(&ignored); isEOF(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // unclosed finds a bracket that opens a list or mapping and is never closed.

@@ -50,12 +50,17 @@ func Load(ctx context.Context, fsys fs.FS, opt Options) Result {
 // A Loader reads trees and remembers the stacks whose files did not change.
 // It is safe for concurrent use.
 type Loader struct {
-	mu    sync.Mutex
-	cache map[cacheKey]cached
+	mu     sync.Mutex
+	cache  map[cacheKey]cached
+	weight int // of what is in the cache
+
+	maxWeight, maxCached int
 }
 
 // NewLoader makes a Loader that remembers nothing yet.
-func NewLoader() *Loader { return &Loader{cache: map[cacheKey]cached{}} }
+func NewLoader() *Loader {
+	return &Loader{cache: map[cacheKey]cached{}, maxWeight: maxWeight, maxCached: maxCached}
+}
 
 // Load reads every stack of the tree. It never fails as a whole: what cannot be
 // read is a problem. When ctx ends the problem says so.
@@ -64,12 +69,21 @@ func (l *Loader) Load(ctx context.Context, fsys fs.FS, opt Options) Result {
 	tree := &files{fsys: fsys}
 	check := newValidator()
 	var result Result
+	weight := 0
 	for _, stack := range find(tree, opt.Path, check, &all) {
-		if err := ctx.Err(); err != nil {
-			all.problem(specs.Position{File: stack.first()}, "", fmt.Sprintf("not read: loading was cut short: %v", context.Cause(ctx)))
+		notRead := ""
+		switch {
+		case ctx.Err() != nil:
+			notRead = fmt.Sprintf("loading was cut short: %v", context.Cause(ctx))
+		case weight > l.maxWeight:
+			notRead = fmt.Sprintf("the stacks before this one take more than %d MiB: make fewer or smaller ones of them", l.maxWeight>>20)
+		}
+		if notRead != "" {
+			all.problem(specs.Position{File: stack.first()}, "", "not read: "+notRead)
 			break
 		}
 		one := l.loadStack(fsys, stack, check)
+		weight += one.weight
 		all.add(one.report)
 		if !one.report.refused() {
 			result.Stacks = append(result.Stacks, one.stack)
@@ -110,9 +124,14 @@ type cached struct {
 	asked map[question]string
 }
 
-// cacheLimit bounds the remembered stacks. Beyond it the memory is emptied:
-// the next push pays about 1 ms for each of its files once.
-const cacheLimit = 4096
+// Limits on the memory that stacks may take, in bytes as loaded.weight counts.
+const (
+	// maxWeight bounds the stacks of one tree: a thousand of the largest seen.
+	maxWeight = 1 << 30
+	// maxCached bounds the remembered stacks. Beyond it the memory is emptied: the
+	// next push pays about 1 ms for each of its files once.
+	maxCached = 512 << 20
+)
 
 // cacheFiles is how many bytes of secrets and configs a stack may bring into the
 // memory; one with more is read again each time.
@@ -148,8 +167,9 @@ func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.cache) >= cacheLimit {
+	if l.weight += one.weight - l.cache[key].weight; l.weight > l.maxCached {
 		clear(l.cache)
+		l.weight = one.weight
 	}
 	l.cache[key] = cached{loaded: one, asked: tree.asked}
 	return one

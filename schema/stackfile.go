@@ -12,28 +12,38 @@ import (
 	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
-// loaded is what one stack file gave.
+// loaded is what one stack gave.
 type loaded struct {
 	stack  specs.Stack
 	report report
+	weight int // about how many bytes of memory it takes
 }
+
+// perValue and perStack are the bytes that one value of a stack takes, with its place,
+// and those that a stack takes by itself.
+const (
+	perValue = 300
+	perStack = 4 << 10
+)
 
 // readStack takes the files of one stack the whole way, see the package comment.
 // The content of the first is at hand.
 func readStack(tree *files, stack found, first []byte, check *validator) loaded {
-	var to report
-	vars := stack.variables(tree, &to)
+	one := loaded{weight: perStack}
+	to := &one.report
+	vars := stack.variables(tree, to)
 	var root *node
 	for i, layer := range stack.files {
 		data := first
 		if i > 0 {
 			var err error
 			if data, err = tree.read(layer.file); err != nil {
-				layer.problem(err, &to)
+				layer.problem(err, to)
 				continue
 			}
 		}
-		switch n := readLayer(layer.file, data, vars, check, &to); {
+		one.weight += len(data)
+		switch n := readLayer(layer.file, data, vars, check, to); {
 		case n == nil:
 		case root == nil:
 			root = n
@@ -41,11 +51,14 @@ func readStack(tree *files, stack found, first []byte, check *validator) loaded 
 			merge(root, n, stackFormat.rules())
 		}
 	}
+	one.weight += vars.grown
 	if root == nil {
-		return loaded{report: to}
+		return one
 	}
-	b := &builder{stack: stack.name, list: stack.list, dir: path.Dir(stack.first()), tree: tree, to: &to, root: root, vars: vars}
-	return loaded{stack: b.build(), report: to}
+	b := &builder{stack: stack.name, list: stack.list, dir: path.Dir(stack.first()), tree: tree, to: to, root: root, vars: vars}
+	one.stack = b.build()
+	one.weight += b.read + perValue*(root.size()+b.given)
+	return one
 }
 
 // readLayer reads one stack file as far as it stands for itself. It returns nil if

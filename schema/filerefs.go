@@ -115,33 +115,10 @@ func (b *builder) fileRefs(task *specs.TaskSpec, n *node, at string) {
 }
 
 func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at string, taken map[string]bool) (refs []specs.FileRef) {
-	if list == nil {
-		return nil
-	}
-	for _, item := range list.items {
+	for _, item := range itemsOf(list) {
 		here := item.path(at)
-		source := item.get("source")
-		switch {
-		case item.wasLost("source"), item.wasLost("target"):
-			continue
-		case source == nil:
-			b.to.problem(item.pos, here, "needs a source")
-			continue
-		case !b.defined(string(kind)+"s", source, here):
-			continue
-		}
-		object, usable := b.files[fileKey{kind, source.value}]
-		ref := specs.FileRef{
-			Name: object.Name, Template: object.Template,
-			Target: task.FileTarget(kind, cmp.Or(item.get("target").text(), source.value)),
-			UID:    b.owner(task.Runtime, item.get("uid"), here+".uid"), GID: b.owner(task.Runtime, item.get("gid"), here+".gid"),
-			Mode: b.fileMode(item.get("mode"), here+".mode"),
-		}
-		if wrong := wrongTarget(kind, task, ref.Target); wrong != "" {
-			if target := item.field("target"); target != nil {
-				item, here = target.value, here+".target"
-			}
-			b.to.problem(item.pos, here, wrong)
+		ref, ok := b.ref(kind, task, item, here)
+		if !ok {
 			continue
 		}
 		there := ref.Target
@@ -152,12 +129,42 @@ func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at 
 			b.to.problem(item.pos, here, fmt.Sprintf("something else of the service is at %s already: give it a target of its own", there))
 			continue
 		}
-		if taken[ref.Target] = true; usable {
+		if taken[ref.Target] = true; ref.Name != "" {
 			refs = append(refs, ref)
 		}
 	}
 	slices.SortFunc(refs, func(a, b specs.FileRef) int { return strings.Compare(a.Target, b.Target) })
 	return refs
+}
+
+// ref reads one reference. It has no name if what it refers to cannot be used.
+func (b *builder) ref(kind specs.FileKind, task specs.TaskSpec, n *node, at string) (ref specs.FileRef, ok bool) {
+	source, target := n.get("source"), n.get("target")
+	switch {
+	case n.wasLost("source"), n.wasLost("target"):
+		return ref, false
+	case source == nil:
+		b.to.problem(n.pos, at, "needs a source")
+		return ref, false
+	case !b.defined(string(kind)+"s", source, at):
+		return ref, false
+	}
+	object := b.files[fileKey{kind, source.value}]
+	ref = specs.FileRef{
+		Name: object.Name, Template: object.Template,
+		Target: task.FileTarget(kind, cmp.Or(target.text(), source.value)),
+		UID:    b.owner(task.Runtime, n.get("uid"), at+".uid"), GID: b.owner(task.Runtime, n.get("gid"), at+".gid"),
+		Mode: b.fileMode(n.get("mode"), at+".mode"),
+	}
+	wrong := wrongTarget(kind, task, ref.Target)
+	switch {
+	case wrong == "":
+		return ref, true
+	case target != nil:
+		n, at = target, at+".target"
+	}
+	b.to.problem(n.pos, at, wrong)
+	return ref, false
 }
 
 // nested reports whether one of two files would be a directory of the other's.

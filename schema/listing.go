@@ -18,8 +18,12 @@ const maxLayers = 32
 // listing is what a swarmgit.yaml says.
 type listing struct {
 	stacks   []found
-	discover bool // stacks that are not listed, too
+	all      *node // the stacks as they are written, nil if there are none
+	discover bool  // stacks that are not listed, too
 }
+
+// names says whether the stack is listed, be it with a mistake.
+func (l listing) names(stack string) bool { return l.all.field(stack) != nil || l.all.wasLost(stack) }
 
 // readListing reads the swarmgit.yaml of a folder. Without one, stacks are
 // discovered.
@@ -58,7 +62,8 @@ func readListing(tree *files, root string, check *validator, to *report) listing
 		list.discover = only.bool()
 	}
 	l := lister{file: file, to: to}
-	for _, f := range fieldsOf(n.get("stacks")) {
+	list.all = n.get("stacks")
+	for _, f := range fieldsOf(list.all) {
 		if stack, ok := l.stack(f); ok {
 			list.stacks = append(list.stacks, stack)
 		}

@@ -68,13 +68,11 @@ func (s *shaper) mapping(n *node, r *rule, path string) {
 	kept := make([]*field, 0, len(n.fields))
 	for _, f := range n.fields {
 		here := join(path, f.key)
-		if r.fields == nil {
-			if r.each == nil || s.value(f.value, r.each, here) {
-				kept = append(kept, f)
-			}
-			continue
+		rule := r.each
+		if rule == nil {
+			rule = s.known(f, r, here)
 		}
-		if rule := s.known(f, r, here); rule != nil && s.value(f.value, rule, here) {
+		if rule != nil && s.value(f.value, rule, here) {
 			kept = append(kept, f)
 		} else {
 			n.lost = append(n.lost, f.key)

@@ -40,7 +40,7 @@ func (b *builder) hostPorts(f *field, path string) []specs.HostPort {
 func (b *builder) hostPort(before []specs.HostPort, n *node, path string) []specs.HostPort {
 	port := specs.HostPort{
 		Published: uint16(n.get("published").int()), Target: uint16(n.get("target").int()),
-		Protocol: cmp.Or(n.get("protocol").text(), "tcp"),
+		Protocol: n.get("protocol").text(),
 	}
 	at := n.pos
 	if published := n.get("published"); published != nil {

@@ -19,6 +19,9 @@ func portsForm(s *shaper, n *node, path string) bool {
 	for _, item := range n.items {
 		here := item.path(path)
 		if item.kind == mapping || item.kind == list {
+			if item.kind == mapping && item.get("protocol") == nil && !item.wasLost("protocol") {
+				item.add(fieldAt("protocol", item.pos, text, "tcp"))
+			}
 			m.items = append(m.items, item)
 			continue
 		}

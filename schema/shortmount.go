@@ -26,6 +26,10 @@ func mountForm(s *shaper, n *node, path string) bool {
 		s.to.problem(n.pos, path, "must be SOURCE:TARGET or SOURCE:TARGET:ro"+got(n, path))
 		return false
 	}
+	if len(parts) == 1 && len(spec) > 1 && spec[1] == ':' {
+		s.to.problem(n.pos, path, "a single letter before a colon is a drive of Windows, as with Swarm: give the volume a longer name, or write type, source and target"+got(n, path))
+		return false
+	}
 	source, target, options := "", parts[0], ""
 	if len(parts) > 1 {
 		source, target = parts[0], parts[1]

@@ -80,11 +80,12 @@ func runAgents(args []string) error {
 
 // BenchmarkScale measures three managers with a thousand workers, which live in
 // one process with a TLS session each: from a commit to all of its tasks RUNNING,
-// what a heartbeat costs once the rollout is over, and how long all sessions take
-// to move when the leader is killed. What the workers keep on their disks is kept
+// what a heartbeat costs once the rollout is over, beside bareBeat, and how long all
+// sessions take to move when the leader is killed. What the workers keep on their disks is kept
 // in memory: they would have a disk each. ns/op means nothing.
 func BenchmarkScale(b *testing.B) {
 	f := newFleet(b, 3, 0)
+	bare := bareBeat(b)
 	alone := f.idleSecond(b)
 	agents := f.startAgents(b)
 	for b.Loop() {
@@ -101,14 +102,15 @@ func BenchmarkScale(b *testing.B) {
 			return s.Revision != nil && s.Revision.Progress.State == specs.RevisionHealthy
 		})
 		leader = f.leader() // on a machine that is overloaded it may be another by now
-		beats := float64(scaleAgents) * scaleIdle.Seconds() / specs.DefaultHeartbeat.Seconds()
+		beats := beatsIn(scaleIdle)
 		before := cpuTime(b, leader.daemon.Process.Pid) + cpuTime(b, agents.Pid)
 		own := cpuTime(b, leader.daemon.Process.Pid)
 		time.Sleep(scaleIdle)
 		own = cpuTime(b, leader.daemon.Process.Pid) - own
 		both := cpuTime(b, leader.daemon.Process.Pid) + cpuTime(b, agents.Pid) - before
-		b.Logf("CPU per idle heartbeat: %.0f us on the leader, %.0f us at both ends, of which %.0f us go to what managers say to each other; the leader's RSS %d MiB",
-			own.Seconds()*1e6/beats, both.Seconds()*1e6/beats, alone.Seconds()*scaleIdle.Seconds()*1e6/beats, residentMiB(leader.daemon.Process.Pid))
+		b.Logf("CPU per idle heartbeat: %.0f us on the leader, %.0f us at both ends, of which %.0f us go to what managers say to each other; over bare TLS %d us; the leader's RSS %d MiB",
+			own.Seconds()*1e6/beats, both.Seconds()*1e6/beats, alone.Seconds()*scaleIdle.Seconds()*1e6/beats,
+			bare.Microseconds(), residentMiB(leader.daemon.Process.Pid))
 
 		killed := time.Now()
 		leader.kill()

@@ -1,7 +1,6 @@
 package dispatcher
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -26,7 +25,7 @@ type presence struct {
 
 // heartbeat is how often nodes say that they live.
 func (t *term) heartbeat() time.Duration {
-	return cmp.Or(time.Duration(t.Store.Snapshot().Cluster().Spec.HeartbeatPeriod), DefaultHeartbeat)
+	return t.Store.Snapshot().Cluster().Spec.Heartbeat()
 }
 
 // expectNodes gives every node that is ready time to find this leader.

@@ -151,15 +151,3 @@ func (t *term) forgetSilent(nodeIDs []string) {
 		}
 	}
 }
-
-// sleepUntil waits and reports whether ctx still lives.
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}

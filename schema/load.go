@@ -54,7 +54,7 @@ type Loader struct {
 	cache  map[cacheKey]cached
 	weight int // of what is in the cache
 
-	maxWeight, maxCached int
+	maxWeight, maxCached int // smaller in tests
 }
 
 // NewLoader makes a Loader that remembers nothing yet.
@@ -130,7 +130,7 @@ const (
 	maxWeight = 1 << 30
 	// maxCached bounds the remembered stacks. Beyond it the memory is emptied: the
 	// next push pays about 1 ms for each of its files once.
-	maxCached = 512 << 20
+	maxCached = 256 << 20
 )
 
 // cacheFiles is how many bytes of secrets and configs a stack may bring into the
@@ -165,14 +165,18 @@ func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 	if fileBytes(one.stack) > cacheFiles {
 		return one
 	}
+	l.remember(key, cached{loaded: one, asked: tree.asked})
+	return one
+}
+
+func (l *Loader) remember(key cacheKey, what cached) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.weight += one.weight - l.cache[key].weight; l.weight > l.maxCached {
+	if l.weight += what.weight - l.cache[key].weight; l.weight > l.maxCached {
 		clear(l.cache)
-		l.weight = one.weight
+		l.weight = what.weight
 	}
-	l.cache[key] = cached{loaded: one, asked: tree.asked}
-	return one
+	l.cache[key] = what
 }
 
 // remembered returns what the file gave before, if the tree answers all that was

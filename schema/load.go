@@ -126,11 +126,12 @@ type cached struct {
 
 // Limits on the memory that stacks may take, in bytes as loaded.weight counts.
 const (
-	// maxWeight bounds the stacks of one tree: a thousand of the largest seen.
-	maxWeight = 1 << 30
+	// maxWeight bounds the stacks of one tree: about 50,000 services, or 250 of the
+	// largest stacks seen.
+	maxWeight = 256 << 20
 	// maxCached bounds the remembered stacks. Beyond it the memory is emptied: the
 	// next push pays about 1 ms for each of its files once.
-	maxCached = 256 << 20
+	maxCached = 64 << 20
 )
 
 // cacheFiles is how many bytes of secrets and configs a stack may bring into the

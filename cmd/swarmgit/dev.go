@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -60,7 +61,7 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 	data := filepath.Join(temp, "data")
 	defer func() {
 		ctx := context.WithoutCancel(c.Context()) // Ctrl-C ends the cluster, not its removal
-		if ended := errors.Join(endWorker(ctx, data), os.RemoveAll(temp)); ended != nil {
+		if ended := endDev(ctx, temp); ended != nil {
 			err = errors.Join(err, ended)
 		} else {
 			fmt.Fprintln(c.OutOrStdout(), "\nremoved: nothing of this cluster is left")
@@ -87,6 +88,20 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 	})
 	if err := g.Wait(); err != nil && c.Context().Err() == nil {
 		return err
+	}
+	return nil
+}
+
+// endDev ends what outlives the node of dev and removes dir, in which its data lie,
+// unless something lives on.
+func endDev(ctx context.Context, dir string) error {
+	data := filepath.Join(dir, "data")
+	err := endWorker(ctx, data)
+	if err == nil {
+		err = mounts.RemoveAll(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("dev: not all of the cluster in %s is removed: %w: when that is mended: swarmgit daemon uninstall --force --data-dir %s", dir, err, data)
 	}
 	return nil
 }

@@ -119,8 +119,8 @@ func (n *node) loadImages(c *cobra.Command, archive string) error {
 	if err != nil {
 		return fmt.Errorf("dev --image %s: %w", archive, err)
 	}
-	for _, image := range loaded {
-		fmt.Fprintf(c.OutOrStdout(), "Loaded image: %s\n", image.Name)
+	for _, image := range imageViews(loaded) {
+		fmt.Fprintf(c.OutOrStdout(), "Loaded image: %s\n", shownName(image))
 	}
 	return nil
 }

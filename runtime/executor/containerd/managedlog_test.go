@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/procfs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // A containerd that has much to say for a year does not fill the disk: its log is
@@ -59,7 +60,7 @@ func TestTheLogIsCutWhileContainerdRuns(t *testing.T) {
 	defer cancel()
 	var text []byte
 	for whole := false; !whole; whole = len(text) <= maxLog && bytes.Contains(text, []byte("the last word\n")) {
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+		if err := bell.Sleep(ctx, 10*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 		if text, err = os.ReadFile(m.LogPath()); err != nil {

@@ -12,6 +12,7 @@ type Task struct {
 	Slot        uint64    `json:"slot,omitempty"`      // from 1; 0 in a global service
 	SlotNode    string    `json:"slot_node,omitempty"` // in a global service: the node whose task it is, also while it waits for room there
 	Spec        Hash      `json:"spec"`
+	Attempts    uint64    `json:"attempts,omitempty"` // restarts of the slot with this spec so far, this one included, as the restart policy counts
 	Created     time.Time `json:"created"`
 
 	// Want is written by converge.

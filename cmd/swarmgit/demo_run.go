@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -179,7 +180,7 @@ func endDemo(ctx context.Context, dir string) error {
 	if err := endWorker(ctx, filepath.Join(dir, "data")); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := mounts.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove the demo's directory: %w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -60,7 +61,7 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 	data := filepath.Join(temp, "data")
 	defer func() {
 		ctx := context.WithoutCancel(c.Context()) // Ctrl-C ends the cluster, not its removal
-		if ended := errors.Join(endWorker(ctx, data), os.RemoveAll(temp)); ended != nil {
+		if ended := endDev(ctx, temp); ended != nil {
 			err = errors.Join(err, ended)
 		} else {
 			fmt.Fprintln(c.OutOrStdout(), "\nremoved: nothing of this cluster is left")
@@ -91,6 +92,20 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 	return nil
 }
 
+// endDev ends what outlives the node of dev and removes dir, in which its data lie,
+// unless something lives on.
+func endDev(ctx context.Context, dir string) error {
+	data := filepath.Join(dir, "data")
+	err := endWorker(ctx, data)
+	if err == nil {
+		err = mounts.RemoveAll(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("dev: not all of the cluster in %s is removed: %w: when that is mended: swarmgit daemon uninstall --force --data-dir %s", dir, err, data)
+	}
+	return nil
+}
+
 func (n *node) loadImages(c *cobra.Command, archive string) error {
 	if n.engine.containers == nil {
 		return fmt.Errorf("dev --image %s: this machine runs no containers: %w", archive, noContainers(n.cfg))
@@ -104,8 +119,8 @@ func (n *node) loadImages(c *cobra.Command, archive string) error {
 	if err != nil {
 		return fmt.Errorf("dev --image %s: %w", archive, err)
 	}
-	for _, image := range loaded {
-		fmt.Fprintf(c.OutOrStdout(), "Loaded image: %s\n", image.Name)
+	for _, image := range imageViews(loaded) {
+		fmt.Fprintf(c.OutOrStdout(), "Loaded image: %s\n", shownName(image))
 	}
 	return nil
 }

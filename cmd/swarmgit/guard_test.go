@@ -26,6 +26,7 @@ var layers = map[string]float64{
 	"schema":           1,
 	"reconciler/store": 1,
 	"runtime/procfs":   1,
+	"runtime/mounts":   1,
 
 	"reconciler/orchestrator": 2,
 	"reconciler/rollout":      2,

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,7 +75,7 @@ func imageLoad(c *cobra.Command, opt *options, archive io.Reader) error {
 	}
 	return opt.print(c.OutOrStdout(), reply.Images, func(w io.Writer) {
 		for _, image := range reply.Images {
-			fmt.Fprintf(w, "Loaded image: %s\n", image.Name)
+			fmt.Fprintf(w, "Loaded image: %s\n", shownName(image))
 		}
 	})
 }
@@ -92,6 +94,15 @@ func imageList(c *cobra.Command, opt *options) error {
 	})
 }
 
+// shownName is NAME:TAG, in short where Docker has a short one.
+func shownName(image api.Image) string {
+	name, _, fixed := strings.Cut(cmp.Or(image.PulledAs, image.Name), "@")
+	if fixed {
+		name += ":<none>"
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
+}
+
 func printImages(w io.Writer, images []api.Image) {
 	var rows [][]string
 	for _, image := range images {
@@ -99,7 +110,7 @@ func printImages(w io.Writer, images []api.Image) {
 		if image.Pulled {
 			from = "registry"
 		}
-		rows = append(rows, []string{image.Name, image.Digest, size(int64(image.Size)), from})
+		rows = append(rows, []string{shownName(image), image.Digest, size(int64(image.Size)), from})
 	}
 	table(w, "NAME\tDIGEST\tSIZE\tFROM", rows)
 }

@@ -13,9 +13,10 @@ import (
 func imageRemoveCommand(opt *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "rm IMAGE...", Short: "Remove images from this node that no task uses", Args: someArgs,
-		Long: `Removes images, by their names, from the node whose daemon answers. One that a task
-uses stays, and the task is named.`,
-		Example: "  swarmgit image rm demo/web:1.0",
+		Long: `Removes images from the node whose daemon answers: by their names, as "image ls"
+shows them, or by a digest or its first 12 digits. One that a task uses stays, and
+the task is named.`,
+		Example: "  swarmgit image rm demo/web:1.0\n  swarmgit image rm 4f1c09be77aa",
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := opt.connect()
 			if err != nil {

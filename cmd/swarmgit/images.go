@@ -43,7 +43,10 @@ func (i localImages) Unused(ctx context.Context, needed []string) ([]api.Image, 
 func imageViews(found []containerd.Image) []api.Image {
 	views := make([]api.Image, len(found))
 	for i, image := range found {
-		views[i] = api.Image{Name: image.Name, Digest: image.Digest, Size: specs.Bytes(image.Size), Created: image.Created, Pulled: image.Pulled}
+		views[i] = api.Image{
+			Name: image.Name, PulledAs: image.PulledAs, Digest: image.Digest, Size: specs.Bytes(image.Size),
+			Created: image.Created, Pulled: image.Pulled,
+		}
 	}
 	return views
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/identity"
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -208,7 +209,7 @@ func (n *node) forget(ctx context.Context) error {
 		return err
 	}
 	for _, name := range clusterState {
-		if err := os.RemoveAll(n.path(name)); err != nil {
+		if err := mounts.RemoveAll(n.path(name)); err != nil {
 			return fmt.Errorf("forget the cluster: %w", err)
 		}
 	}

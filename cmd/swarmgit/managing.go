@@ -15,6 +15,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler"
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -48,7 +49,7 @@ func (n *node) office(ctx context.Context) error {
 		}
 		// A manager that is none any more forgets what it knew, also if it was
 		// killed before it had.
-		if err := errors.Join(os.RemoveAll(n.path("raft")), os.RemoveAll(n.path("git"))); err != nil {
+		if err := errors.Join(mounts.RemoveAll(n.path("raft")), mounts.RemoveAll(n.path("git"))); err != nil {
 			return fmt.Errorf("forget what this node knew as a manager: %w", err)
 		}
 		settle()

@@ -19,6 +19,7 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/agent"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
 	"github.com/swarmgit/swarmgit/runtime/identity"
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -286,7 +287,7 @@ func (u *uninstall) removeData(found holdings) error {
 	last := []string{identityName, lockName}
 	slices.SortStableFunc(names, func(a, b string) int { return slices.Index(last, a) - slices.Index(last, b) })
 	for _, name := range names {
-		if err := os.RemoveAll(filepath.Join(u.dataDir, name)); err != nil && !errors.Is(err, syscall.EBUSY) { // an emptied disk of the operator's stays
+		if err := mounts.RemoveAll(filepath.Join(u.dataDir, name)); err != nil {
 			return fmt.Errorf("remove the data: %w", err)
 		}
 	}

@@ -205,6 +205,37 @@ func TestUninstallWithoutTheData(t *testing.T) {
 	}
 }
 
+// What somebody has mounted in the data directory is not deleted.
+func TestUninstallRemovesNothingThroughAMount(t *testing.T) {
+	needRoot(t)
+	u := &uninstall{dataDir: t.TempDir()}
+	disk := filepath.Join(u.dataDir, "executor", "mnt", "disk")
+	if err := os.MkdirAll(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Unmount(disk, 0) }()
+	kept := filepath.Join(disk, "kept")
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found := holdings{data: []string{"executor", identityName}}
+	if err := u.removeData(found); err == nil || !strings.Contains(err.Error(), "still mounted at "+disk) {
+		t.Errorf("it says %v", err)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(syscall.Unmount(disk, 0), u.removeData(found)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(u.dataDir); !os.IsNotExist(err) {
+		t.Errorf("unmounted, it stays: %v", err)
+	}
+}
+
 // In a containerd of somebody else only our containers go.
 func TestUninstallFromTheContainerdOfAnother(t *testing.T) {
 	needRoot(t)

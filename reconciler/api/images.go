@@ -28,11 +28,12 @@ type Chunk struct {
 
 // Image is one image that the node has.
 type Image struct {
-	Name    string      `json:"name"`
-	Digest  string      `json:"digest"`
-	Size    specs.Bytes `json:"size"`
-	Created time.Time   `json:"created,omitzero"`
-	Pulled  bool        `json:"pulled,omitempty"` // from a registry: it is removed once nothing has needed it for a day
+	Name     string      `json:"name"`
+	PulledAs string      `json:"pulled_as,omitempty"` // NAME:TAG, where Name is NAME@DIGEST and a tag is known
+	Digest   string      `json:"digest"`
+	Size     specs.Bytes `json:"size"`
+	Created  time.Time   `json:"created,omitzero"`
+	Pulled   bool        `json:"pulled,omitempty"` // from a registry: it is removed once nothing has needed it for a day
 }
 
 // ImagesReply lists images by name.

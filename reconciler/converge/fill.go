@@ -136,6 +136,7 @@ func (w *work) fill(id specs.SlotID, spec specs.Hash, at time.Time) {
 		Want:        specs.TaskWant{Desired: specs.StateReady, StartAt: at, Since: w.now},
 	}}
 	if s := w.slot(id); s != nil {
+		r.Attempts = s.attempts(spec)
 		last := s.rows[len(s.rows)-1]
 		if !r.Created.After(last.Created) { // Created orders the tasks of a slot
 			r.Created = last.Created.Add(1)

@@ -10,7 +10,7 @@ import (
 func (w *work) forget() {
 	keep := w.history()
 	for _, s := range w.slots {
-		s.trim(keep, w.gone)
+		s.trim(keep, s.dates(w.svc.Spec.Restart), w.gone)
 	}
 }
 
@@ -35,9 +35,21 @@ func (w *work) gone(r *row) bool {
 	return r.Ended() || r.Want.Node != "" && !w.node(r.Want.Node).known
 }
 
+// dates are the ends that the restart policy has to know the time of.
+func (s *slot) dates(p specs.RestartPolicy) map[*row]bool {
+	if p.Window == 0 {
+		return nil
+	}
+	dates, ends := map[*row]bool{}, s.ends()
+	for _, e := range ends {
+		dates[e.row] = restart.Dates(p, e.number, ends[len(ends)-1].number)
+	}
+	return dates
+}
+
 // trim forgets what the slot no longer needs. Of its ended tasks the newest are
-// kept, and always the one that stands for the slot.
-func (s *slot) trim(keep int, gone func(*row) bool) {
+// kept, those of dates, and always the one that stands for the slot.
+func (s *slot) trim(keep int, dates map[*row]bool, gone func(*row) bool) {
 	current, kept := s.current(), 0
 	for i := len(s.rows) - 1; i >= 0; i-- {
 		r := s.rows[i]
@@ -45,7 +57,7 @@ func (s *slot) trim(keep int, gone func(*row) bool) {
 		case r.Wanted() || !gone(r):
 		case r.Want.Desired == specs.StateRemove || r.Want.Node == "":
 			r.forgotten = true
-		case r != current && keep >= 0 && kept >= keep:
+		case r != current && keep >= 0 && kept >= keep && !dates[r]:
 			r.forgotten = true
 		default:
 			kept++

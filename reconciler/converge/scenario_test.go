@@ -169,6 +169,43 @@ func TestScenario7MaxAttempts(t *testing.T) {
 		"2 crash@8s shutdown failed", "2 crash@8s shutdown failed")
 }
 
+// Of many attempts not every task is kept, and a drain in between, which is no end
+// of its own, neither counts nor takes its place.
+func TestAttemptsAreCountedThoughTheirTasksAreForgotten(t *testing.T) {
+	for name, test := range map[string]struct {
+		window time.Duration
+		want   uint64
+	}{
+		"at all":          {0, 131},
+		"within a window": {time.Hour, 132}, // of which every second one is remembered
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, "n1", "n2")
+			policy := specs.RestartPolicy{MaxAttempts: 131, Window: specs.Duration(test.window), Delay: duration(time.Second)}
+			c.push("web", "crash@2s", 1, restart(policy))
+			most := 0
+			c.check = func() { most = max(most, len(c.ps("web"))) }
+			for _, node := range []string{"n1", "n2", "n1"} {
+				c.live(time.Minute)
+				c.node(node, drain)
+				c.live(time.Minute)
+				c.node(node, open)
+			}
+			c.live(10 * time.Minute)
+			var last specs.Task
+			for task := range c.store.Snapshot().TasksOf(c.service("web").ID) {
+				last = task
+			}
+			if last.Wanted() || last.Attempts != test.want {
+				t.Errorf("after %d attempts it is desired %s", last.Attempts, last.Want.Desired)
+			}
+			if most > 125 {
+				t.Errorf("%d tasks of it were kept", most)
+			}
+		})
+	}
+}
+
 func TestScenario8MaxAttemptsWithinAWindow(t *testing.T) {
 	windowed := restart(specs.RestartPolicy{
 		MaxAttempts: 1, Window: specs.Duration(30 * time.Second), Delay: duration(time.Second),

@@ -80,20 +80,49 @@ func (s *slot) wanted() *row {
 	return nil
 }
 
-// exits are the ends that the restart policy counts: of the tasks of the
-// current spec, back to the last change of spec.
-func (s *slot) exits() []restart.Exit {
-	var past []restart.Exit
-	current := s.current()
+// end is a task's that the restart policy counts.
+type end struct {
+	*row
+	number uint64 // from 1, since the last change of the slot's spec
+}
+
+// ends are those of the tasks of the current spec, back to the last change of spec.
+func (s *slot) ends() []end {
+	var ends []end
+	current, number := s.current(), uint64(0)
 	for _, r := range s.rows {
+		number = max(number, r.Attempts)
 		switch {
 		case r.Want.Desired == specs.StateRemove || r.Spec != current.Spec:
-			past = nil
+			ends, number = nil, 0
 		case r.endedByItself():
-			past = append(past, restart.Exit{State: r.Seen.State, At: r.Want.Since})
+			number++
+			ends = append(ends, end{r, number})
 		}
 	}
+	return ends
+}
+
+// exits are what the restart policy is told of the ends.
+func (s *slot) exits() []restart.Exit {
+	var past []restart.Exit
+	for _, e := range s.ends() {
+		past = append(past, restart.Exit{State: e.Seen.State, At: e.Want.Since, Number: e.number})
+	}
 	return past
+}
+
+// attempts are the restarts of the slot that a new task of the spec comes after.
+func (s *slot) attempts(spec specs.Hash) uint64 {
+	current := s.current()
+	if current == nil || current.Spec != spec {
+		return 0
+	}
+	number := current.Attempts
+	for _, e := range s.ends() {
+		number = max(number, e.number)
+	}
+	return number
 }
 
 // remove asks every task of the slot to go and to be forgotten.

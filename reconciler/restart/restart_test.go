@@ -1,8 +1,11 @@
 package restart
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -12,8 +15,8 @@ var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // ends makes exits with the state at so many milliseconds after start.
 func ends(state specs.State, at ...int) []Exit {
 	var past []Exit
-	for _, ms := range at {
-		past = append(past, Exit{State: state, At: start.Add(time.Duration(ms) * time.Millisecond)})
+	for i, ms := range at {
+		past = append(past, Exit{State: state, At: start.Add(time.Duration(ms) * time.Millisecond), Number: uint64(i + 1)})
 	}
 	return past
 }
@@ -70,8 +73,46 @@ func windowed(ms int) specs.RestartPolicy {
 	}
 }
 
+// A slot that is remembered in part is left when its attempts are used, never
+// before, and not much later: at once if there are few, or no window.
+func TestForgettingLosesNoCount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := specs.RestartPolicy{
+			MaxAttempts: rapid.OneOf(rapid.Uint64Range(1, 2*maxEnds), rapid.Uint64Range(1, 10*maxEnds)).Draw(t, "attempts"),
+			Window:      specs.Duration(rapid.Int64Range(0, 2000).Draw(t, "window")) * specs.Duration(time.Second),
+		}
+		late := stride(p) - 1
+		if p.Window == 0 {
+			late = 0
+		}
+		gap := rapid.Int64Range(1, 3000)
+		var all, kept []Exit
+		now := start
+		for number := uint64(1); number < 2*p.MaxAttempts; number++ {
+			now = now.Add(time.Duration(gap.Draw(t, "gap")) * time.Millisecond)
+			last := Exit{State: specs.StateFailed, At: now, Number: number}
+			all, kept = append(all, last), append(kept, last)
+			restarts := uint64(0)
+			for _, e := range all[:len(all)-1] {
+				if p.Window == 0 || e.At.After(now.Add(-time.Duration(p.Window))) {
+					restarts++
+				}
+			}
+			_, again := Next(p, kept)
+			if !again && restarts < p.MaxAttempts || again && restarts >= p.MaxAttempts+late {
+				t.Fatalf("after %d of %d attempts it is restarted: %t", restarts, p.MaxAttempts, again)
+			}
+			newest := number - min(number, uint64(Attempts(p)))
+			kept = slices.DeleteFunc(kept, func(e Exit) bool { return e.Number <= newest && !Dates(p, e.Number, number) })
+			if len(kept) > 2*maxEnds+5 {
+				t.Fatalf("of %d ends %d are remembered", number, len(kept))
+			}
+		}
+	})
+}
+
 func TestAttempts(t *testing.T) {
-	for attempts, want := range map[uint64]int{0: 0, 1: 2, 7: 8, 1 << 63: 1<<20 + 1} {
+	for attempts, want := range map[uint64]int{0: 0, 1: 2, 7: 8, 100: 101, 1 << 63: 101} {
 		if got := Attempts(specs.RestartPolicy{MaxAttempts: attempts}); got != want {
 			t.Errorf("%d attempts: %d ends to remember, want %d", attempts, got, want)
 		}

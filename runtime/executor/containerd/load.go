@@ -16,11 +16,12 @@ import (
 
 // Image is one image that this node has.
 type Image struct {
-	Name    string    `json:"name"`   // docker.io/library/web:1
-	Digest  string    `json:"digest"` // of its manifest or index
-	Size    int64     `json:"size"`   // bytes, packed
-	Created time.Time `json:"created"`
-	Pulled  bool      `json:"pulled"` // from a registry, by this or an earlier daemon: Collect may remove it
+	Name     string    `json:"name"`      // docker.io/library/web:1, or docker.io/library/web@sha256:...
+	PulledAs string    `json:"pulled_as"` // docker.io/library/web:1, of one that is named by its digest; else empty
+	Digest   string    `json:"digest"`    // of its manifest or index
+	Size     int64     `json:"size"`      // bytes, packed
+	Created  time.Time `json:"created"`
+	Pulled   bool      `json:"pulled"` // from a registry, by this or an earlier daemon: Collect may remove it
 }
 
 // Load takes images from a tar stream, as written by `docker save` or in the OCI
@@ -118,5 +119,8 @@ func (e *Engine) described(ctx context.Context, img images.Image) Image {
 	if err != nil {
 		e.log.DebugContext(ctx, "size of an image is not known", "image", img.Name, "err", err)
 	}
-	return Image{Name: img.Name, Digest: img.Target.Digest.String(), Size: size, Created: img.CreatedAt, Pulled: img.Labels[labelFrom] == fromRegistry}
+	return Image{
+		Name: img.Name, PulledAs: img.Labels[labelPulledAs], Digest: img.Target.Digest.String(), Size: size,
+		Created: img.CreatedAt, Pulled: img.Labels[labelFrom] == fromRegistry,
+	}
 }

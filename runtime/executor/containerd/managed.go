@@ -41,6 +41,8 @@ type Managed struct {
 	binary  string         // set by Start
 	hash    string         // of the data directory
 	process procfs.Process // zero: none was started or found; used by Start, then by Run, then by Shutdown
+
+	logPeriod time.Duration // between looks at the log
 }
 
 // maxSocketPath is what the kernel allows.
@@ -63,7 +65,7 @@ func NewManaged(config ManagedConfig) (*Managed, error) {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
-	m := &Managed{config: config, log: config.Log, hash: hash}
+	m := &Managed{config: config, log: config.Log, hash: hash, logPeriod: logPeriod}
 	if len(m.Socket()) > maxSocketPath {
 		return nil, fmt.Errorf("socket path %s is longer than %d bytes: choose a shorter run directory", m.Socket(), maxSocketPath)
 	}
@@ -146,16 +148,31 @@ func (m *Managed) Start(ctx context.Context) error {
 	return m.await(ctx)
 }
 
-// Run keeps the private containerd alive until ctx ends, and leaves it running
-// then. Call it after Start.
+// Run keeps the private containerd alive, and its log short, until ctx ends, and
+// leaves it running then. Call it after Start.
 func (m *Managed) Run(ctx context.Context) error {
 	for {
-		if err := m.process.Wait(ctx); err != nil {
+		if err := m.ended(ctx); err != nil {
 			return err
 		}
 		m.log.WarnContext(ctx, "private containerd has died, starting it again", "pid", m.process.PID, "log", m.LogPath())
 		if err := m.relaunch(ctx); err != nil {
 			return err
+		}
+	}
+}
+
+// ended waits for the end of the process and looks after its log meanwhile.
+func (m *Managed) ended(ctx context.Context) error {
+	for {
+		patience, cancel := context.WithTimeout(ctx, m.logPeriod)
+		err := m.process.Wait(patience)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err
+		}
+		if err := shorten(m.LogPath()); err != nil {
+			m.log.WarnContext(ctx, "the private containerd's log grows", "log", m.LogPath(), "err", err)
 		}
 	}
 }
@@ -245,18 +262,6 @@ func (m *Managed) await(ctx context.Context) error {
 
 func (m *Managed) endedAtOnce() error {
 	return fmt.Errorf("the private containerd ended at once: see %s", m.LogPath())
-}
-
-// maxLog is the size in bytes at which the private containerd's log is begun
-// anew: it writes warnings only.
-const maxLog = 10 << 20
-
-func openLog(path string) (*os.File, error) {
-	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
-		flags |= os.O_TRUNC
-	}
-	return os.OpenFile(path, flags, 0o600)
 }
 
 // disabledPlugins are those that only cost: Kubernetes' interface, snapshotters

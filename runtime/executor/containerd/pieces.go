@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/moby/sys/mountinfo"
-
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
@@ -31,14 +30,12 @@ func (m *Managed) Pieces() ([]Piece, error) {
 		return pieces, nil
 	}
 	for _, dir := range m.mountDirs() {
-		mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+		below, err := mounts.Below(dir)
 		if err != nil {
-			return nil, fmt.Errorf("list mounts below %s: %w", dir, err)
+			return nil, err
 		}
-		for _, mounted := range mounts {
-			if mounted.Mountpoint != dir {
-				pieces = append(pieces, Piece{"mount", mounted.Mountpoint})
-			}
+		for _, path := range below {
+			pieces = append(pieces, Piece{"mount", path})
 		}
 	}
 	return append(pieces, Piece{"directory", m.config.RunDir}), nil

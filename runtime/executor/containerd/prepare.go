@@ -53,7 +53,7 @@ func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(
 		err = e.prepareAgain(ctx, task, img)
 	}
 	if err != nil {
-		return failure(ctx, "prepare", err)
+		return failure(ctx, "prepare", covered(task.Spec, err))
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (e *Engine) pull(ctx context.Context, ref, name string, c credentials, prog
 	defer stop()
 	pulled, err := e.client.Pull(quiet(ctx), name,
 		client.WithPullUnpack, client.WithPullSnapshotter(e.config.Snapshotter),
-		client.WithPullLabel(labelFrom, fromRegistry),
+		client.WithPullLabels(map[string]string{labelFrom: fromRegistry, labelPulledAs: pulledAs(ref)}),
 		client.WithResolver(resolver(ctx, c)), client.WithImageHandler(images.HandlerFunc(seen.note)))
 	if err != nil {
 		return images.Image{}, pullFailure(ctx, ref, err)

@@ -1,6 +1,7 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,9 @@ import (
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/moby/sys/mountinfo"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
+	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
@@ -27,7 +28,8 @@ const stopTimeout = 10 * time.Second
 
 // Shutdown ends the private containerd for good and takes away all that it has
 // made outside of the data directory: tasks, shims, mounts, cgroups, sockets. It
-// is for those who leave: the demo, dev, an uninstall. Call it after Run.
+// is for those who leave: the demo, dev, an uninstall. Call it after Run. What it
+// could not take away is in the error, and the next call goes on with it.
 func (m *Managed) Shutdown(ctx context.Context) error {
 	var errs []error
 	if err := m.endTasks(ctx); err != nil {
@@ -49,10 +51,10 @@ func (m *Managed) mountDirs() []string {
 	return []string{m.config.RunDir, m.root(), m.EngineConfig().Dir}
 }
 
-// removeRunDir removes the directory and, if it is empty then, the one of all
-// nodes above it, unless something is mounted there.
+// removeRunDir removes the directory, unless something is mounted in it, and the
+// one of all nodes above it if it is empty then.
 func removeRunDir(dir string) error {
-	if err := os.RemoveAll(dir); err != nil {
+	if err := mounts.RemoveAll(dir); err != nil {
 		return err
 	}
 	if err := os.Remove(filepath.Dir(dir)); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EBUSY) && !errors.Is(err, fs.ErrNotExist) {
@@ -158,18 +160,14 @@ func (m *Managed) endStrays(ctx context.Context) error {
 	return cgroup.Find(cgroup.Root).Kill(ctx, m.EngineConfig().CgroupParent)
 }
 
-// unmountBelow unmounts everything that is mounted below dir, children first. dir
-// itself may be a disk of the operator's: that stays.
+// unmountBelow unmounts everything that is mounted below dir. dir itself may be a
+// disk of the operator's: that stays.
 func unmountBelow(dir string) error {
-	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
-	if err != nil {
-		return fmt.Errorf("list mounts below %s: %w", dir, err)
-	}
-	slices.SortFunc(mounts, func(a, b *mountinfo.Info) int { return len(b.Mountpoint) - len(a.Mountpoint) })
-	var errs []error
-	for _, m := range mounts {
-		if m.Mountpoint != dir {
-			errs = append(errs, mount.UnmountAll(m.Mountpoint, 0))
+	below, err := mounts.Below(dir)
+	errs := []error{err}
+	for _, path := range below {
+		if err := mount.UnmountAll(path, 0); err != nil {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", path, cmp.Or(errors.Unwrap(err), err))) // without its words about the path
 		}
 	}
 	return errors.Join(errs...)

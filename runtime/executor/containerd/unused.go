@@ -15,8 +15,9 @@ import (
 
 // Labels of images.
 const (
-	labelFrom   = "swarmgit.from"
-	labelUnused = "swarmgit.unused-since" // when Collect first saw that nothing needs it; RFC 3339
+	labelFrom     = "swarmgit.from"
+	labelPulledAs = "swarmgit.pulled-as"    // NAME:TAG, of one that is named by its digest; empty if there was no tag
+	labelUnused   = "swarmgit.unused-since" // when Collect first saw that nothing needs it; RFC 3339
 
 	fromRegistry = "registry"
 	fromArchive  = "archive"
@@ -113,19 +114,21 @@ func (e *Engine) remove(ctx context.Context, img images.Image) error {
 	return e.client.ImageService().Delete(ctx, img.Name, images.SynchronousDelete())
 }
 
-// RemoveImage removes an image that no task uses.
+// RemoveImage removes an image that no task uses. It is named as it was pulled or
+// loaded, or by the beginning of its digest.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
-	name, err := normal(ref)
+	all, err := e.client.ImageService().List(ctx)
 	if err != nil {
-		return err
+		return failureNow(ctx, "remove image "+ref, err)
 	}
-	img, err := e.client.ImageService().Get(ctx, name)
-	if err == nil {
-		err = e.remove(ctx, img)
+	img, err := chosen(all, ref)
+	if err != nil {
+		return fmt.Errorf("image %s: %w", ref, err)
 	}
+	err = e.remove(ctx, img)
 	switch {
 	case gone(err):
-		return fmt.Errorf("image %s: no such image on this node (see: swarmgit image ls)", ref)
+		return fmt.Errorf("image %s: %w", ref, errNoSuchImage)
 	case errors.Is(err, errUsed):
 		return fmt.Errorf("image %s stays: %w", ref, err)
 	case err != nil:

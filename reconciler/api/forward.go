@@ -60,17 +60,15 @@ const ElectionPatience = 3 * time.Second
 // each request; it is false while nobody leads. A request that has reached nobody
 // waits for the next leader, for as long as ElectionPatience.
 func Forward(next http.Handler, leader func() (Leader, bool)) http.Handler {
-	calls, git := wire.Transport(dialLeader), wire.Transport(dialLeader)
-	// A push has a connection of its own: one that waits for its turn would fill
-	// the window that all requests of a connection share, and its turn never come.
-	git.DisableKeepAlives = true
-	return &forwarder{next: next, leader: leader, calls: proxy(calls), git: proxy(git)}
+	shared, own := wire.Transport(dialLeader), wire.Transport(dialLeader)
+	own.DisableKeepAlives = true
+	return &forwarder{next: next, leader: leader, shared: proxy(shared), own: proxy(own)}
 }
 
 type forwarder struct {
-	next       http.Handler
-	leader     func() (Leader, bool)
-	calls, git *httputil.ReverseProxy
+	next        http.Handler
+	leader      func() (Leader, bool)
+	shared, own *httputil.ReverseProxy // by the connection that they go over
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -139,11 +137,14 @@ func noLeaderFor(d time.Duration) string {
 
 const leaderGone = "the leader went away, what runs goes on: ask again in a moment"
 
+// proxy gives a connection of their own to requests that bring much: one that
+// waits for its turn at the leader would fill the window that all requests of a
+// connection share, and its turn never come.
 func (f *forwarder) proxy(r *http.Request) *httputil.ReverseProxy {
-	if isCall(r) {
-		return f.calls
+	if isCall(r) && r.URL.Path != string(Plan) {
+		return f.shared
 	}
-	return f.git
+	return f.own
 }
 
 // isCall tells procedures from Git and whatever else is served to people.

@@ -153,6 +153,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	g.Go(func() error { return m.takePart(ctx) })
 	g.Go(func() error { return m.keepStanding(ctx) })
 	g.Go(func() error { return m.keepEvents(ctx) })
+	g.Go(func() error { return m.keepTokens(ctx) })
 	return g.Wait()
 }
 

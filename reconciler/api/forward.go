@@ -135,7 +135,30 @@ func noLeaderFor(d time.Duration) string {
 	return noLeader + "; " + WayBack
 }
 
-const leaderGone = "the leader went away, what runs goes on: ask again in a moment"
+// end is why a request ended before it was answered.
+type end struct {
+	kind     wire.Kind
+	why, now string
+}
+
+func (e *end) words() string { return e.why + ", " + e.now }
+
+// unknown is for what may have changed something.
+func (e *end) unknown() string { return "outcome not known (" + e.why + " meanwhile)" }
+
+var leaderGone = &end{wire.Unavailable, "the leader went away", "what runs goes on: ask again in a moment"}
+
+// endedBy is why a request that was passed on has ended; nil if who asked is gone, or
+// this daemon is going.
+func endedBy(ctx context.Context) *end {
+	switch {
+	case context.Cause(ctx) == errTokenGone:
+		return tokenGone
+	case ctx.Err() == nil, context.Cause(ctx) == errSucceeded:
+		return leaderGone
+	}
+	return nil
+}
 
 // proxy gives a connection of their own to requests that bring much: one that
 // waits for its turn at the leader would fill the window that all requests of a
@@ -196,19 +219,19 @@ func proxy(t http.RoundTripper) *httputil.ReverseProxy {
 // lost answers a request whose leader has not answered it, but not one that has
 // not left.
 func lost(w http.ResponseWriter, r *http.Request, err error) {
-	path := strings.TrimPrefix(r.URL.Path, ForwardedPath)
+	path, why := strings.TrimPrefix(r.URL.Path, ForwardedPath), endedBy(r.Context())
 	var dialled *notSent
 	switch {
-	case r.Context().Err() != nil && context.Cause(r.Context()) != errSucceeded:
+	case why == nil:
 		panic(http.ErrAbortHandler) // who asked is gone, or this daemon is going: no answer may look like one
 	case errors.As(err, &dialled):
 		leaderOf(r.Context()).unsent = dialled
 	case reads[path], r.Header.Get("Content-Type") == streamReply:
-		refuse(w, r, wire.Unavailable, leaderGone)
+		refuse(w, r, why.kind, why.words())
 	case isPush(r):
-		endPush(w, pushFrames.last)
+		endPush(w, pushFrames.end(why))
 	default:
-		refuse(w, r, wire.OutcomeUnknown, "outcome not known (the leader went away after it was asked): see \"swarmgit status\"; asking again is safe")
+		refuse(w, r, wire.OutcomeUnknown, why.unknown()+": see \"swarmgit status\"; asking again is safe")
 	}
 }
 

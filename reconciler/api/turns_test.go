@@ -118,9 +118,9 @@ func TestPlansThatWaitHoldUpNobody(t *testing.T) {
 		}
 		turns.ServeHTTP(w, r)
 	})
-	addr, _ := p.serve(Guard(Forward(p.follower, p.who), []string{"127.0.0.1"}, func(token string) specs.AccessToken {
+	addr, _ := p.serve(Guard(Forward(p.follower, p.who), []string{"127.0.0.1"}, known(func(token string) specs.AccessToken {
 		return specs.AccessToken{Name: "ci", Role: specs.AccessRole(token)}
-	}))
+	})))
 	tree := `{"tree":"` + strings.Repeat("AAAA", 1<<20) + `"}` // more than fits into every window on the way
 	patient, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

@@ -43,7 +43,7 @@ var own = map[string]bool{
 // leads. It may be a moment old. Wait is none of them: of a revision that is not
 // in the copy it would say that the one before is healthy.
 var reads = map[string]bool{
-	string(GetStatus): true, string(ListNodes): true, string(InspectNode): true,
+	string(GetStatus): true, string(InspectCluster): true, string(ListNodes): true, string(InspectNode): true,
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
 	string(ListReviews): true, string(GetReview): true,

@@ -288,7 +288,8 @@ func (a *arrival) bring(ctx context.Context) error {
 	ref := a.source.Ref()
 	err := a.m.change(ctx, func(snap store.Snapshot) (specs.Transaction, error) {
 		row, followed := snap.Ref(ref)
-		if !followed || row.Commit != a.old {
+		source, _ := snap.Source(a.source.Name)
+		if !followed || row.Commit != a.old || source.Version != a.source.Version {
 			return nil, errors.New("the source was changed meanwhile: it is looked at again")
 		}
 		return a.settle(snap, row)

@@ -81,6 +81,7 @@ type Manager struct {
 	followers  followers                  // of the outside sources, while this manager leads
 	reading    func(specs.Source) reading // opens one
 	calls      *calls
+	answers    http.Handler      // to people, of this manager itself
 	others     func() []git.Peer // the other managers as the repository calls them
 	leading    office
 	format     atomic.Int64 // of entries: the newest that every manager reads; 0 is the oldest
@@ -127,6 +128,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 		cfg.Credentials.Refuse(m.authority.Refuse)
 	}
 	m.joiner = &logs.Joiner{Nodes: m.dispatcher, Watch: m.store.Watch}
+	m.answers = api.Turns(m.people())
 	return m, nil
 }
 
@@ -151,6 +153,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	g.Go(func() error { return m.takePart(ctx) })
 	g.Go(func() error { return m.keepStanding(ctx) })
 	g.Go(func() error { return m.keepEvents(ctx) })
+	g.Go(func() error { return m.keepTokens(ctx) })
 	return g.Wait()
 }
 
@@ -204,12 +207,12 @@ func (m *Manager) RegisterNodes(mux *http.ServeMux) {
 	if m.repository != nil {
 		m.repository.RegisterManagers(mux)
 	}
-	mux.Handle(api.ForwardedPath+"/", api.Forwarded(m.people(), m.leads))
+	mux.Handle(api.ForwardedPath+"/", api.Forwarded(m.answers, m.leads))
 }
 
 // People answers Git and the control API, or has the leader answer. Over HTTP,
 // who serves it asks for tokens: see api.Guard and TokenOf.
-func (m *Manager) People() http.Handler { return api.Forward(m.people(), m.leader) }
+func (m *Manager) People() http.Handler { return api.Forward(m.answers, m.leader) }
 
 // people is what this manager answers itself.
 func (m *Manager) people() http.Handler {

@@ -187,6 +187,9 @@ func commonFormat(snap store.Snapshot) int {
 	return consensus.Usable(managers, formats)
 }
 
+// Format is the newest form of entries that every manager reads.
+func (m *Manager) Format() int { return commonFormat(m.store.Snapshot()) }
+
 // demote takes out one such manager at a time: each removal changes how many
 // the others need.
 func (m *Manager) demote(ctx context.Context, snap store.Snapshot) error {

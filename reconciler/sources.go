@@ -37,7 +37,7 @@ func (s sources) Add(ctx context.Context, req api.AddSourceRequest) error {
 	source.Added = s.raft.Now()
 	return s.alter(ctx, func(snap store.Snapshot) (specs.Transaction, error) {
 		if _, taken := snap.Source(source.Name); taken {
-			return nil, wire.Errorf(wire.AlreadyExists, "source add %s: there is one of that name: remove it first (swarmgit source rm %s), which stops nothing", source.Name, source.Name)
+			return nil, wire.Errorf(wire.AlreadyExists, "source add %s: there is one of that name: change it (swarmgit source update %s), or remove it first (swarmgit source rm %s), which stops nothing", source.Name, source.Name, source.Name)
 		}
 		ref := source.Ref()
 		return specs.Transaction{

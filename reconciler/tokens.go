@@ -9,6 +9,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // passLifetime is how long a token lasts that a credential helper fetched: the
@@ -18,6 +19,8 @@ const passLifetime = 10 * time.Minute
 // tokens are the short-lived credentials that this daemon gave out. Lasting
 // ones are in the store, hashed.
 type tokens struct {
+	lasting bell.Bell // the lasting ones may have changed
+
 	mu    sync.Mutex
 	until map[specs.Hash]time.Time
 }
@@ -66,6 +69,57 @@ func (m *Manager) TokenOf(token string) specs.AccessToken {
 		}
 	}
 	return specs.AccessToken{}
+}
+
+// TokenEnds returns once a lasting token is good for nothing any more, or ctx ends.
+// What a pass began may go on: it is as good as who fetched it.
+func (m *Manager) TokenEnds(ctx context.Context, token string) {
+	for {
+		changed := m.tokens.lasting.Next()
+		known := m.TokenOf(token)
+		if known.Role == "" {
+			return
+		}
+		if known.Name == passName {
+			changed = nil
+		}
+		expired, stop := m.expiry(known)
+		select {
+		case <-changed:
+		case <-expired:
+		case <-ctx.Done():
+		}
+		stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// expiry fires when the token expires, if it ever does.
+func (m *Manager) expiry(token specs.AccessToken) (fires <-chan time.Time, stop func() bool) {
+	if token.Expires.IsZero() {
+		return nil, func() bool { return false }
+	}
+	timer := time.NewTimer(token.Expires.Sub(m.raft.Now()))
+	return timer.C, timer.Stop
+}
+
+// keepTokens tells those who wait for the end of a token when there may be one.
+func (m *Manager) keepTokens(ctx context.Context) error {
+	var seen uint64
+	for {
+		snap, changed := m.store.Watch()
+		if version := snap.Cluster().Version; version != seen {
+			seen = version
+			m.tokens.lasting.Ring()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // GitURL is the address of the cluster's remote, and a short-lived token for it.

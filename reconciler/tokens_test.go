@@ -1,8 +1,12 @@
 package reconciler
 
 import (
+	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -73,5 +77,61 @@ func TestALastingToken(t *testing.T) {
 		cluster.Spec.Tokens = cluster.Spec.Tokens[1:]
 		m.write(t, specs.Change{Cluster: &cluster})
 		want(map[string]specs.AccessRole{"look": ""})
+	})
+}
+
+// What a token began ends with it, and with no other one; what a pass began may last
+// longer than it does.
+func TestATokenEnds(t *testing.T) {
+	bubble(t, true, func(t *testing.T, m *Manager) {
+		pass, err := m.GitURL(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cluster := m.store.Snapshot().Cluster()
+		cluster.Spec.Tokens = []specs.AccessToken{
+			{Name: "other", Role: specs.Viewer, Hash: specs.HashAccess("other")},
+			{Name: "removed", Role: specs.Viewer, Hash: specs.HashAccess("removed")},
+			{Name: "expires", Role: specs.Admin, Hash: specs.HashAccess("expires"), Expires: m.raft.Now().Add(time.Hour)},
+			{Name: "stays", Role: specs.Admin, Hash: specs.HashAccess("stays")},
+		}
+		m.write(t, specs.Change{Cluster: &cluster})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan string, 4)
+		var watching sync.WaitGroup
+		for _, token := range []string{"removed", "expires", "stays", pass.Token} {
+			watching.Go(func() {
+				m.TokenEnds(ctx, token)
+				ended <- token
+			})
+		}
+		want := func(tokens ...string) {
+			t.Helper()
+			synctest.Wait()
+			var got []string
+			for len(ended) > 0 {
+				got = append(got, <-ended)
+			}
+			if !slices.Equal(got, tokens) {
+				t.Errorf("%q ended, want %q", got, tokens)
+			}
+		}
+		remove := func() {
+			cluster := m.store.Snapshot().Cluster()
+			cluster.Spec.Tokens = slices.Clone(cluster.Spec.Tokens)[1:]
+			m.write(t, specs.Change{Cluster: &cluster})
+		}
+		remove()
+		want()
+		remove()
+		want("removed")
+		later(time.Hour - time.Second)
+		want()
+		later(time.Second)
+		want("expires")
+		remove()
+		want()
+		cancel()
+		watching.Wait()
 	})
 }

@@ -102,12 +102,15 @@ type Cluster struct {
 // up, as in Swarm.
 const DefaultOrphanAfter = 24 * time.Hour
 
+// DefaultPackLimit is the largest push where the operator chose nothing.
+const DefaultPackLimit Bytes = 32 << 20
+
 // ClusterSettings are the operator's choices for the whole cluster.
 type ClusterSettings struct {
 	History         *int          `json:"history,omitempty"`          // ended tasks kept per slot; nil is DefaultHistory, negative keeps all
 	HeartbeatPeriod Duration      `json:"heartbeat_period,omitempty"` // 0 is DefaultHeartbeat
 	OrphanAfter     Duration      `json:"orphan_after,omitempty"`     // how long a node may be down before its tasks are given up; 0 is DefaultOrphanAfter
-	PackLimit       Bytes         `json:"pack_limit,omitempty"`       // largest push; 0 is 32M
+	PackLimit       Bytes         `json:"pack_limit,omitempty"`       // largest push; 0 is DefaultPackLimit
 	Tokens          []AccessToken `json:"tokens,omitempty"`           // lasting ones, oldest first
 }
 

@@ -208,5 +208,5 @@ func clusterCommand(opt *options) *cobra.Command {
 	update.Flags().DurationVar(&expiry, "cert-expiry", 0, "how long the certificates of nodes are good that are issued from now on; 0 is 2160h (90 days), 1h the least")
 	update.Flags().DurationVar(&orphan, "orphan-after", 0, "how long a node may be down before its tasks are given up as orphaned; 0 is 24h")
 	update.Flags().StringVar(&path, "path", "", "the folder of the cluster's own remote that holds the stacks, from the next push on; \"\" is the root")
-	return group("cluster", "Change the cluster as a whole", update)
+	return group("cluster", "Show and change the cluster as a whole", clusterInspectCommand(opt), update)
 }

@@ -82,6 +82,38 @@ b: [2J 2
 `)
 }
 
+func TestClusterInspectScreen(t *testing.T) {
+	c := api.InspectClusterReply{
+		ID: "p5st", Name: "prod", Created: noon, Format: 4,
+		Spec: api.ClusterSpec{
+			Branch: "main", Path: "live", History: 5, HeartbeatPeriod: specs.Duration(5 * time.Second), OrphanAfter: specs.Duration(24 * time.Hour),
+			PackLimit: 32 << 20, CertExpiry: specs.Duration(2160 * time.Hour),
+		},
+		CA: &api.ClusterCA{
+			Root:       api.RootCertificate{Digest: "5891b5b5", Subject: "CN=swarmgit-ca", NotAfter: noon},
+			RotatingTo: &api.RootCertificate{Digest: "09be4f1c", Subject: "CN=ours", NotAfter: noon, External: []string{"ca.example"}},
+		},
+	}
+	wantDetails(t, func(d *details) { d.cluster(c) }, `
+ID:                p5st
+Name:              prod
+Created at:        2026-11-23T12:00:00Z
+Format:            4
+Branch:            main
+Path:              live
+Task history:      5 ended tasks kept per slot
+Heartbeat period:  5s
+Orphaned after:    24h0m0s
+Largest push:      32M
+Certificates:      good for 2160h0m0s
+Root CA:           sha256:5891b5b5
+                   CN=swarmgit-ca, good until 2026-11-23T12:00:00Z
+Rotating to:       sha256:09be4f1c
+                   CN=ours, good until 2026-11-23T12:00:00Z
+                   signed for by ca.example
+`)
+}
+
 func TestTaskFilter(t *testing.T) {
 	task := func(id, name, node, hostname string, desired specs.State) api.Task {
 		return api.Task{Task: specs.Task{ID: id, Want: specs.TaskWant{Node: node, Desired: desired}}, Name: name, Hostname: hostname}

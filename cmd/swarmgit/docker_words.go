@@ -15,6 +15,7 @@ var dockersWords = map[string]string{
 	"swarm join-token": `it is "swarmgit join-token worker" or "manager"`,
 	"swarm leave":      `it is "swarmgit leave"`,
 	"swarm update":     `it is "swarmgit cluster update"`,
+	"swarm inspect":    `it is "swarmgit cluster inspect"`,
 	"swarm ca":         `it is "swarmgit ca rotate"`,
 	"init":             `a cluster is made by "swarmgit daemon --init"`,
 	"join":             `a machine joins by "swarmgit daemon --join ADDR --token TOKEN"`,

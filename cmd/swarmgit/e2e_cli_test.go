@@ -68,6 +68,7 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"status", 0, []string{"1 node ready, 1 manager (can lose 0), leader " + node, "shop  2/2 tasks", commit[:7]}},
 		{"node ls", 0, []string{"ID", "HOSTNAME", "MANAGER STATUS", " * ", node, "Ready", "Active", "Leader", "containerd "}},
+		{"cluster inspect --pretty", 0, []string{"Branch:", "main", "Heartbeat period:", "5s", "Root CA:", "sha256:", "CN=swarmgit-ca, good until "}},
 		{"node inspect self", 0, []string{`"hostname": "` + node + `"`}},
 		{"node inspect nobody", 1, []string{"swarmgit: ", "nobody"}},
 		{"node ps", 0, []string{"shop_web.1", "shop_web.2", node}},

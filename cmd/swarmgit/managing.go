@@ -148,7 +148,7 @@ func (n *node) openManager(ctx context.Context) (*manager, error) {
 	}
 	own, _, _ := net.SplitHostPort(n.people.Addr().String()) // a listener's address is well formed
 	m.local = m.People()
-	m.people = api.Guard(m.local, []string{"127.0.0.1", "localhost", "::1", own}, m.TokenOf)
+	m.people = api.Guard(m.local, []string{"127.0.0.1", "localhost", "::1", own}, m.Manager)
 	return m, nil
 }
 

@@ -16,7 +16,7 @@ import (
 
 func sourceCommand(opt *options) *cobra.Command {
 	return group("source", "Follow Git repositories elsewhere",
-		sourceAddCommand(opt),
+		sourceAddCommand(opt), sourceUpdateCommand(opt),
 		opt.formatFlag(&cobra.Command{
 			Use: "ls", Short: "List sources, where each is, and why one cannot be read", Args: noArgs,
 			Example: "  swarmgit source ls\n  swarmgit source ls -o json",
@@ -42,9 +42,7 @@ func sourceCommand(opt *options) *cobra.Command {
 }
 
 func sourceAddCommand(opt *options) *cobra.Command {
-	var req api.AddSourceRequest
-	var interval time.Duration
-	var token, key, known string
+	var flags sourceFlags
 	c := &cobra.Command{
 		Use: "add NAME URL", Short: "Follow a branch of a repository elsewhere", Args: nameAndURL,
 		Long: `Follows a branch of a repository elsewhere: its stacks are kept as it says, beside
@@ -61,26 +59,87 @@ or whose branch or stacks are gone, removes nothing.`,
   swarmgit source add edge git@git.example:ops/edge.git --ssh-key id_ed25519 --known-hosts known_hosts
   swarmgit source add lab file:///srv/lab.git --branch stable --path cluster --interval 5m`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := notNegative("interval", interval); err != nil {
-				return err
+			req, err := flags.read(c)
+			if err != nil {
+				return fmt.Errorf("source add %s: %w", args[0], err)
 			}
-			req.Name, req.URL, req.Interval = args[0], args[1], specs.Duration(interval)
-			if err := readCredential(c, &req.Credential, token, key, known); err != nil {
-				return fmt.Errorf("source add %s: %w", req.Name, err)
-			}
+			req.Name, req.URL = args[0], args[1]
 			return sourceAdd(c, opt, req)
 		},
 	}
-	flags := c.Flags()
-	flags.StringVar(&req.Branch, "branch", "main", "the branch to follow")
-	flags.StringVar(&req.Path, "path", "", "the folder that holds the stacks (default: the root)")
-	flags.DurationVar(&interval, "interval", specs.DefaultSourceInterval, "how often to look")
-	flags.StringVar(&req.Credential.User, "user", "", `the user of the token or password (default "git")`)
-	flags.StringVar(&token, "token-file", "", "read a token or password from this file")
-	flags.StringVar(&key, "ssh-key", "", "read a private SSH key from this file")
-	flags.StringVar(&known, "known-hosts", "", "read the keys that the SSH server may have from this file")
-	flags.BoolVar(&req.AcceptPartial, "accept-partial", false, "go on without keys that are not built yet")
+	flags.add(c, "main", specs.DefaultSourceInterval)
 	return c
+}
+
+func sourceUpdateCommand(opt *options) *cobra.Command {
+	var flags sourceFlags
+	var url string
+	c := &cobra.Command{
+		Use: "update SOURCE", Short: "Change what a source follows, or how", Args: oneArg,
+		Long: `Changes what the flags name, and leaves the rest as it is. Its stacks stay the
+source's, and run on: what another branch, folder or URL says of them comes as a new
+commit does, and waits for approval where that would. A file name of "" forgets what
+was read from the file.
+
+Credentials are for one server: they are forgotten with a URL of another one. Give
+the new server's in the same command.`,
+		Example: `  swarmgit source update infra --branch stable --interval 5m
+  swarmgit source update infra --token-file token
+  swarmgit source update infra --url https://git2.example/infra.git --token-file token2`,
+		RunE: func(c *cobra.Command, args []string) error {
+			values, err := flags.read(c)
+			if err != nil {
+				return fmt.Errorf("source update %s: %w", args[0], err)
+			}
+			return sourceUpdate(c, opt, api.UpdateSourceRequest{
+				Name: args[0], URL: given(c, "url", url),
+				Branch: given(c, "branch", values.Branch), Path: given(c, "path", values.Path), Interval: given(c, "interval", values.Interval),
+				AcceptPartial: given(c, "accept-partial", values.AcceptPartial),
+				User:          given(c, "user", values.Credential.User), Secret: given(c, "token-file", values.Credential.Secret),
+				SSHKey: given(c, "ssh-key", values.Credential.SSHKey), KnownHosts: given(c, "known-hosts", values.Credential.KnownHosts),
+			})
+		},
+	}
+	c.Flags().StringVar(&url, "url", "", "where the repository is")
+	flags.add(c, "", 0)
+	return c
+}
+
+// given is the value of a flag; nil if that was not given.
+func given[T any](c *cobra.Command, flag string, value T) *T {
+	if !c.Flags().Changed(flag) {
+		return nil
+	}
+	return &value
+}
+
+// sourceFlags say what a source is.
+type sourceFlags struct {
+	req               api.AddSourceRequest
+	interval          time.Duration
+	token, key, known string // files
+}
+
+func (f *sourceFlags) add(c *cobra.Command, branch string, interval time.Duration) {
+	flags := c.Flags()
+	flags.StringVar(&f.req.Branch, "branch", branch, "the branch to follow")
+	flags.StringVar(&f.req.Path, "path", "", "the folder that holds the stacks (default: the root)")
+	flags.DurationVar(&f.interval, "interval", interval, "how often to look")
+	flags.StringVar(&f.req.Credential.User, "user", "", `the user of the token or password (default "git")`)
+	flags.StringVar(&f.token, "token-file", "", "read a token or password from this file")
+	flags.StringVar(&f.key, "ssh-key", "", "read a private SSH key from this file")
+	flags.StringVar(&f.known, "known-hosts", "", "read the keys that the SSH server may have from this file")
+	flags.BoolVar(&f.req.AcceptPartial, "accept-partial", false, "go on without keys that are not built yet")
+}
+
+// read is what the flags say, with what is in the files.
+func (f *sourceFlags) read(c *cobra.Command) (api.AddSourceRequest, error) {
+	if err := notNegative("interval", f.interval); err != nil {
+		return f.req, err
+	}
+	f.req.Interval = specs.Duration(f.interval)
+	err := readCredential(c, &f.req.Credential, f.token, f.key, f.known)
+	return f.req, err
 }
 
 func nameAndURL(_ *cobra.Command, args []string) error {
@@ -128,9 +187,30 @@ func sourceAdd(c *cobra.Command, opt *options, req api.AddSourceRequest) error {
 	if _, err := api.AddSource.Call(c.Context(), client, req); err != nil {
 		return err
 	}
-	reply, err := api.SyncSource.Call(c.Context(), client, api.ByName{Name: req.Name})
+	return sourceLook(c, client, req.Name, "followed from now on")
+}
+
+func sourceUpdate(c *cobra.Command, opt *options, req api.UpdateSourceRequest) error {
+	client, err := opt.connect()
 	if err != nil {
-		return fmt.Errorf("%s is followed from now on, and is tried again: %w", req.Name, err)
+		return err
+	}
+	reply, err := api.UpdateSource.Call(c.Context(), client, req)
+	if err != nil {
+		return err
+	}
+	if reply.Text != "" {
+		fmt.Fprintln(c.OutOrStdout(), reply.Text)
+		return nil
+	}
+	return sourceLook(c, client, req.Name, "changed")
+}
+
+// sourceLook looks at a source for the first time since it is so.
+func sourceLook(c *cobra.Command, client *wire.Client, name, so string) error {
+	reply, err := api.SyncSource.Call(c.Context(), client, api.ByName{Name: name})
+	if err != nil {
+		return fmt.Errorf("%s is %s, and is tried again: %w", name, so, err)
 	}
 	fmt.Fprintln(c.OutOrStdout(), reply.Text)
 	return nil

@@ -25,7 +25,8 @@ keeps only its hash.
 
 viewer  look and plan: status, lists, plan, review, wait. Not Git and not logs,
         in which secrets may stand in the clear. Its plan of a directory compares
-        no secrets, and asks no registry that the cluster has nothing to do with
+        no secrets, and asks no registry that the cluster has nothing to do with;
+        many at once wait for their turn
 admin   all that is answered over HTTP: push too
 
 It is shown to swarmgit in SWARMGIT_TOKEN, to curl as "Authorization: Bearer", to

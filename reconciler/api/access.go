@@ -6,7 +6,7 @@ import "github.com/swarmgit/swarmgit/specs"
 // of them, nor are logs: both may hold secrets in the clear, which the rest shows
 // as keyed hashes. What is neither here nor in socketOnly is for admins.
 var viewing = map[string]bool{
-	string(GetStatus): true, string(ListNodes): true, string(InspectNode): true, string(WatchDrain): true,
+	string(GetStatus): true, string(InspectCluster): true, string(ListNodes): true, string(InspectNode): true, string(WatchDrain): true,
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Wait): true,
 	string(Plan): true, string(ListReviews): true, string(GetReview): true,

@@ -50,6 +50,8 @@ type Cluster interface {
 	Leader() string
 	// Leaderless is how long nobody has been known to lead, 0 while somebody is.
 	Leaderless() time.Duration
+	// Format is the newest form of what managers write that all of them read.
+	Format() int
 	// Heard reports whether the leader has a session with the node, or had one
 	// in this term; until then nobody knows how the node is.
 	Heard(nodeID string) bool
@@ -164,6 +166,7 @@ func (s *Server) Register(mux *http.ServeMux) {
 	ReadmitNode.Serve(mux, ready(s, s.readmitNode))
 	RotateCA.Serve(mux, ready(s, s.rotateCA))
 	WatchCA.Serve(mux, s.watchCA)
+	InspectCluster.Serve(mux, ready(s, s.inspectCluster))
 	UpdateCluster.Serve(mux, ready(s, s.updateCluster))
 	s.registerSources(mux)
 	LoginRegistry.Serve(mux, ready(s, s.loginRegistry))

@@ -20,9 +20,9 @@ func TestWhoAsks(t *testing.T) {
 	p.leader.HandleFunc(string(Plan), who)
 	p.follower.HandleFunc(MetricsPath, who)
 	guarded := func(role specs.AccessRole) string {
-		addr, _ := p.serve(Guard(Forward(p.follower, p.who), []string{"127.0.0.1"}, func(string) specs.AccessToken {
+		addr, _ := p.serve(Guard(Forward(p.follower, p.who), []string{"127.0.0.1"}, known(func(string) specs.AccessToken {
 			return specs.AccessToken{Name: "ci", Role: role}
-		}))
+		})))
 		return addr
 	}
 	admin, viewer := guarded(specs.Admin), guarded(specs.Viewer)

@@ -25,7 +25,7 @@ var socketOnly = map[string]bool{
 	string(GetJoinToken): true, string(ReadmitNode): true, string(RotateCA): true, string(WatchCA): true,
 	string(UpdateCluster): true, string(GitURL): true,
 	string(CreateToken): true, string(ListTokens): true, string(RemoveToken): true,
-	string(AddSource): true, string(RemoveSource): true, string(GetWebhook): true,
+	string(AddSource): true, string(UpdateSource): true, string(RemoveSource): true, string(GetWebhook): true,
 }
 
 // isSocketOnly also knows a path that is written in another way.

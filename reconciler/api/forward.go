@@ -43,7 +43,7 @@ var own = map[string]bool{
 // leads. It may be a moment old. Wait is none of them: of a revision that is not
 // in the copy it would say that the one before is healthy.
 var reads = map[string]bool{
-	string(GetStatus): true, string(ListNodes): true, string(InspectNode): true,
+	string(GetStatus): true, string(InspectCluster): true, string(ListNodes): true, string(InspectNode): true,
 	string(ListServices): true, string(InspectService): true, string(ListTasks): true, string(InspectTask): true,
 	string(ListStacks): true, string(ListRevisions): true, string(Plan): true,
 	string(ListReviews): true, string(GetReview): true,
@@ -60,17 +60,15 @@ const ElectionPatience = 3 * time.Second
 // each request; it is false while nobody leads. A request that has reached nobody
 // waits for the next leader, for as long as ElectionPatience.
 func Forward(next http.Handler, leader func() (Leader, bool)) http.Handler {
-	calls, git := wire.Transport(dialLeader), wire.Transport(dialLeader)
-	// A push has a connection of its own: one that waits for its turn would fill
-	// the window that all requests of a connection share, and its turn never come.
-	git.DisableKeepAlives = true
-	return &forwarder{next: next, leader: leader, calls: proxy(calls), git: proxy(git)}
+	shared, own := wire.Transport(dialLeader), wire.Transport(dialLeader)
+	own.DisableKeepAlives = true
+	return &forwarder{next: next, leader: leader, shared: proxy(shared), own: proxy(own)}
 }
 
 type forwarder struct {
-	next       http.Handler
-	leader     func() (Leader, bool)
-	calls, git *httputil.ReverseProxy
+	next        http.Handler
+	leader      func() (Leader, bool)
+	shared, own *httputil.ReverseProxy // by the connection that they go over
 }
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -137,13 +135,39 @@ func noLeaderFor(d time.Duration) string {
 	return noLeader + "; " + WayBack
 }
 
-const leaderGone = "the leader went away, what runs goes on: ask again in a moment"
+// end is why a request ended before it was answered.
+type end struct {
+	kind     wire.Kind
+	why, now string
+}
 
-func (f *forwarder) proxy(r *http.Request) *httputil.ReverseProxy {
-	if isCall(r) {
-		return f.calls
+func (e *end) words() string { return e.why + ", " + e.now }
+
+// unknown is for what may have changed something.
+func (e *end) unknown() string { return "outcome not known (" + e.why + " meanwhile)" }
+
+var leaderGone = &end{wire.Unavailable, "the leader went away", "what runs goes on: ask again in a moment"}
+
+// endedBy is why a request that was passed on has ended; nil if who asked is gone, or
+// this daemon is going.
+func endedBy(ctx context.Context) *end {
+	switch {
+	case context.Cause(ctx) == errTokenGone:
+		return tokenGone
+	case ctx.Err() == nil, context.Cause(ctx) == errSucceeded:
+		return leaderGone
 	}
-	return f.git
+	return nil
+}
+
+// proxy gives a connection of their own to requests that bring much: one that
+// waits for its turn at the leader would fill the window that all requests of a
+// connection share, and its turn never come.
+func (f *forwarder) proxy(r *http.Request) *httputil.ReverseProxy {
+	if isCall(r) && r.URL.Path != string(Plan) {
+		return f.shared
+	}
+	return f.own
 }
 
 // isCall tells procedures from Git and whatever else is served to people.
@@ -195,19 +219,19 @@ func proxy(t http.RoundTripper) *httputil.ReverseProxy {
 // lost answers a request whose leader has not answered it, but not one that has
 // not left.
 func lost(w http.ResponseWriter, r *http.Request, err error) {
-	path := strings.TrimPrefix(r.URL.Path, ForwardedPath)
+	path, why := strings.TrimPrefix(r.URL.Path, ForwardedPath), endedBy(r.Context())
 	var dialled *notSent
 	switch {
-	case r.Context().Err() != nil && context.Cause(r.Context()) != errSucceeded:
+	case why == nil:
 		panic(http.ErrAbortHandler) // who asked is gone, or this daemon is going: no answer may look like one
 	case errors.As(err, &dialled):
 		leaderOf(r.Context()).unsent = dialled
 	case reads[path], r.Header.Get("Content-Type") == streamReply:
-		refuse(w, r, wire.Unavailable, leaderGone)
+		refuse(w, r, why.kind, why.words())
 	case isPush(r):
-		endPush(w, pushFrames.last)
+		endPush(w, pushFrames.end(why))
 	default:
-		refuse(w, r, wire.OutcomeUnknown, "outcome not known (the leader went away after it was asked): see \"swarmgit status\"; asking again is safe")
+		refuse(w, r, wire.OutcomeUnknown, why.unknown()+": see \"swarmgit status\"; asking again is safe")
 	}
 }
 

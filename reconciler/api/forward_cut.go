@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-
-	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // The media types of answers that are made of frames, and of what asks for one.
@@ -23,14 +21,15 @@ const (
 type frames struct {
 	head   int                                   // bytes before each piece
 	length func(head []byte) (rest int, ok bool) // of the piece after its head
-	last   []byte
+	end    func(why *end) []byte
 }
 
 // pushFrames are git's packets. Their own four hexadecimal digits count. The last
 // ones end the answer without a report, which git takes for an error; with no end
 // it would wait.
-var pushFrames = frames{head: 4, length: packetLength, last: lastPacket("\nswarmgit: outcome not known (the leader went away meanwhile):\n" +
-	"see \"swarmgit revisions\"; pushing again is safe\n")}
+var pushFrames = frames{head: 4, length: packetLength, end: func(why *end) []byte {
+	return lastPacket("\nswarmgit: " + why.unknown() + ":\nsee \"swarmgit revisions\"; pushing again is safe\n")
+}}
 
 // lastPacket is text, and the end.
 func lastPacket(text string) []byte { return append(progress(text), "0000"...) }
@@ -45,24 +44,26 @@ func packetLength(head []byte) (int, bool) {
 
 // streamFrames are Connect's envelopes: a byte of flags, and the length in four.
 // The last one has the flag that ends a stream.
-var streamFrames = frames{head: 5, length: envelopeLength, last: endOfStream(wire.Unavailable, leaderGone)}
+var streamFrames = frames{head: 5, length: envelopeLength, end: endOfStream}
 
 func envelopeLength(head []byte) (int, bool) { return int(binary.BigEndian.Uint32(head[1:])), true }
 
-func endOfStream(kind wire.Kind, words string) []byte {
-	end, _ := json.Marshal(map[string]any{"error": map[string]string{"code": kind.String(), "message": words}}) // strings always can
-	return append(binary.BigEndian.AppendUint32([]byte{2}, uint32(len(end))), end...)
+func endOfStream(why *end) []byte {
+	last, _ := json.Marshal(map[string]any{"error": map[string]string{"code": why.kind.String(), "message": why.words()}}) // strings always can
+	return append(binary.BigEndian.AppendUint32([]byte{2}, uint32(len(last))), last...)
 }
 
 // finish has an answer that breaks off between two frames end in words.
 func finish(r *http.Response) error {
-	r.Body = &answered{r.Body, leaderOf(r.Request.Context()).end}
+	ctx := r.Request.Context()
+	why := func() *end { return endedBy(ctx) }
 	switch r.Header.Get("Content-Type") {
 	case pushResult:
-		r.Body = &finished{ReadCloser: r.Body, frames: pushFrames}
+		r.Body = &finished{ReadCloser: r.Body, frames: pushFrames, why: why}
 	case streamReply:
-		r.Body = &finished{ReadCloser: r.Body, frames: streamFrames}
+		r.Body = &finished{ReadCloser: r.Body, frames: streamFrames, why: why}
 	}
+	r.Body = &answered{r.Body, leaderOf(ctx).end}
 	return nil
 }
 
@@ -86,9 +87,11 @@ func (a *answered) Read(p []byte) (int, error) {
 type finished struct {
 	io.ReadCloser
 	frames
+	why   func() *end
 	begun []byte // of the head that is not complete
 	rest  int    // bytes of the frame that are still to come; negative: these are no frames
 	cut   bool   // only the last frames are still to be read
+	last  []byte // these
 }
 
 func (f *finished) Read(p []byte) (int, error) {
@@ -98,7 +101,11 @@ func (f *finished) Read(p []byte) (int, error) {
 		if err == nil || err == io.EOF || len(f.begun) > 0 || f.rest != 0 {
 			return n, err
 		}
-		if f.cut = true; n > 0 {
+		why := f.why()
+		if why == nil {
+			return n, err
+		}
+		if f.cut, f.last = true, f.end(why); n > 0 {
 			return n, nil
 		}
 	}

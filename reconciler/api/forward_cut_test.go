@@ -142,10 +142,10 @@ func TestAnAnswerThatBreaksOff(t *testing.T) {
 			if c.end != nil {
 				source = io.MultiReader(source, iotest.ErrReader(c.end))
 			}
-			got, err := io.ReadAll(&finished{ReadCloser: io.NopCloser(split(source)), frames: c.frames})
+			got, err := io.ReadAll(&finished{ReadCloser: io.NopCloser(split(source)), frames: c.frames, why: func() *end { return leaderGone }})
 			want, wantErr := []byte(c.sent), c.end
 			if c.words {
-				want, wantErr = append(want, c.frames.last...), nil
+				want, wantErr = append(want, c.frames.end(leaderGone)...), nil
 			}
 			if !bytes.Equal(got, want) || !errors.Is(err, wantErr) {
 				t.Errorf("%s, %s: got %q, %v", c.name, kind, got, err)

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -16,15 +18,23 @@ import (
 // shows no token.
 const strangerPatience = 30 * time.Second
 
+// Tokens is what a manager knows of the tokens for the port of people.
+type Tokens interface {
+	// TokenOf is what is known of a token, without a role if it is good for nothing.
+	TokenOf(token string) specs.AccessToken
+	// TokenEnds returns once what a good token began has to end with it, or ctx ends.
+	TokenEnds(ctx context.Context, token string)
+}
+
 // Guard lets only those requests through to next that carry a token of a role
 // that may ask for their path, as a bearer or as the password of basic
-// authentication (as Git sends it). known is what is known of a token, without a
-// role if it is good for nothing; [Asker] tells its name from then on. It refuses Hosts other than the allowed ones, so that a page whose name
-// was rebound to this address reaches nothing, and every Origin: browsers have no
-// business here yet. /healthz needs no token, and a webhook shows in another way
-// that it may call. What answers over the socket only is refused with any token,
-// also where requests are passed on.
-func Guard(next http.Handler, hosts []string, known func(token string) specs.AccessToken) http.Handler {
+// authentication (as Git sends it); [Asker] tells its name from then on. Their
+// contexts end with the token. It refuses Hosts other than the allowed ones, so
+// that a page whose name was rebound to this address reaches nothing, and every
+// Origin: browsers have no business here yet. /healthz needs no token, and a
+// webhook shows in another way that it may call. What answers over the socket only
+// is refused with any token, also where requests are passed on.
+func Guard(next http.Handler, hosts []string, tokens Tokens) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// An error says that the connection has gone, or cannot be slow.
 		reading := http.NewResponseController(w)
@@ -45,7 +55,7 @@ func Guard(next http.Handler, hosts []string, known func(token string) specs.Acc
 			next.ServeHTTP(w, r)
 			return
 		}
-		switch as := known(token(r)); {
+		switch as := tokens.TokenOf(token(r)); {
 		case as.Role == "":
 			w.Header().Set("WWW-Authenticate", `Basic realm="swarmgit"`)
 			words := "a token is needed"
@@ -57,9 +67,37 @@ func Guard(next http.Handler, hosts []string, known func(token string) specs.Acc
 			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as.Role)+` may look and plan, not this: see "swarmgit token create --role admin"`)
 		default:
 			_ = reading.SetReadDeadline(time.Time{})
-			next.ServeHTTP(w, asking(r, nameOf(as)))
+			serveWhileGood(next, w, asking(r, nameOf(as)), tokens)
 		}
 	})
+}
+
+// lastWords is how long it may take to say why a request has ended, to somebody who
+// does not read, say.
+const lastWords = 5 * time.Second
+
+var (
+	tokenGone    = &end{wire.Unauthenticated, "the token was removed or has expired", `and what it began has ended: see "swarmgit token create"`}
+	errTokenGone = wire.Errorf(tokenGone.kind, "%s", tokenGone.words())
+)
+
+// serveWhileGood has next answer until the request's token is gone.
+func serveWhileGood(next http.Handler, w http.ResponseWriter, r *http.Request, tokens Tokens) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel(nil)
+	watching.Go(func() {
+		tokens.TokenEnds(ctx, token(r))
+		if ctx.Err() != nil {
+			return
+		}
+		cancel(errTokenGone)
+		waiting := http.NewResponseController(w) // an error says that there is no connection to wait for
+		_ = waiting.SetReadDeadline(time.Now())
+		_ = waiting.SetWriteDeadline(time.Now().Add(lastWords))
+	})
+	next.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // isOpen reports whether a path is answered without a token. It does not know one

@@ -34,9 +34,9 @@ func TestWhoShowsNoTokenIsNotWaitedFor(t *testing.T) {
 				defer cancel()
 				pipe := wire.NewPipe()
 				read := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
-				guard := Guard(read, []string{"localhost"}, func(token string) specs.AccessToken {
+				guard := Guard(read, []string{"localhost"}, known(func(token string) specs.AccessToken {
 					return map[string]specs.AccessToken{"right": {Role: specs.Admin}}[token]
-				})
+				}))
 				served.Go(func() { _ = wire.Serve(ctx, pipe, guard) })
 				conn, err := pipe.Dial(ctx)
 				if err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -12,12 +13,19 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
+// known are tokens that last.
+type known func(token string) specs.AccessToken
+
+func (k known) TokenOf(token string) specs.AccessToken { return k(token) }
+
+func (k known) TokenEnds(ctx context.Context, _ string) { <-ctx.Done() }
+
 func TestGuard(t *testing.T) {
 	const secret, looking = "swarmgit-secret", "swarmgit-looking"
 	through := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "through") })
-	guarded := Guard(through, []string{"127.0.0.1", "localhost", "::1"}, func(token string) specs.AccessToken {
+	guarded := Guard(through, []string{"127.0.0.1", "localhost", "::1"}, known(func(token string) specs.AccessToken {
 		return map[string]specs.AccessToken{secret: {Name: "ci", Role: specs.Admin}, looking: {Role: specs.Viewer}}[token]
-	})
+	}))
 	bearer := func(token string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 	}
@@ -105,9 +113,9 @@ func TestGuard(t *testing.T) {
 func TestJSONOverHTTP(t *testing.T) {
 	mux := http.NewServeMux()
 	prod(t).server().Register(mux)
-	people := httptest.NewServer(Guard(mux, []string{"127.0.0.1"}, func(token string) specs.AccessToken {
+	people := httptest.NewServer(Guard(mux, []string{"127.0.0.1"}, known(func(token string) specs.AccessToken {
 		return map[string]specs.AccessToken{"good": {Role: specs.Admin}, "looking": {Role: specs.Viewer}}[token]
-	}))
+	})))
 	defer people.Close()
 	post := func(path, token, body string) (int, string) {
 		t.Helper()

@@ -18,10 +18,11 @@ const WebhookPath = "/hooks/"
 
 // The procedures of outside sources. Adding one makes the managers read what it
 // names, and a webhook's key lets its holder in, so these answer over a daemon's
-// own socket only, and so does the removal.
+// own socket only, and so do the change and the removal.
 const (
 	ListSources   = wire.Unary[Empty, ListSourcesReply]("/swarmgit.api/ListSources")
 	AddSource     = wire.Unary[AddSourceRequest, Empty]("/swarmgit.api/AddSource")
+	UpdateSource  = wire.Unary[UpdateSourceRequest, SourceReply]("/swarmgit.api/UpdateSource")
 	SyncSource    = wire.Unary[ByName, SourceReply]("/swarmgit.api/SyncSource")
 	SuspendSource = wire.Unary[SuspendSourceRequest, Empty]("/swarmgit.api/SuspendSource")
 	RemoveSource  = wire.Unary[RemoveSourceRequest, RemoveSourceReply]("/swarmgit.api/RemoveSource")
@@ -74,7 +75,22 @@ type AddSourceRequest struct {
 	Credential    specs.Credential `json:"credential,omitzero"`
 }
 
-// SourceReply is what came of a look, in one line.
+// UpdateSourceRequest changes what AddSourceRequest says of a source. What is nil
+// stays. What is read anew from then on changes nothing before it is taken.
+type UpdateSourceRequest struct {
+	Name          string          `json:"name"`
+	URL           *string         `json:"url,omitempty"` // of another server: without the credential
+	Branch        *string         `json:"branch,omitempty"`
+	Path          *string         `json:"path,omitempty"`
+	Interval      *specs.Duration `json:"interval,omitempty"`
+	AcceptPartial *bool           `json:"accept_partial,omitempty"`
+	User          *string         `json:"user,omitempty"`
+	Secret        *specs.Hidden   `json:"secret,omitempty"`
+	SSHKey        *specs.Hidden   `json:"ssh_key,omitempty"`
+	KnownHosts    *string         `json:"known_hosts,omitempty"`
+}
+
+// SourceReply is what came of a look, in one line; empty if there was none yet.
 type SourceReply struct {
 	Text string `json:"text"`
 }
@@ -134,6 +150,9 @@ type ApproveReply struct {
 // Sources is what the manager does with outside sources.
 type Sources interface {
 	Add(ctx context.Context, req AddSourceRequest) error
+	// Update changes a source. It says in one line when it is looked at, if that is
+	// not now.
+	Update(ctx context.Context, req UpdateSourceRequest) (string, error)
 	// Sync looks at a source now, and says in one line what came of it.
 	Sync(ctx context.Context, name string) (string, error)
 	Suspend(ctx context.Context, name string, suspended bool) error
@@ -151,6 +170,10 @@ func (s *Server) registerSources(mux *http.ServeMux) {
 	}))
 	AddSource.Serve(mux, ready(s, func(ctx context.Context, req AddSourceRequest) (Empty, error) {
 		return Empty{}, s.Sources.Add(ctx, req)
+	}))
+	UpdateSource.Serve(mux, ready(s, func(ctx context.Context, req UpdateSourceRequest) (SourceReply, error) {
+		text, err := s.Sources.Update(ctx, req)
+		return SourceReply{Text: text}, err
 	}))
 	SyncSource.Serve(mux, ready(s, func(ctx context.Context, req ByName) (SourceReply, error) {
 		text, err := s.Sources.Sync(ctx, req.Name)

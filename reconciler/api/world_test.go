@@ -166,6 +166,7 @@ func (w *world) Snapshot() store.Snapshot    { return w.store.Snapshot() }
 func (w *world) Ready(context.Context) error { return nil }
 func (w *world) Leader() string              { return w.leader }
 func (w *world) Leaderless() time.Duration   { return w.leaderless }
+func (w *world) Format() int                 { return 3 }
 func (w *world) Heard(node string) bool      { return !w.silent[node] }
 func (w *world) DiskTrouble() string         { return w.disk }
 

@@ -20,9 +20,6 @@ import (
 // Path is where the cluster's own remote stands.
 const Path = "/git/main.git"
 
-// DefaultPackLimit is the largest push where the operator chose nothing.
-const DefaultPackLimit = 32 * specs.Bytes(1<<20)
-
 // Server serves a repository to Git clients. Authenticating them is left to who
 // mounts it: git's credential helpers answer a 401 that asks for basic
 // authentication.
@@ -30,7 +27,7 @@ type Server struct {
 	Repository *Repository
 	Cluster    Cluster
 	Branch     string             // that the cluster follows; empty is main
-	PackLimit  func() specs.Bytes // asked for each push; nil or 0 is DefaultPackLimit
+	PackLimit  func() specs.Bytes // asked for each push; nil or 0 is specs.DefaultPackLimit
 	Log        *slog.Logger       // nil is slog.Default()
 }
 
@@ -61,7 +58,7 @@ func (s *Server) packLimit() specs.Bytes {
 			return limit
 		}
 	}
-	return DefaultPackLimit
+	return specs.DefaultPackLimit
 }
 
 func (s *Server) log() *slog.Logger {

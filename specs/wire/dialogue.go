@@ -28,7 +28,7 @@ func (p Dialogue[Req, Res]) Serve(mux *http.ServeMux, answer func(context.Contex
 				}
 				res, err := answer(ctx, *req)
 				if err != nil {
-					return toWire(err)
+					return toWire(ctx, err)
 				}
 				if err := stream.Send(&res); err != nil {
 					return err

@@ -41,7 +41,7 @@ func (p Duplex[Req, Res]) Serve(mux *http.ServeMux, answer func(context.Context,
 			mu.Lock()
 			defer mu.Unlock()
 			over = true
-			return toWire(err)
+			return toWire(ctx, err)
 		}, handlerOptions()...)))
 }
 

@@ -66,10 +66,15 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// toWire gives a handler's error the form that Connect sends.
-func toWire(err error) error {
+// toWire gives a handler's error the form that Connect sends. Where an Error is the
+// cause of the end of ctx, it says more than what came of that end.
+func toWire(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
+	}
+	var cause *Error
+	if errors.As(context.Cause(ctx), &cause) && KindOf(err) != OutcomeUnknown {
+		err = cause
 	}
 	return connect.NewError(connect.Code(KindOf(err)), errors.New(err.Error()))
 }
@@ -102,5 +107,5 @@ func fromWire(err error) error {
 // Refuse answers a request that reaches no procedure, in the form in which its
 // caller expects an error.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	_ = connect.NewErrorWriter().Write(w, r, toWire(err)) // who has gone needs no answer
+	_ = connect.NewErrorWriter().Write(w, r, toWire(r.Context(), err)) // who has gone needs no answer
 }

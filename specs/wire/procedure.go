@@ -18,7 +18,7 @@ func (p Unary[Req, Res]) Serve(mux *http.ServeMux, answer func(context.Context, 
 	mux.Handle(string(p), connect.NewUnaryHandlerSimple(string(p),
 		func(ctx context.Context, req *Req) (*Res, error) {
 			res, err := answer(ctx, *req)
-			return &res, toWire(err)
+			return &res, toWire(ctx, err)
 		}, handlerOptions()...))
 }
 
@@ -41,7 +41,7 @@ type ServerStream[Req, Res any] string
 func (p ServerStream[Req, Res]) Serve(mux *http.ServeMux, answer func(ctx context.Context, req Req, send func(Res) error) error) {
 	mux.Handle(string(p), impatient(connect.NewServerStreamHandler(string(p),
 		func(ctx context.Context, req *connect.Request[Req], stream *connect.ServerStream[Res]) error {
-			return toWire(answer(ctx, *req.Msg, func(res Res) error { return stream.Send(&res) }))
+			return toWire(ctx, answer(ctx, *req.Msg, func(res Res) error { return stream.Send(&res) }))
 		}, handlerOptions()...)))
 }
 
@@ -82,7 +82,7 @@ func (p ClientStream[Req, Res]) Serve(mux *http.ServeMux, answer func(ctx contex
 	mux.Handle(string(p), connect.NewClientStreamHandlerSimple(string(p),
 		func(ctx context.Context, stream *connect.ClientStream[Req]) (*Res, error) {
 			res, err := answer(ctx, received(stream))
-			return &res, toWire(err)
+			return &res, toWire(ctx, err)
 		}, handlerOptions()...))
 }
 

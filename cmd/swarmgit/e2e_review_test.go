@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -303,8 +304,25 @@ func TestAViewersToken(t *testing.T) {
 	if strings.Contains(out, token) {
 		t.Errorf("the token is listed:\n%s", out)
 	}
+	follows := c.command(executable(), "events", "-f")
+	follows.Env = append(follows.Env, "SWARMGIT_HOST=http://"+c.http, "SWARMGIT_TOKEN="+token)
+	var said strings.Builder
+	follows.Stderr = &said
+	events, err := follows.StdoutPipe()
+	if err == nil {
+		err = follows.Start()
+	}
+	if err == nil {
+		_, err = events.Read(make([]byte, 1))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, errs, code := c.swarmgit("token", "rm", "looks"); code != 0 {
 		t.Error(errs)
 	}
+	_, _ = io.Copy(io.Discard, events)
+	_ = follows.Wait()
+	wantWords(t, said.String(), "the token was removed or has expired, and what it began has ended")
 	with(token, 1, "status", "swarmgit: a token is needed")
 }

@@ -61,7 +61,7 @@ func (s *Server) inspectCluster(context.Context, Empty) (InspectClusterReply, er
 		Spec: ClusterSpec{
 			Branch: source.Branch, Path: source.Path,
 			History:         specs.DefaultHistory,
-			HeartbeatPeriod: cmp.Or(cluster.Spec.HeartbeatPeriod, specs.Duration(specs.DefaultHeartbeat)),
+			HeartbeatPeriod: specs.Duration(cluster.Spec.Heartbeat()),
 			OrphanAfter:     cmp.Or(cluster.Spec.OrphanAfter, specs.Duration(specs.DefaultOrphanAfter)),
 			PackLimit:       cmp.Or(cluster.Spec.PackLimit, specs.DefaultPackLimit),
 			CertExpiry:      specs.Duration(authority.Lifetime()),

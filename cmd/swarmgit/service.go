@@ -96,7 +96,7 @@ func taskList(c *cobra.Command, opt *options, req api.ListTasksRequest) error {
 	})
 }
 
-// quiet reports whether only IDs are asked for, of a command that can.
+// quiet reports whether -q was given to a command that has it.
 func quiet(c *cobra.Command) bool {
 	yes, _ := c.Flags().GetBool("quiet")
 	return yes

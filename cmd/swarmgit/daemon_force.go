@@ -50,7 +50,7 @@ A certificate that has run out does not matter: the daemon gives itself another.
 			return nil
 		},
 	}
-	c.Flags().StringVar(&dataDir, "data-dir", defaultDataDir(), "where the node keeps everything")
+	dataDirFlag(c.Flags(), &dataDir, defaultDataDir())
 	c.Flags().BoolVar(&yes, "yes", false, "do it")
 	return c
 }

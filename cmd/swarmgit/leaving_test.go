@@ -1,6 +1,25 @@
 package main
 
-import "testing"
+import (
+	"context"
+	"testing"
+
+	"github.com/swarmgit/swarmgit/specs/wire"
+)
+
+// Who asks second is told so, and hears nothing of what the first one waits for.
+func TestANodeIsAskedToLeaveOnce(t *testing.T) {
+	n := &node{leaving: newLeaving()}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel() // whoever asks here does not wait
+	if err := n.askToLeave(gone, leaveRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-n.leaving.asked // as the node does that leaves
+	if err := n.askToLeave(gone, leaveRequest{}, nil); wire.KindOf(err) != wire.InvalidArgument {
+		t.Errorf("got %v", err)
+	}
+}
 
 func TestAReasonIsSaidOnce(t *testing.T) {
 	var why reasons

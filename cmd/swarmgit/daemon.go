@@ -168,6 +168,9 @@ func runDaemon(c *cobra.Command, opt *daemonOptions, log *slog.Logger) error {
 	}
 	outliveReaders()
 	supervised := takeSupervisor()
+	if err := mayUse(opt.dataDir); err != nil {
+		return err
+	}
 	if err := recall(c.Flags(), opt.dataDir); err != nil {
 		return err
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 
@@ -47,7 +45,10 @@ there, remove the stacks by a push before the daemon is stopped.`,
 // endNode ends what outlives the daemon of a data directory. It holds the
 // directory's lock meanwhile: no daemon may work there.
 func endNode(ctx context.Context, dataDir string) error {
-	if _, err := os.Stat(identityDir(dataDir)); errors.Is(err, fs.ErrNotExist) {
+	if err := mayUse(dataDir); err != nil {
+		return fmt.Errorf("daemon end: %w", err)
+	}
+	if _, err := os.Stat(identityDir(dataDir)); err != nil {
 		return fmt.Errorf("daemon end: %s holds no node: name its directory with --data-dir", dataDir)
 	}
 	lock, err := lockDataDir(dataDir)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/swarmgit/swarmgit/runtime/identity"
 )
 
@@ -66,13 +68,18 @@ func checkUnused(dataDir string) error {
 	return nil
 }
 
+// mayUse refuses a data directory of another user, before anything in it is missed.
+func mayUse(dataDir string) error {
+	if err := unix.Access(dataDir, unix.R_OK|unix.W_OK|unix.X_OK); errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the data directory %s belongs to another user: use sudo, or give another --data-dir", dataDir)
+	}
+	return nil
+}
+
 // lockDataDir keeps others out of the directory until the file is closed.
 func lockDataDir(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("the data directory %s belongs to another user: use sudo, or give another --data-dir", dir)
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("open the data directory: %w", err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {

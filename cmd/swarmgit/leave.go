@@ -86,6 +86,9 @@ const (
 func awaitLeft(ctx context.Context, dataDir string) error {
 	for deadline := time.After(leftPatience); ; {
 		lock, locked := lockDataDir(dataDir)
+		if errors.Is(locked, fs.ErrNotExist) { // the socket was forwarded
+			return fmt.Errorf("its end is not seen from here: the data directory %s is not on this machine: see the daemon's log there", dataDir)
+		}
 		if locked == nil {
 			_ = lock.Close() // nothing was written
 		}

@@ -30,3 +30,10 @@ func TestAReasonIsSaidOnce(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A daemon whose socket is forwarded from another machine ends there.
+func TestLeavingElsewhereIsNotSeen(t *testing.T) {
+	if err := awaitLeft(t.Context(), t.TempDir()+"/none"); err == nil {
+		t.Error("the node is said to have left")
+	}
+}

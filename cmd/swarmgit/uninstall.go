@@ -65,6 +65,9 @@ removed; images stay there.`,
 }
 
 func (u *uninstall) run(c *cobra.Command) error {
+	if err := mayUse(u.dataDir); err != nil {
+		return err
+	}
 	if u.locked() {
 		lock, err := u.lock()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/scheduler"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // loop converges the cluster: it waits for something to look at, looks once,
@@ -25,7 +26,7 @@ func (m *Manager) loop(ctx context.Context) error {
 	var rest time.Duration
 	began := m.raft.Now()
 	for {
-		if rest > 0 && !sleep(ctx, rest) {
+		if rest > 0 && bell.Sleep(ctx, rest) != nil {
 			return ctx.Err()
 		}
 		select {

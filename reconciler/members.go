@@ -13,6 +13,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -40,7 +41,7 @@ func (m *Manager) takePart(ctx context.Context) error {
 			said = err.Error() // told once
 			m.log.WarnContext(ctx, "this manager does not take part yet; trying again", "err", err)
 		}
-		if !sleep(ctx, stepPause) {
+		if bell.Sleep(ctx, stepPause) != nil {
 			return ctx.Err()
 		}
 	}
@@ -271,17 +272,5 @@ func (c *calls) close() {
 	defer c.mu.Unlock()
 	for _, client := range c.byAddr {
 		client.Close()
-	}
-}
-
-// sleep pauses and reports whether ctx still lives.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -86,7 +87,7 @@ const standingPause = 5 * time.Second
 // keepStanding returns ErrRemoved once another manager says so, nil when ctx ends.
 // A manager that follows a leader need not ask.
 func (m *Manager) keepStanding(ctx context.Context) error {
-	for sleep(ctx, standingPause) {
+	for bell.Sleep(ctx, standingPause) == nil {
 		if id, _ := m.raft.Leader(); id != "" {
 			continue
 		}

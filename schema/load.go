@@ -52,6 +52,7 @@ func Load(ctx context.Context, fsys fs.FS, opt Options) Result {
 type Loader struct {
 	mu    sync.Mutex
 	cache map[cacheKey]cached
+	bytes int // of the files whose stacks came into the cache since it was empty
 }
 
 // NewLoader makes a Loader that remembers nothing yet.
@@ -110,9 +111,10 @@ type cached struct {
 	asked map[question]string
 }
 
-// cacheLimit bounds the remembered stacks. Beyond it the memory is emptied:
-// the next push pays about 1 ms for each of its files once.
-const cacheLimit = 4096
+// cacheLimit bounds the remembered stacks, in bytes of their files: what they gave
+// takes up to fifteen times as much. Beyond it the memory is emptied: the next push
+// pays about 1 ms for each of its files once.
+const cacheLimit = 4 << 20
 
 // cacheFiles is how many bytes of secrets and configs a stack may bring into the
 // memory; one with more is read again each time.
@@ -146,13 +148,18 @@ func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 	if fileBytes(one.stack) > cacheFiles {
 		return one
 	}
+	l.remember(key, cached{loaded: one, asked: tree.asked}, tree.bytes)
+	return one
+}
+
+func (l *Loader) remember(key cacheKey, what cached, bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.cache) >= cacheLimit {
+	if l.bytes += bytes; l.bytes > cacheLimit {
 		clear(l.cache)
+		l.bytes = bytes
 	}
-	l.cache[key] = cached{loaded: one, asked: tree.asked}
-	return one
+	l.cache[key] = what
 }
 
 // remembered returns what the file gave before, if the tree answers all that was

@@ -1,6 +1,9 @@
 package specs
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Stack is what one stack of a repository asks for.
 type Stack struct {
@@ -106,4 +109,9 @@ type ClusterSettings struct {
 	OrphanAfter     Duration      `json:"orphan_after,omitempty"`     // how long a node may be down before its tasks are given up; 0 is DefaultOrphanAfter
 	PackLimit       Bytes         `json:"pack_limit,omitempty"`       // largest push; 0 is 32M
 	Tokens          []AccessToken `json:"tokens,omitempty"`           // lasting ones, oldest first
+}
+
+// Heartbeat is how often a node says that it lives.
+func (s ClusterSettings) Heartbeat() time.Duration {
+	return cmp.Or(time.Duration(s.HeartbeatPeriod), DefaultHeartbeat)
 }

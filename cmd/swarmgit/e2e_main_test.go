@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if addr := os.Getenv(beatsVariable); addr != "" {
+		runBeats(addr)
+		return
+	}
 	if os.Getenv(asSwarmgit) != "" {
 		if slices.Contains(os.Environ(), memoryEngine) {
 			openEngine = openMemoryEngine

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -80,35 +81,37 @@ func runAgents(args []string) error {
 
 // BenchmarkScale measures three managers with a thousand workers, which live in
 // one process with a TLS session each: from a commit to all of its tasks RUNNING,
-// what a heartbeat costs once the rollout is over, and how long all sessions take
-// to move when the leader is killed. What the workers keep on their disks is kept
+// what a heartbeat costs once the rollout is over, beside bareBeats, and how long all
+// sessions take to move when the leader is killed. What the workers keep on their disks is kept
 // in memory: they would have a disk each. ns/op means nothing.
 func BenchmarkScale(b *testing.B) {
 	f := newFleet(b, 3, 0)
-	alone := f.idleSecond(b)
+	bare := bareBeats(b)
+	alone := f.idleAlone(b)
 	agents := f.startAgents(b)
 	for b.Loop() {
 		leader := f.leader()
 		ana := f.person(b, leader)
 		began := time.Now()
 		ana.push(b, map[string]string{"stacks/shop/stack.yml": scaleStack()}, "-o", "no-wait")
-		committed := time.Now()
+		committed, worked := time.Now(), f.work(b, leader, agents)
 		f.seldom(b, "all tasks run", func(s api.StatusReply) bool { return tasksRunning(s) == scaleTasks })
+		worked = f.work(b, leader, agents).since(worked)
 		b.Logf("push of %d tasks: plan and commit %s, then to all RUNNING %s; the leader's RSS %d MiB", scaleTasks,
 			committed.Sub(began).Round(10*time.Millisecond), time.Since(committed).Round(10*time.Millisecond), residentMiB(leader.daemon.Process.Pid))
+		b.Logf("CPU meanwhile: %.1f s on the leader, %.1f s on the followers, %.1f s on all workers; %d processors",
+			worked.leader.Seconds(), worked.followers.Seconds(), worked.workers.Seconds(), runtime.NumCPU())
 
 		f.seldom(b, "the revision is healthy", func(s api.StatusReply) bool {
 			return s.Revision != nil && s.Revision.Progress.State == specs.RevisionHealthy
 		})
 		leader = f.leader() // on a machine that is overloaded it may be another by now
-		beats := float64(scaleAgents) * scaleIdle.Seconds() / specs.DefaultHeartbeat.Seconds()
-		before := cpuTime(b, leader.daemon.Process.Pid) + cpuTime(b, agents.Pid)
-		own := cpuTime(b, leader.daemon.Process.Pid)
+		idle := f.work(b, leader, agents)
 		time.Sleep(scaleIdle)
-		own = cpuTime(b, leader.daemon.Process.Pid) - own
-		both := cpuTime(b, leader.daemon.Process.Pid) + cpuTime(b, agents.Pid) - before
-		b.Logf("CPU per idle heartbeat: %.0f us on the leader, %.0f us at both ends, of which %.0f us go to what managers say to each other; the leader's RSS %d MiB",
-			own.Seconds()*1e6/beats, both.Seconds()*1e6/beats, alone.Seconds()*scaleIdle.Seconds()*1e6/beats, residentMiB(leader.daemon.Process.Pid))
+		idle = f.work(b, leader, agents).since(idle)
+		perBeat := func(d time.Duration) int64 { return int64(d.Seconds() * 1e6 / beatsIn(scaleIdle)) }
+		b.Logf("CPU per idle heartbeat: %d us on the leader, %d us at both ends, of which %d us go to what managers say to each other; over bare TLS %d us; the leader's RSS %d MiB",
+			perBeat(idle.leader), perBeat(idle.leader+idle.workers), perBeat(alone), perBeat(bare), residentMiB(leader.daemon.Process.Pid))
 
 		killed := time.Now()
 		leader.kill()
@@ -162,6 +165,26 @@ func scaleStack() string {
 	return s.String()
 }
 
+// work is the CPU time that the processes of a cluster have used.
+type work struct{ leader, followers, workers time.Duration }
+
+func (w work) since(before work) work {
+	return work{w.leader - before.leader, w.followers - before.followers, w.workers - before.workers}
+}
+
+func (f *realFleet) work(b *testing.B, leader *realCluster, agents *os.Process) (w work) {
+	b.Helper()
+	for _, n := range f.nodes {
+		if n == leader {
+			w.leader = cpuTime(b, n.daemon.Process.Pid)
+		} else {
+			w.followers += cpuTime(b, n.daemon.Process.Pid)
+		}
+	}
+	w.workers = cpuTime(b, agents.Pid)
+	return w
+}
+
 // elected is when a manager began to lead last, by its own log: others hear of it
 // when they are answered.
 func (f *realFleet) elected(b *testing.B, since time.Time) (at time.Time) {
@@ -178,13 +201,13 @@ func (f *realFleet) elected(b *testing.B, since time.Time) (at time.Time) {
 	return at
 }
 
-// idleSecond is what the leader uses in a second without workers.
-func (f *realFleet) idleSecond(b *testing.B) time.Duration {
+// idleAlone is what the leader uses in the time scaleIdle without workers.
+func (f *realFleet) idleAlone(b *testing.B) time.Duration {
 	b.Helper()
 	leader := f.leader().daemon.Process.Pid
 	before := cpuTime(b, leader)
 	time.Sleep(scaleIdle / 4)
-	return (cpuTime(b, leader) - before) * 4 * time.Second / scaleIdle
+	return (cpuTime(b, leader) - before) * 4
 }
 
 // seldom waits until something is true of the cluster, as the first manager that

@@ -1,7 +1,6 @@
 package converge
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -32,7 +31,7 @@ type Outage struct {
 // FindOutage returns the outage that holds replacements at the time now, if there
 // is one. It is for the pass, and for those who tell people why nothing moves.
 func FindOutage(snap store.Snapshot, now time.Time) (Outage, bool) {
-	period := cmp.Or(time.Duration(snap.Cluster().Spec.HeartbeatPeriod), specs.DefaultHeartbeat)
+	period := snap.Cluster().Spec.Heartbeat()
 	return findOutage(snap.Nodes(), period, now)
 }
 

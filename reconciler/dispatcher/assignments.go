@@ -7,6 +7,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -168,7 +169,7 @@ func (t *term) touch(ctx context.Context, tasks map[string][]string) {
 		}
 		s.stream.touch(ids...)
 		if told++; told%crowd == 0 {
-			sleepUntil(ctx, time.Now().Add(crowdPause))
+			_ = bell.Sleep(ctx, crowdPause)
 		}
 	}
 }

@@ -21,10 +21,6 @@ type Proposer interface {
 	Propose(ctx context.Context, txs []specs.Transaction) ([]error, error)
 }
 
-// DefaultHeartbeat is how often a node says that it lives, unless the cluster's
-// settings say otherwise.
-const DefaultHeartbeat = 5 * time.Second
-
 // Config is what a dispatcher is made of.
 type Config struct {
 	Store   *store.Store

@@ -1,7 +1,6 @@
 package dispatcher
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -26,7 +25,7 @@ type presence struct {
 
 // heartbeat is how often nodes say that they live.
 func (t *term) heartbeat() time.Duration {
-	return cmp.Or(time.Duration(t.Store.Snapshot().Cluster().Spec.HeartbeatPeriod), DefaultHeartbeat)
+	return t.Store.Snapshot().Cluster().Spec.Heartbeat()
 }
 
 // expectNodes gives every node that is ready time to find this leader.
@@ -150,17 +149,5 @@ func (t *term) forgetSilent(nodeIDs []string) {
 		if !t.presence[id].deadline.After(now) {
 			delete(t.presence, id)
 		}
-	}
-}
-
-// sleepUntil waits and reports whether ctx still lives.
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 const (
@@ -18,19 +20,7 @@ type backoff struct{ bound time.Duration }
 // wait pauses and reports whether ctx still lives.
 func (b *backoff) wait(ctx context.Context) bool {
 	b.bound = min(max(2*b.bound, firstPause), lastPause)
-	return sleep(ctx, rand.N(b.bound))
+	return bell.Sleep(ctx, rand.N(b.bound)) == nil
 }
 
 func (b *backoff) reset() { b.bound = 0 }
-
-// sleep pauses and reports whether ctx still lives.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}

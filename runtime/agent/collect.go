@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"time"
+
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // collectPeriod is how often a node looks for images that nothing needs.
@@ -19,7 +21,7 @@ func (a *Agent) collect(ctx context.Context) {
 		return
 	}
 	said := ""
-	for sleep(ctx, jittered(collectPeriod)) {
+	for bell.Sleep(ctx, jittered(collectPeriod)) == nil {
 		needed, err := a.NeededImages(ctx)
 		if err == nil {
 			err = a.Collect(ctx, needed, time.Now())

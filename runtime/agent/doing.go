@@ -9,6 +9,7 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // doing is one action of a task under way, or a check of its health.
@@ -28,7 +29,7 @@ func (d *driver) begin(ctx context.Context) {
 	perform := func() { d.perform(ctx, acting, w) }
 	if delay := d.action.Delay; delay > 0 {
 		d.crew.drivers.Go(func() {
-			sleep(acting, delay)
+			_ = bell.Sleep(acting, delay)
 			turn(perform)
 		})
 		return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/task"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 const (
@@ -66,7 +67,7 @@ func (d *driver) beginCheck(ctx context.Context) {
 	d.check = w
 	test, patience := d.test, d.patience // a look may learn others meanwhile
 	d.crew.drivers.Go(func() {
-		sleep(checking, after-early)
+		_ = bell.Sleep(checking, after-early)
 		e := d.checkNow(checking, test, patience)
 		cancel()
 		d.mu.Lock()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/encoding"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -198,7 +199,7 @@ func (m *memory) run(ctx context.Context, log *slog.Logger) {
 			gather(ctx, m.urgent, writePause)
 			if err := m.write(); err != nil {
 				log.ErrorContext(ctx, "the node's tasks cannot be written; trying again", "error", err)
-				sleep(ctx, writeRetry)
+				_ = bell.Sleep(ctx, writeRetry)
 				signal(m.wake)
 			}
 		case <-ctx.Done():

@@ -14,6 +14,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -74,7 +75,7 @@ func (a *Agent) sessions(life, ctx context.Context) {
 			pause.reset()
 		}
 		if wire.KindOf(err) == wire.NotFound {
-			sleep(ctx, removedPause)
+			_ = bell.Sleep(ctx, removedPause)
 		} else {
 			pause.wait(ctx)
 		}
@@ -238,7 +239,7 @@ func (s *session) beat(ctx context.Context) error {
 	defer giveUp(nil)
 	err := wire.Heartbeat.Call(ctx, s.client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {
 		period := time.Duration(s.Heartbeat)
-		for sleep(ctx, jittered(period)) {
+		for bell.Sleep(ctx, jittered(period)) == nil {
 			patience := time.AfterFunc(period, func() { giveUp(errSilent) })
 			reply, err := ask(wire.HeartbeatRequest{SessionID: s.SessionID, Trouble: s.Trouble()})
 			patience.Stop()
@@ -273,7 +274,7 @@ func (s *session) report(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if time.Since(last) < reportPause {
-			sleep(ctx, time.Until(last.Add(pause)))
+			_ = bell.Sleep(ctx, time.Until(last.Add(pause)))
 			pause = min(max(4*pause, shortReportPause), reportPause)
 		} else {
 			pause = 0

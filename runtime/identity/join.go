@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -101,7 +102,7 @@ func persist(ctx context.Context, addrs []string, log *slog.Logger, ask func(add
 			}
 			log.WarnContext(ctx, "not joined yet", "manager", addr, "err", err, "next", pause)
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := bell.Sleep(ctx, pause); err != nil {
 			return wire.CertifyReply{}, fmt.Errorf("join: %w", err)
 		}
 	}
@@ -124,15 +125,4 @@ func passes(err error) bool {
 	return slices.Contains([]wire.Kind{
 		wire.Unavailable, wire.DeadlineExceeded, wire.Conflict, wire.NotLeader, wire.OutcomeUnknown, wire.Internal, wire.Canceled,
 	}, wire.KindOf(err))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -130,7 +131,7 @@ func (r *Renewal) insist(ctx context.Context) error {
 			return ctx.Err()
 		}
 		r.complain(ctx, old, err, pause)
-		if err := sleep(ctx, pause); err != nil {
+		if err := bell.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

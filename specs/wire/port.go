@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 const (
@@ -91,7 +93,7 @@ func (p *Port) Run(ctx context.Context) error {
 				return nil
 			}
 			p.log.WarnContext(ctx, "a connection of a node was not taken", "err", err)
-			if err := pause(ctx, acceptPause); err != nil {
+			if err := bell.Sleep(ctx, acceptPause); err != nil {
 				return nil
 			}
 			continue
@@ -132,17 +134,6 @@ func (p places) patience() time.Duration {
 
 // acceptPause keeps a machine without free file descriptors from spinning.
 const acceptPause = 50 * time.Millisecond
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // greet learns who has connected, and what for.
 func (p *Port) greet(ctx context.Context, raw net.Conn) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // A machine that is refused again and again does not fill the log.
@@ -31,7 +33,7 @@ func TestRefusalsAreToldOnceInAWhile(t *testing.T) {
 		p.refused(t.Context(), "10.0.0.1:4001", expired)
 		p.refused(t.Context(), "10.0.0.2:4001", removed)
 		wantLines(3)
-		_ = pause(t.Context(), refusedPause)
+		_ = bell.Sleep(t.Context(), refusedPause)
 		p.refused(t.Context(), "10.0.0.1:4001", removed)
 		wantLines(4)
 		if len(p.told) != 1 {

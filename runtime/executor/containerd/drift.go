@@ -22,6 +22,7 @@ import (
 	"github.com/containerd/typeurl/v2"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 const (
@@ -119,7 +120,7 @@ func (e *Engine) Watch(ctx context.Context) error {
 		if err := e.listen(ctx); err != nil && ctx.Err() == nil && !away(err) {
 			e.log.WarnContext(ctx, "containerd's events cannot be read; trying again", "err", clean(err))
 		}
-		_ = sleep(ctx, resubscribeDelay) // the loop looks whether ctx has ended
+		_ = bell.Sleep(ctx, resubscribeDelay) // the loop looks whether ctx has ended
 	}
 	return ctx.Err()
 }
@@ -271,7 +272,7 @@ func sum(r containers.Container) string {
 
 // watchLimits sees changes of limits.
 func (e *Engine) watchLimits(ctx context.Context) {
-	for sleep(ctx, limitsPeriod) == nil {
+	for bell.Sleep(ctx, limitsPeriod) == nil {
 		for id, task := range e.watched.all() {
 			if changed := cgroup.Difference(task.limits, e.host.cgroups.Limits(e.cgroup(id))); changed != "" {
 				e.watched.tell(id, tampered("its limits were changed ("+changed+")"))

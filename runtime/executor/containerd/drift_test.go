@@ -18,6 +18,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // watch lets the engine watch until the test ends.
@@ -105,7 +106,7 @@ func TestWaitTellsOfMeddling(t *testing.T) {
 			var meddling sync.WaitGroup
 			meddling.Go(func() {
 				for !b.watched.has(task.ID) {
-					_ = sleep(t.Context(), time.Millisecond)
+					_ = bell.Sleep(t.Context(), time.Millisecond)
 				}
 				began = time.Now()
 				if err := m.do(t.Context(), b, container, running); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/containerd/containerd/v2/client"
 
 	"github.com/swarmgit/swarmgit/runtime/procfs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // ManagedConfig says where a private containerd keeps its things.
@@ -170,7 +171,7 @@ func (m *Managed) relaunch(ctx context.Context) error {
 			return nil
 		}
 		m.log.ErrorContext(ctx, "private containerd does not start", "err", err)
-		if err := sleep(ctx, relaunchDelay); err != nil {
+		if err := bell.Sleep(ctx, relaunchDelay); err != nil {
 			return err
 		}
 	}
@@ -236,7 +237,7 @@ func (m *Managed) await(ctx context.Context) error {
 		if !m.process.Lives() {
 			return m.endedAtOnce()
 		}
-		if sleep(ctx, 10*time.Millisecond) != nil {
+		if bell.Sleep(ctx, 10*time.Millisecond) != nil {
 			return fmt.Errorf("the private containerd (process %d) does not answer: see %s: %w", m.process.PID, m.LogPath(), err)
 		}
 	}
@@ -286,15 +287,4 @@ disabled_plugins = %s
   level = "warn"
 `, m.root(), m.state(), disabledPlugins, m.Socket())
 	return os.WriteFile(m.configPath(), []byte(text), 0o600)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

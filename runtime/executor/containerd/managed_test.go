@@ -16,6 +16,7 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // ownContainerd starts a private containerd of the test's own, shut down when
@@ -81,7 +82,7 @@ func waitAgain(ctx context.Context, e *Engine, id string) (specs.Exit, int, erro
 		if !errors.Is(err, executor.ErrTemporary) {
 			return exit, retries, err
 		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := bell.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return exit, retries, err
 		}
 	}
@@ -183,7 +184,7 @@ func listAgain(t *testing.T, e *Engine) []executor.Found {
 		if err == nil {
 			return found
 		}
-		if !errors.Is(err, executor.ErrTemporary) || sleep(t.Context(), 20*time.Millisecond) != nil {
+		if !errors.Is(err, executor.ErrTemporary) || bell.Sleep(t.Context(), 20*time.Millisecond) != nil {
 			t.Fatal(err)
 		}
 	}

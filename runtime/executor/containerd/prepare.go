@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // Labels of our containers. labelTask marks them as ours.
@@ -86,7 +87,7 @@ func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *imag
 			}
 			cleared = true
 		}
-		if err := sleep(ctx, undoPause); err != nil {
+		if err := bell.Sleep(ctx, undoPause); err != nil {
 			return err
 		}
 	}

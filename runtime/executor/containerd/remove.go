@@ -13,6 +13,7 @@ import (
 	tasktypes "github.com/containerd/containerd/api/types/task"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 func isGone(err error) bool { return errors.Is(err, executor.ErrNotFound) }
@@ -22,7 +23,7 @@ func isGone(err error) bool { return errors.Is(err, executor.ErrNotFound) }
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	deadline := time.Now().Add(undoTime)
 	err := e.discard(ctx, id)
-	for shimKilled(err) && time.Now().Before(deadline) && sleep(ctx, undoPause) == nil {
+	for shimKilled(err) && time.Now().Before(deadline) && bell.Sleep(ctx, undoPause) == nil {
 		err = e.discard(ctx, id) // containerd clears up after the shim meanwhile
 	}
 	if err != nil {

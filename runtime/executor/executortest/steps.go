@@ -12,6 +12,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // Describe says what SetDescription was told.
@@ -49,7 +50,7 @@ func (m *Memory) Prepare(ctx context.Context, task executor.Task, progress func(
 	if b.PrepareTakes > 0 && progress != nil {
 		progress("pull 50%")
 	}
-	if err := pause(ctx, b.PrepareTakes); err != nil {
+	if err := bell.Sleep(ctx, b.PrepareTakes); err != nil {
 		return err
 	}
 	if b.Registry != nil {
@@ -99,7 +100,7 @@ func (m *Memory) Start(ctx context.Context, id string) (int, error) {
 	if err != nil || pid != 0 {
 		return pid, errors.Join(err, after)
 	}
-	if err := pause(ctx, t.behaviour.StartTakes); err != nil {
+	if err := bell.Sleep(ctx, t.behaviour.StartTakes); err != nil {
 		return 0, err
 	}
 	if t.behaviour.StartErr != "" {
@@ -297,7 +298,7 @@ func (m *Memory) Exec(ctx context.Context, id string, c executor.Command) (int, 
 	if t == nil {
 		return 0, fmt.Errorf("run %s in task %s: %w", strings.Join(c.Args, " "), id, executor.ErrNotFound)
 	}
-	if err := pause(ctx, t.behaviour.ExecStartTakes); err != nil {
+	if err := bell.Sleep(ctx, t.behaviour.ExecStartTakes); err != nil {
 		return 0, err
 	}
 	c.Runs()

@@ -16,6 +16,7 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 const (
@@ -148,7 +149,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 		case phase == executor.Running:
 			err = s.supervisor.Wait(ctx) // with it the task has ended
 		case phase == executor.Prepared:
-			err = pause(ctx, lookPause)
+			err = bell.Sleep(ctx, lookPause)
 		case s.supervisor.PID != 0 && s.program.Boot == e.boot:
 			return specs.Exit{}, errKilled
 		default:
@@ -157,15 +158,6 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 		if err != nil {
 			return specs.Exit{}, err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

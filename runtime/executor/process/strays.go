@@ -11,6 +11,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // endStrays kills what a task has left whose supervisor, or a command's attendant,
@@ -33,7 +34,7 @@ func endStrays(ctx context.Context, id string, s state) error {
 				return fmt.Errorf("kill process %d: %w", p.PID, err)
 			}
 		}
-		if pause(patience, lookPause/2) != nil {
+		if bell.Sleep(patience, lookPause/2) != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

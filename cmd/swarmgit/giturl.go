@@ -29,33 +29,22 @@ after that "git push NAME" just works, and no secret lies on disk.
 With --with-token the URL holds a lasting token: for machines that cannot ask
 the daemon. Whoever has it can push, until "swarmgit token rm" ends it.`,
 		Example: "  swarmgit git-url --add swarm\n  git push swarm main\n  git clone $(swarmgit git-url --with-token) stacks",
-		RunE: func(c *cobra.Command, _ []string) (err error) {
-			adds, helper := c.Flags().Changed("add"), ""
+		RunE: func(c *cobra.Command, _ []string) error {
+			adds := c.Flags().Changed("add")
 			switch {
 			case adds && withToken:
 				return errors.New("git-url: --add with --with-token would leave the token in .git/config: --add alone needs none, its helper asks the daemon")
-			case adds && remote == "":
-				return errors.New("git-url: --add needs a name for the remote: git-url --add swarm")
 			case adds:
-				if helper, err = credentialHelper(opt); err != nil {
-					return fmt.Errorf("git-url --add %s: %w", remote, err)
-				}
+				return addCluster(c, opt, remote)
 			}
-			client, err := opt.connect()
-			if err != nil {
-				return err
-			}
-			reply, err := api.GitURL.Call(c.Context(), client, api.Empty{})
+			client, url, err := clusterURL(c, opt)
 			if err != nil {
 				return err
 			}
 			if withToken {
-				return printWithToken(c, client, reply.URL)
+				return printWithToken(c, client, url)
 			}
-			if adds {
-				return addRemote(c, remote, reply.URL, helper)
-			}
-			fmt.Fprintln(c.OutOrStdout(), reply.URL)
+			fmt.Fprintln(c.OutOrStdout(), url)
 			return nil
 		},
 	}
@@ -72,6 +61,33 @@ func printWithToken(c *cobra.Command, client *wire.Client, remote string) error 
 	}
 	fmt.Fprintln(c.OutOrStdout(), strings.Replace(remote, "://", "://swarmgit:"+string(token.Token)+"@", 1))
 	return nil
+}
+
+// clusterURL asks the daemon for the cluster's remote.
+func clusterURL(c *cobra.Command, opt *options) (*wire.Client, string, error) {
+	client, err := opt.connect()
+	if err != nil {
+		return nil, "", err
+	}
+	reply, err := api.GitURL.Call(c.Context(), client, api.Empty{})
+	return client, reply.URL, err
+}
+
+// addCluster adds the cluster's remote to the repository here. It does nothing
+// before all is known that it needs.
+func addCluster(c *cobra.Command, opt *options, name string) error {
+	if name == "" {
+		return errors.New("git-url: --add needs a name for the remote: git-url --add swarm")
+	}
+	helper, err := credentialHelper(opt)
+	if err != nil {
+		return fmt.Errorf("git-url --add %s: %w", name, err)
+	}
+	_, url, err := clusterURL(c, opt)
+	if err != nil {
+		return err
+	}
+	return addRemote(c, name, url, helper)
 }
 
 // addRemote makes the remote, or corrects its URL, and the helper that Git asks

@@ -44,8 +44,7 @@
 //
 // It reads nothing but the fs.FS it was given, no environment, no clock, no
 // disk. A symbolic link is followed inside the tree only. Every size that a
-// pusher controls has a limit, see the constants in files.go, tree.go,
-// variables.go and load.go.
+// pusher controls has a limit, a constant max... beside what counts it.
 //
 // # Decisions
 //

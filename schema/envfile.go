@@ -93,6 +93,10 @@ func envLines(file string, data []byte, to *report) []variable {
 			to.problem(pos, "", fmt.Sprintf("must be NAME=value, the name without spaces%s", shownName(name)))
 			continue
 		}
+		if len(value) > maxValue {
+			to.problem(pos, "", tooLong)
+			continue
+		}
 		all = append(all, variable{name, value, hasValue, pos})
 	}
 	return all

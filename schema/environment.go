@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ func (b *builder) environment(n *node, path string) []string {
 				continue
 			}
 			if value, ok := b.variable(f.key, f.value, here); ok {
+				b.checkTemplate(f.value.pos, here, value)
 				env[f.key] = value
 			}
 		}
@@ -39,9 +41,7 @@ func (b *builder) variable(name string, n *node, path string) (string, bool) {
 		}
 		return value, set
 	}
-	value := b.pairValue(n, path)
-	b.checkTemplate(n.pos, path, value)
-	return value, true
+	return b.pairValue(n, path), true
 }
 
 // nonEmpty makes nil of an empty list, so that both have one hash.
@@ -52,19 +52,26 @@ func nonEmpty(list []string) []string {
 	return list
 }
 
+// maxGiven is how many variables env files may give all services of a stack before
+// no more are read: each costs some microseconds and 200 bytes.
+const maxGiven = 200_000
+
 // envFiles are the variables of a service's env files; a later file counts more.
 func (b *builder) envFiles(n *node, path string) map[string]string {
 	env := map[string]string{}
-	list := n.get("env_file")
-	if list == nil {
-		return env
-	}
-	for _, item := range list.items {
-		file, data, ok := b.readBeside(item, item.path(path+".env_file"))
+	for _, item := range itemsOf(n.get("env_file")) {
+		here := item.path(path + ".env_file")
+		if b.given > maxGiven {
+			b.to.problem(item.pos, here, fmt.Sprintf("not read: env files give the services of this stack more than %d variables already: use smaller ones", maxGiven))
+			return env
+		}
+		file, data, ok := b.readBeside(item, here)
 		if !ok {
 			continue
 		}
-		for _, v := range envLines(file, data, b.to) {
+		lines := envLines(file, data, b.to)
+		b.given += len(lines)
+		for _, v := range lines {
 			value, set := v.value, v.hasValue
 			if !set {
 				value, set = b.vars.values[v.name]

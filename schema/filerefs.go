@@ -22,7 +22,7 @@ var ageHeads = []string{"age-encryption.org/v1\n", "-----BEGIN AGE ENCRYPTED FIL
 // maxFileMode is all that the mode of a secret or a config can say.
 const maxFileMode = 0o777
 
-// fileKey names a secret or a config within its stack.
+// fileKey names a secret or a config, within its stack or in the cluster.
 type fileKey struct {
 	kind specs.FileKind
 	name string
@@ -43,15 +43,15 @@ func (b *builder) fileObject(kind specs.FileKind, f *field, here string) {
 				b.to.problem(other.pos, here+"."+key, "does not go with external: the "+string(kind)+" exists already")
 			}
 		}
-	case slices.ContainsFunc([]string{"driver", "file", "content", "environment"}, func(key string) bool { return slices.Contains(f.value.lost, key) }):
-		return // what is wrong has been said
 	case f.value.get("driver") != nil:
 		if file != nil {
 			b.to.problem(file.pos, here+".file", "does not go with driver: keep one")
 		}
 		return
 	case file.text() == "":
-		b.to.problem(f.pos, here, "needs a file, or external: true")
+		if !slices.ContainsFunc([]string{"driver", "file", "content", "environment"}, f.value.wasLost) {
+			b.to.problem(f.pos, here, "needs a file, or external: true")
+		}
 		return
 	default:
 		object.Name = cmp.Or(object.Name, b.stack+"_"+f.key)
@@ -62,6 +62,11 @@ func (b *builder) fileObject(kind specs.FileKind, f *field, here string) {
 	if wrong := specs.WrongFileName(object.Name); wrong != "" {
 		b.to.problem(f.pos, here, fmt.Sprintf("the cluster cannot call it %s: %s", quote(object.Name), wrong))
 	}
+	other, taken := b.called[fileKey{kind, object.Name}]
+	if taken && !(object.External && b.files[fileKey{kind, other}].External) {
+		b.to.problem(f.pos, here, fmt.Sprintf("the cluster calls %ss.%s %s already: give one of the two another name", kind, other, object.Name))
+	}
+	b.called[fileKey{kind, object.Name}] = f.key
 	b.files[fileKey{kind, f.key}] = object
 }
 
@@ -110,27 +115,10 @@ func (b *builder) fileRefs(task *specs.TaskSpec, n *node, at string) {
 }
 
 func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at string, taken map[string]bool) (refs []specs.FileRef) {
-	if list == nil {
-		return nil
-	}
-	for _, item := range list.items {
+	for _, item := range itemsOf(list) {
 		here := item.path(at)
-		source := item.get("source")
-		switch {
-		case source == nil:
-			b.to.problem(item.pos, here, "needs a source")
-			continue
-		case !b.defined(string(kind)+"s", source, here):
-			continue
-		}
-		object, usable := b.files[fileKey{kind, source.value}]
-		ref := specs.FileRef{
-			Name: object.Name, Template: object.Template,
-			Target: task.FileTarget(kind, cmp.Or(item.get("target").text(), source.value)),
-			UID:    b.owner(task.Runtime, item.get("uid"), here+".uid"), GID: b.owner(task.Runtime, item.get("gid"), here+".gid"),
-			Mode: b.fileMode(item.get("mode"), here+".mode"),
-		}
-		if task.Runtime == specs.RuntimeProcess && !b.belowDirectory(kind, ref.Target, item, here) {
+		ref, ok := b.ref(kind, task, item, here)
+		if !ok {
 			continue
 		}
 		there := ref.Target
@@ -141,12 +129,42 @@ func (b *builder) refs(kind specs.FileKind, task specs.TaskSpec, list *node, at 
 			b.to.problem(item.pos, here, fmt.Sprintf("something else of the service is at %s already: give it a target of its own", there))
 			continue
 		}
-		if taken[ref.Target] = true; usable {
+		if taken[ref.Target] = true; ref.Name != "" {
 			refs = append(refs, ref)
 		}
 	}
 	slices.SortFunc(refs, func(a, b specs.FileRef) int { return strings.Compare(a.Target, b.Target) })
 	return refs
+}
+
+// ref reads one reference. It has no name if what it refers to cannot be used.
+func (b *builder) ref(kind specs.FileKind, task specs.TaskSpec, n *node, at string) (ref specs.FileRef, ok bool) {
+	source, target := n.get("source"), n.get("target")
+	switch {
+	case n.wasLost("source"), n.wasLost("target"):
+		return ref, false
+	case source == nil:
+		b.to.problem(n.pos, at, "needs a source")
+		return ref, false
+	case !b.defined(string(kind)+"s", source, at):
+		return ref, false
+	}
+	object := b.files[fileKey{kind, source.value}]
+	ref = specs.FileRef{
+		Name: object.Name, Template: object.Template,
+		Target: task.FileTarget(kind, cmp.Or(target.text(), source.value)),
+		UID:    b.owner(task.Runtime, n.get("uid"), at+".uid"), GID: b.owner(task.Runtime, n.get("gid"), at+".gid"),
+		Mode: b.fileMode(n.get("mode"), at+".mode"),
+	}
+	wrong := wrongTarget(kind, task, ref.Target)
+	switch {
+	case wrong == "":
+		return ref, true
+	case target != nil:
+		n, at = target, at+".target"
+	}
+	b.to.problem(n.pos, at, wrong)
+	return ref, false
 }
 
 // nested reports whether one of two files would be a directory of the other's.
@@ -157,18 +175,16 @@ func nested(a, b string) bool {
 	return len(a) < len(b) && b[len(a)] == '/' && strings.HasPrefix(b, a)
 }
 
-// belowDirectory reports whether a process can have its file at a target. It sees
-// its node's own files, where nothing can be put.
-func (b *builder) belowDirectory(kind specs.FileKind, target string, item *node, at string) bool {
-	if target != "." && filepath.IsLocal(target) {
-		return true
+// wrongTarget says why a task cannot have its file at a target, if it cannot. A
+// process sees its node's own files, where nothing can be put.
+func wrongTarget(kind specs.FileKind, task specs.TaskSpec, target string) string {
+	switch {
+	case task.Runtime == specs.RuntimeProcess && (target == "." || !filepath.IsLocal(target)):
+		return fmt.Sprintf("must be a path below $%s, where a process has its %ss, got %s", kind.Variable(), kind, quote(target))
+	case target == "/", target == task.FileTarget(kind, "."):
+		return "must be the path of a file, not of a folder, got " + quote(target)
 	}
-	pos := item.pos
-	if n := item.get("target"); n != nil {
-		pos, at = n.pos, at+".target"
-	}
-	b.to.problem(pos, at, fmt.Sprintf("must be a path below $%s, where a process has its %ss, got %s", kind.Variable(), kind, quote(target)))
-	return false
+	return ""
 }
 
 // owner is the number of a user or a group: names are known in the image only. Root
@@ -195,6 +211,9 @@ func (b *builder) fileMode(n *node, at string) *uint32 {
 	if n.kind != integer || mode < 0 || mode > maxFileMode {
 		b.to.problem(n.pos, at, "must be from 0 to 0777, written with a leading 0 such as 0440"+got(n, at))
 		return nil
+	}
+	if meant, err := strconv.ParseInt(n.value, 8, 64); err == nil && meant != mode {
+		b.to.warn(n.pos, at, fmt.Sprintf("%[1]s is 0%[2]o, as with Swarm: write 0%[1]s if that is meant", n.value, mode))
 	}
 	if mode == specs.DefaultFileMode {
 		return nil

@@ -28,7 +28,6 @@ const (
 type files struct {
 	fsys  fs.FS
 	asked map[question]string // the answers: a content's hash, or why there is none
-	bytes int                 // that were read
 }
 
 // question is what was asked of a tree: what does the file hold, or is it there.
@@ -41,7 +40,6 @@ type question struct {
 // the file is and what would be right, but does not repeat its name.
 func (f *files) read(name string) ([]byte, error) {
 	data, err := f.readText(name)
-	f.bytes += len(data)
 	sum := sha256.Sum256(data)
 	f.remember(question{name, true}, hex.EncodeToString(sum[:]), err)
 	return data, err

@@ -18,7 +18,7 @@ func (b *builder) healthcheck(n *node, path string) *specs.Healthcheck {
 		Test:          b.healthTest(n.get("test"), path+".test"),
 		Interval:      b.healthTime(n.get("interval"), path+".interval"),
 		Timeout:       b.healthTime(n.get("timeout"), path+".timeout"),
-		Retries:       b.retries(n.get("retries"), path+".retries"),
+		Retries:       n.get("retries").countOrZero(),
 		StartPeriod:   b.healthTime(n.get("start_period"), path+".start_period"),
 		StartInterval: b.healthTime(n.get("start_interval"), path+".start_interval"),
 	}
@@ -64,16 +64,4 @@ func (b *builder) healthTime(n *node, path string) specs.Duration {
 		b.to.problem(n.pos, path, "must be at least 1ms, or 0 for the default"+got(n, path))
 	}
 	return d
-}
-
-// retries are written as a whole number; 0 is the default.
-func (b *builder) retries(n *node, path string) uint64 {
-	if n == nil {
-		return 0
-	}
-	retries, err := strconv.ParseUint(n.value, 10, 31)
-	if err != nil {
-		b.to.problem(n.pos, path, "must be a whole number >= 0"+got(n, path))
-	}
-	return retries
 }

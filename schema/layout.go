@@ -78,7 +78,7 @@ func find(tree *files, root string, check *validator, to *report) []found {
 		d.inFolders(root)
 	}
 	for name, file := range d.names {
-		if !slices.ContainsFunc(list.stacks, func(f found) bool { return f.name == name }) {
+		if !list.names(name) {
 			stacks = append(stacks, found{name: name, files: []layer{{file: file, pos: specs.Position{File: file}}}})
 		}
 	}

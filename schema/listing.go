@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -12,14 +11,19 @@ import (
 // settingsFiles are the names of the file that lists stacks.
 var settingsFiles = []string{"swarmgit.yaml", "swarmgit.yml"}
 
-// maxLayers is how many files one stack may be merged of: each costs about 1 ms.
+// maxLayers is how many files one stack may be merged of, and how many env files it
+// may have: each costs about 1 ms, or a second for the largest.
 const maxLayers = 32
 
 // listing is what a swarmgit.yaml says.
 type listing struct {
 	stacks   []found
-	discover bool // stacks that are not listed, too
+	all      *node // the stacks as they are written, nil if there are none
+	discover bool  // stacks that are not listed, too
 }
+
+// names says whether the stack is listed, be it with a mistake.
+func (l listing) names(stack string) bool { return l.all.field(stack) != nil || l.all.wasLost(stack) }
 
 // readListing reads the swarmgit.yaml of a folder. Without one, stacks are
 // discovered.
@@ -58,7 +62,8 @@ func readListing(tree *files, root string, check *validator, to *report) listing
 		list.discover = only.bool()
 	}
 	l := lister{file: file, to: to}
-	for _, f := range fieldsOf(n.get("stacks")) {
+	list.all = n.get("stacks")
+	for _, f := range fieldsOf(list.all) {
 		if stack, ok := l.stack(f); ok {
 			list.stacks = append(list.stacks, stack)
 		}
@@ -75,12 +80,12 @@ type lister struct {
 func (l lister) stack(f *field) (found, bool) {
 	here := "stacks." + f.key
 	stack := found{name: f.key, list: l.file, values: map[string]string{}}
-	names := f.value.get("files")
+	names, env := f.value.get("files"), f.value.get("env_file")
 	switch why := wrongName(f.key); {
 	case why != "":
 		l.to.problem(f.pos, here, fmt.Sprintf("the stack's name %q %s", f.key, why))
 		return stack, false
-	case slices.Contains(f.value.lost, "files"):
+	case f.value.wasLost("files"):
 		return stack, false // what is wrong has been said
 	case names == nil || len(names.items) == 0:
 		l.to.problem(f.pos, here, "needs files: a stack file, and those that go over it")
@@ -88,9 +93,12 @@ func (l lister) stack(f *field) (found, bool) {
 	case len(names.items) > maxLayers:
 		l.to.problem(names.pos, here+".files", fmt.Sprintf("a stack has at most %d files, got %d", maxLayers, len(names.items)))
 		return stack, false
+	case len(itemsOf(env)) > maxLayers:
+		l.to.problem(env.pos, here+".env_file", fmt.Sprintf("a stack has at most %d env files, got %d", maxLayers, len(env.items)))
+		return stack, false
 	}
 	stack.files = l.below(names, here+".files")
-	stack.env = l.below(f.value.get("env_file"), here+".env_file")
+	stack.env = l.below(env, here+".env_file")
 	for _, v := range fieldsOf(f.value.get("values")) {
 		if v.key == "" || variableName.FindString(v.key) != v.key {
 			l.to.problem(v.pos, here+".values", "a variable's name has letters, digits and _ only"+shownName(v.key))
@@ -104,10 +112,7 @@ func (l lister) stack(f *field) (found, bool) {
 // below are the files of a list, whose names count from the folder of the
 // swarmgit.yaml and may lead anywhere in the repository.
 func (l lister) below(n *node, at string) (all []layer) {
-	if n == nil {
-		return nil
-	}
-	for _, item := range n.items {
+	for _, item := range itemsOf(n) {
 		here := item.path(at)
 		name := path.Join(path.Dir(l.file), item.value)
 		if path.IsAbs(item.value) || !fs.ValidPath(name) {

@@ -6,6 +6,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // environments is a repository of two environments over one base.
@@ -83,5 +85,41 @@ configs: {page: {external: true}}
 	}
 	if diff := cmp.Diff(once.Stacks[0].Services, twice.Stacks[0].Services); diff != "" {
 		t.Errorf("(-once +twice):\n%s", diff)
+	}
+}
+
+// TestWhatIsTheSameIsReplaced: an item that is the same as some before it, by what
+// tells items apart, takes the place of all of these, however often it is there.
+func TestWhatIsTheSameIsReplaced(t *testing.T) {
+	tree := fstest.MapFS{
+		"swarmgit.yaml": {Data: []byte("stacks: {shop: {files: [a.yml, b.yml]}}")},
+		"a.yml": {Data: []byte(`services:
+  web:
+    image: web:1
+    ports: [{target: 80, published: 80, mode: host}, {target: 53, published: 53, mode: host}, {target: 53, published: 53, mode: host, protocol: udp}]
+    secrets: [{source: key, target: one}, {source: other}, {source: key, target: two}]
+secrets: {key: {external: true}, other: {external: true}}
+`)},
+		"b.yml": {Data: []byte(`services:
+  web:
+    ports: [{target: 53, published: 53, mode: host, protocol: udp}, {target: 53, published: 53, mode: host, protocol: tcp}, "80:80", {target: 90, published: 90, mode: host}]
+    secrets: [{source: key, target: two}, {source: key, target: three}]
+`)},
+	}
+	got := load(tree)
+	want := "partial: a.yml:4:5: services.web.ports: published ports of mode ingress are not built yet; `mode: host` publishes on the nodes of the tasks\n"
+	if said(got) != want || len(got.Stacks) != 1 {
+		t.Fatalf("%d stacks, and %s", len(got.Stacks), said(got))
+	}
+	task := got.Stacks[0].Tasks[got.Stacks[0].Services[0].Task]
+	if diff := cmp.Diff([]specs.HostPort{{Published: 53, Target: 53, Protocol: "tcp"}, {Published: 53, Target: 53, Protocol: "udp"}, {Published: 90, Target: 90, Protocol: "tcp"}}, task.HostPorts); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var targets []string
+	for _, ref := range task.Secrets {
+		targets = append(targets, ref.Target)
+	}
+	if diff := cmp.Diff([]string{"/run/secrets/other", "/run/secrets/three", "/run/secrets/two"}, targets); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -50,13 +50,17 @@ func Load(ctx context.Context, fsys fs.FS, opt Options) Result {
 // A Loader reads trees and remembers the stacks whose files did not change.
 // It is safe for concurrent use.
 type Loader struct {
-	mu    sync.Mutex
-	cache map[cacheKey]cached
-	bytes int // of the files whose stacks came into the cache since it was empty
+	mu     sync.Mutex
+	cache  map[cacheKey]cached
+	weight int // of what is in the cache
+
+	maxWeight, maxCached int // smaller in tests
 }
 
 // NewLoader makes a Loader that remembers nothing yet.
-func NewLoader() *Loader { return &Loader{cache: map[cacheKey]cached{}} }
+func NewLoader() *Loader {
+	return &Loader{cache: map[cacheKey]cached{}, maxWeight: maxWeight, maxCached: maxCached}
+}
 
 // Load reads every stack of the tree. It never fails as a whole: what cannot be
 // read is a problem. When ctx ends the problem says so.
@@ -65,12 +69,21 @@ func (l *Loader) Load(ctx context.Context, fsys fs.FS, opt Options) Result {
 	tree := &files{fsys: fsys}
 	check := newValidator()
 	var result Result
+	weight := 0
 	for _, stack := range find(tree, opt.Path, check, &all) {
-		if err := ctx.Err(); err != nil {
-			all.problem(specs.Position{File: stack.first()}, "", fmt.Sprintf("not read: loading was cut short: %v", context.Cause(ctx)))
+		notRead := ""
+		switch {
+		case ctx.Err() != nil:
+			notRead = fmt.Sprintf("loading was cut short: %v", context.Cause(ctx))
+		case weight > l.maxWeight:
+			notRead = fmt.Sprintf("the stacks before this one take more than %d MiB: make fewer or smaller ones of them", l.maxWeight>>20)
+		}
+		if notRead != "" {
+			all.problem(specs.Position{File: stack.first()}, "", "not read: "+notRead)
 			break
 		}
 		one := l.loadStack(fsys, stack, check)
+		weight += one.weight
 		all.add(one.report)
 		if !one.report.refused() {
 			result.Stacks = append(result.Stacks, one.stack)
@@ -111,10 +124,14 @@ type cached struct {
 	asked map[question]string
 }
 
-// cacheLimit bounds the remembered stacks, in bytes of their files: what they gave
-// takes up to fifteen times as much. Beyond it the memory is emptied: the next push
-// pays about 1 ms for each of its files once.
-const cacheLimit = 4 << 20
+// Limits on the memory that stacks may take, in bytes as loaded.weight counts.
+const (
+	// maxWeight bounds the stacks of one tree: a thousand of the largest seen.
+	maxWeight = 1 << 30
+	// maxCached bounds the remembered stacks. Beyond it the memory is emptied: the
+	// next push pays about 1 ms for each of its files once.
+	maxCached = 256 << 20
+)
 
 // cacheFiles is how many bytes of secrets and configs a stack may bring into the
 // memory; one with more is read again each time.
@@ -148,16 +165,16 @@ func (l *Loader) loadStack(fsys fs.FS, stack found, check *validator) loaded {
 	if fileBytes(one.stack) > cacheFiles {
 		return one
 	}
-	l.remember(key, cached{loaded: one, asked: tree.asked}, tree.bytes)
+	l.remember(key, cached{loaded: one, asked: tree.asked})
 	return one
 }
 
-func (l *Loader) remember(key cacheKey, what cached, bytes int) {
+func (l *Loader) remember(key cacheKey, what cached) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bytes += bytes; l.bytes > cacheLimit {
+	if l.weight += what.weight - l.cache[key].weight; l.weight > l.maxCached {
 		clear(l.cache)
-		l.bytes = bytes
+		l.weight = what.weight
 	}
 	l.cache[key] = what
 }

@@ -175,14 +175,15 @@ func TestLoaderRemembers(t *testing.T) {
 // TestLoaderForgets loads ever other versions of a large stack, as a daemon does in
 // the course of years.
 func TestLoaderForgets(t *testing.T) {
-	const size = 256 << 10
+	const size, room = 256 << 10, 4 << 20
 	loader := NewLoader()
-	for version := range 3 * cacheLimit / size {
+	loader.maxCached = room
+	for version := range 3 * room / size {
 		text := fmt.Sprintf("services: {web: {image: \"nginx:%d\"}}\n# %s", version, strings.Repeat("x", size))
 		if got := loader.Load(t.Context(), one(text), Options{}); len(got.Stacks) != 1 {
 			t.Fatal(said(got))
 		}
-		if len(loader.cache) > cacheLimit/size {
+		if len(loader.cache) > room/size {
 			t.Fatalf("%d versions of %d bytes each are remembered", len(loader.cache), size)
 		}
 	}

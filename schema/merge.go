@@ -1,14 +1,18 @@
 package schema
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // replaced is the @merge of a value that a later file replaces as a whole.
 const replaced = "replace"
 
 // merge lays what a later file says over the base, in place, as Swarm and Compose
 // do it with several files. Mappings are merged key by key. Items of lists are
-// added, but one that is there already, or has the same key where the items have
-// one, takes the place of that. Everything else, and what compose.cue marks
+// added, but those that are there already, or have the same keys where the items have
+// some, take the place of these. Everything else, and what compose.cue marks
 // @merge(replace), is replaced. Both are shaped and checked. What the later file
 // replaces has its place from then on.
 func merge(base, over *node, r *rule) {
@@ -36,22 +40,24 @@ func mergeField(base, over *field, r *rule) {
 }
 
 func mergeList(base, over *node, r *rule) {
-	at := map[string]int{}
-	for i, item := range base.items {
-		at[r.identity(item)] = i
-	}
+	theirs := map[string][]*node{} // of over, by what they are; nil once they have their place
 	for _, item := range over.items {
 		id := r.identity(item)
-		if i, there := at[id]; there {
-			base.items[i] = item
-			continue
-		}
-		at[id] = len(base.items)
-		base.items = append(base.items, item)
+		theirs[id] = append(theirs[id], item)
 	}
-	for i, item := range base.items {
+	var items []*node
+	for _, item := range slices.Concat(base.items, over.items) {
+		id := r.identity(item)
+		if same, ok := theirs[id]; ok {
+			items, theirs[id] = append(items, same...), nil
+		} else {
+			items = append(items, item)
+		}
+	}
+	for i, item := range items {
 		item.index = i
 	}
+	base.items = items
 }
 
 // of is the rule of one key of a mapping.
@@ -62,11 +68,16 @@ func (r *rule) of(key string) *rule {
 	return r.each
 }
 
-// identity tells which items of a list are the same thing: that of its key, else
-// all that it says.
+// identity tells which items of a list are the same thing: by the values of its keys
+// if it has the first of them, else by all that it says.
 func (r *rule) identity(item *node) string {
-	if key := item.get(r.merge); r.merge != "" && key != nil {
-		return "key " + key.value
+	keys := strings.Fields(r.merge)
+	if len(keys) == 0 || item.get(keys[0]) == nil {
+		return fmt.Sprint(plainValue(item))
 	}
-	return fmt.Sprint(plainValue(item))
+	id := "keys"
+	for _, key := range keys {
+		id += " " + item.get(key).text()
+	}
+	return id
 }

@@ -13,15 +13,11 @@ import (
 // mounts are those of volumes and of tmpfs, in the order of the file.
 func (b *builder) mounts(n *node, at string) []specs.Mount {
 	m := mountList{builder: b, targets: map[string]*node{}}
-	if volumes := n.get("volumes"); volumes != nil {
-		for _, item := range volumes.items {
-			m.volume(item, item.path(at+".volumes"))
-		}
+	for _, item := range itemsOf(n.get("volumes")) {
+		m.volume(item, item.path(at+".volumes"))
 	}
-	if tmpfs := n.get("tmpfs"); tmpfs != nil {
-		for _, item := range tmpfs.items {
-			m.tmpfs(item, item.path(at+".tmpfs"))
-		}
+	for _, item := range itemsOf(n.get("tmpfs")) {
+		m.tmpfs(item, item.path(at+".tmpfs"))
 	}
 	return m.out
 }
@@ -40,7 +36,7 @@ func (m *mountList) volume(n *node, at string) {
 		Target:   n.get("target").text(),
 		ReadOnly: n.get("read_only").bool(),
 	}
-	if mount.Type == "" || !m.freeTarget(n, mount.Target, at) {
+	if mount.Type == "" || n.wasLost("target") || !m.freeTarget(n, mount.Target, at) {
 		return
 	}
 	for _, options := range []string{"bind", "volume", "tmpfs"} {
@@ -54,6 +50,7 @@ func (m *mountList) volume(n *node, at string) {
 	switch mount.Type {
 	case specs.MountBind:
 		mount.Propagation = n.at("bind", "propagation").text()
+		mount.CreateHost = n.at("bind", "create_host_path").bool()
 		m.bind(n, mount, at)
 	case specs.MountVolume:
 		m.named(n, mount, at)
@@ -76,6 +73,10 @@ func (m *mountList) freeTarget(n *node, target, at string) bool {
 		return false
 	}
 	target = path.Clean(target)
+	if target == "/" {
+		m.to.problem(n.pos, at, "the target must not be / itself, where the whole image is")
+		return false
+	}
 	if first := m.targets[target]; first != nil {
 		m.to.problem(n.pos, at, fmt.Sprintf("something else is mounted on %s, at %s", target, place(first.pos, n.pos)))
 		return false

@@ -13,7 +13,7 @@ import (
 func (s *shaper) unknownKey(key string, r *rule) string {
 	var known []string
 	for _, name := range slices.Sorted(maps.Keys(r.fields)) {
-		if r.fields[name].fate != refused {
+		if r.fields[name].fate != refused && name != externalIs {
 			known = append(known, name)
 		}
 	}

@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/swarmgit/swarmgit/specs"
+import (
+	"slices"
+
+	"github.com/swarmgit/swarmgit/specs"
+)
 
 // kind is what a node of the tree is.
 type kind int
@@ -78,6 +82,18 @@ func fieldsOf(n *node) []*field {
 	}
 	return n.fields
 }
+
+// itemsOf also takes a value that is not there.
+func itemsOf(n *node) []*node {
+	if n == nil {
+		return nil
+	}
+	return n.items
+}
+
+// wasLost says whether the key stood here and was a mistake, of which enough has been
+// said.
+func (n *node) wasLost(key string) bool { return n != nil && slices.Contains(n.lost, key) }
 
 // adopt takes the fields that only the other mapping has.
 func (n *node) adopt(other *node) {

@@ -18,6 +18,7 @@ func (b *builder) objects() {
 			here := section + "." + f.key
 			if why := wrongObjectName(f.key); why != "" {
 				b.to.problem(f.pos, here, why)
+				continue
 			}
 			external := isExternal(f.value)
 			if old := f.value.at("external", "name"); old != nil && f.value.get("name") != nil {
@@ -69,13 +70,22 @@ func (b *builder) readBeside(n *node, at string) (name string, data []byte, ok b
 	if !ok {
 		return name, nil, false
 	}
+	if b.read > maxRead {
+		b.to.problem(n.pos, at, fmt.Sprintf("not read: the files that this stack names have more than %d MiB already: use fewer, or smaller ones", maxRead>>20))
+		return name, nil, false
+	}
 	data, err := b.tree.read(name)
 	if err != nil {
 		b.to.problem(n.pos, at, fmt.Sprintf("%s %s", shortened(name), err))
 		return name, nil, false
 	}
+	b.read += len(data)
 	return name, data, true
 }
+
+// maxRead is how many bytes of env files, secrets and configs one stack may name
+// before no more are read; each counts as often as it is named.
+const maxRead = 64 << 20
 
 // defined reports a name that the top level does not define.
 func (b *builder) defined(section string, n *node, at string) bool {

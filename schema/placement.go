@@ -12,26 +12,16 @@ import (
 var nodeAttributes = []string{"node.id", "node.hostname", "node.ip", "node.role", "node.platform.os", "node.platform.arch"}
 
 func (b *builder) placement(n *node, path string) specs.Placement {
-	if n == nil {
-		return specs.Placement{}
-	}
-	var p specs.Placement
-	if constraints := n.get("constraints"); constraints != nil {
-		for _, item := range constraints.items {
-			if c, ok := b.constraint(item, item.path(path+".constraints")); ok {
-				p.Constraints = append(p.Constraints, c)
-			}
+	p := specs.Placement{MaxReplicas: n.get("max_replicas_per_node").countOrZero()}
+	for _, item := range itemsOf(n.get("constraints")) {
+		if c, ok := b.constraint(item, item.path(path+".constraints")); ok {
+			p.Constraints = append(p.Constraints, c)
 		}
 	}
-	if preferences := n.get("preferences"); preferences != nil {
-		for _, item := range preferences.items {
-			if s, ok := b.preference(item, item.path(path+".preferences")); ok {
-				p.Preferences = append(p.Preferences, s)
-			}
+	for _, item := range itemsOf(n.get("preferences")) {
+		if s, ok := b.preference(item, item.path(path+".preferences")); ok {
+			p.Preferences = append(p.Preferences, s)
 		}
-	}
-	if most := n.get("max_replicas_per_node").count(); most != nil {
-		p.MaxReplicas = *most
 	}
 	return p
 }

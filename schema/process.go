@@ -30,7 +30,7 @@ func (b *builder) process(f *field, path string) {
 		}
 	}
 	n := f.value
-	if len(n.get("entrypoint").texts())+len(n.get("command").texts()) == 0 && !slices.Contains(n.lost, "command") && !slices.Contains(n.lost, "entrypoint") {
+	if len(n.get("entrypoint").texts())+len(n.get("command").texts()) == 0 && !n.wasLost("command") && !n.wasLost("entrypoint") {
 		b.to.problem(f.pos, path, "needs a command, because runtime: process runs no image")
 	}
 }

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +70,7 @@ func (b *builder) image(f *field) string {
 		return ""
 	}
 	if n.text() == "" {
-		if !slices.Contains(f.value.lost, "image") {
+		if !f.value.wasLost("image") {
 			b.to.problem(f.pos, "services."+f.key, "needs an image; Swarm builds none"+n.lacks())
 		}
 		return ""
@@ -136,9 +135,8 @@ func (b *builder) restart(n *node, path string) specs.RestartPolicy {
 		Condition: specs.RestartCondition(policy.get("condition").text()),
 		Delay:     b.duration(policy.get("delay"), here+".delay"),
 		Window:    b.durationOrZero(policy.get("window"), here+".window"),
-	}
-	if n := policy.get("max_attempts").count(); n != nil {
-		p.MaxAttempts = *n
+
+		MaxAttempts: policy.get("max_attempts").countOrZero(),
 	}
 	return p
 }

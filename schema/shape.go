@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -67,19 +68,14 @@ func (s *shaper) mapping(n *node, r *rule, path string) {
 	kept := make([]*field, 0, len(n.fields))
 	for _, f := range n.fields {
 		here := join(path, f.key)
-		if r.fields == nil {
-			if r.each == nil || s.value(f.value, r.each, here) {
-				kept = append(kept, f)
-			}
-			continue
+		rule := r.each
+		if rule == nil {
+			rule = s.known(f, r, here)
 		}
-		if rule := s.known(f, r, here); rule != nil {
-			s.tell(f, rule, here)
-			if s.value(f.value, rule, here) {
-				kept = append(kept, f)
-			} else {
-				n.lost = append(n.lost, f.key)
-			}
+		if rule != nil && s.value(f.value, rule, here) {
+			kept = append(kept, f)
+		} else {
+			n.lost = append(n.lost, f.key)
 		}
 	}
 	n.fields = kept
@@ -104,7 +100,8 @@ func (s *shaper) list(n *node, r *rule, path string) {
 	n.items = kept
 }
 
-// known returns the rule of a key that Swarm accepts, and reports any other.
+// known returns the rule of a key that Swarm accepts, having told its fate, and
+// reports any other.
 func (s *shaper) known(f *field, r *rule, path string) *rule {
 	rule, ok := r.fields[f.key]
 	switch {
@@ -114,10 +111,13 @@ func (s *shaper) known(f *field, r *rule, path string) *rule {
 		s.since(f, r.xSince, path)
 	case !ok && !r.open:
 		s.to.problem(f.pos, path, s.unknownKey(f.key, r))
+	case !ok && r.fate != ignored:
+		s.to.warn(f.pos, path, "ignored, as by Swarm: "+s.unknownKey(f.key, r))
 	case !ok:
 	case rule.fate == refused:
 		s.to.problem(f.pos, path, rule.why)
 	case f.made || s.since(f, rule.since, path):
+		s.tell(f, rule, path)
 		return rule
 	}
 	return nil
@@ -163,8 +163,8 @@ func (s *shaper) cast(n *node, r *rule) {
 	default:
 		if i, err := strconv.ParseInt(value, 10, 64); err == nil {
 			n.kind, n.value = integer, strconv.FormatInt(i, 10)
-		} else if _, err := strconv.ParseFloat(value, 64); err == nil && r.kind&cue.FloatKind != 0 {
-			n.kind, n.value = float, value
+		} else if f, err := strconv.ParseFloat(value, 64); err == nil && r.kind&cue.FloatKind != 0 && !math.IsNaN(f) && !math.IsInf(f, 0) {
+			n.kind, n.value = float, strconv.FormatFloat(f, 'g', -1, 64)
 		}
 	}
 }

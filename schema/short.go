@@ -17,7 +17,7 @@ var forms map[string]func(s *shaper, n *node, path string) bool
 func init() { // the forms of ports and mounts use the shaper, which uses forms
 	forms = map[string]func(s *shaper, n *node, path string) bool{
 		"list": listForm, "words": wordsForm, "pairs": pairsForm, "hosts": hostsForm,
-		"names": namesForm, "source": sourceForm, "test": testForm, "build": buildForm,
+		"names": namesForm, "source": keyForm("source"), "test": testForm, "build": keyForm("context"),
 		"ulimit": ulimitForm, "external": externalForm, "ports": portsForm, "mount": mountForm,
 	}
 }
@@ -141,20 +141,14 @@ func namesForm(s *shaper, n *node, path string) bool {
 	return true
 }
 
-// sourceForm: a name for a mapping with that source.
-func sourceForm(_ *shaper, n *node, _ string) bool {
-	if n.kind == text {
-		*n = *mappingOf(n, "source", *n)
+// keyForm: the value of one key for a mapping with that key.
+func keyForm(key string) func(*shaper, *node, string) bool {
+	return func(_ *shaper, n *node, _ string) bool {
+		if n.kind == text {
+			*n = *mappingOf(n, key, *n)
+		}
+		return true
 	}
-	return true
-}
-
-// buildForm: a folder for a mapping with that context.
-func buildForm(_ *shaper, n *node, _ string) bool {
-	if n.kind == text {
-		*n = *mappingOf(n, "context", *n)
-	}
-	return true
 }
 
 // ulimitForm: one number for both limits.
@@ -172,7 +166,7 @@ func ulimitForm(s *shaper, n *node, path string) bool {
 			*n = *both
 		}
 		for _, key := range []string{"soft", "hard"} {
-			if n.get(key) == nil {
+			if n.get(key) == nil && !n.wasLost(key) {
 				s.to.problem(n.pos, path, "needs both soft and hard; "+key+" is missing")
 				return false
 			}

@@ -13,7 +13,7 @@ var propagations = []string{"private", "rprivate", "shared", "rshared", "slave",
 
 // mountForm: SOURCE:TARGET:OPTIONS or TARGET for the long form of a mount.
 func mountForm(s *shaper, n *node, path string) bool {
-	if n.kind == mapping && n.get("type") == nil {
+	if n.kind == mapping && n.get("type") == nil && !n.wasLost("type") {
 		s.to.problem(n.pos, path, "needs a type: bind, volume or tmpfs")
 		return false
 	}
@@ -24,6 +24,10 @@ func mountForm(s *shaper, n *node, path string) bool {
 	parts := splitMount(spec)
 	if len(parts) > 3 || slices.Contains(parts, "") {
 		s.to.problem(n.pos, path, "must be SOURCE:TARGET or SOURCE:TARGET:ro"+got(n, path))
+		return false
+	}
+	if len(parts) == 1 && len(spec) > 1 && spec[1] == ':' {
+		s.to.problem(n.pos, path, "a single letter before a colon is a drive of Windows, as with Swarm: give the volume a longer name, or write type, source and target"+got(n, path))
 		return false
 	}
 	source, target, options := "", parts[0], ""

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path"
@@ -11,28 +12,38 @@ import (
 	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
-// loaded is what one stack file gave.
+// loaded is what one stack gave.
 type loaded struct {
 	stack  specs.Stack
 	report report
+	weight int // about how many bytes of memory it takes
 }
+
+// perValue and perStack are the bytes that one value of a stack takes, with its place,
+// and those that a stack takes by itself.
+const (
+	perValue = 300
+	perStack = 4 << 10
+)
 
 // readStack takes the files of one stack the whole way, see the package comment.
 // The content of the first is at hand.
 func readStack(tree *files, stack found, first []byte, check *validator) loaded {
-	var to report
-	vars := stack.variables(tree, &to)
+	one := loaded{weight: perStack}
+	to := &one.report
+	vars := stack.variables(tree, to)
 	var root *node
 	for i, layer := range stack.files {
 		data := first
 		if i > 0 {
 			var err error
 			if data, err = tree.read(layer.file); err != nil {
-				layer.problem(err, &to)
+				layer.problem(err, to)
 				continue
 			}
 		}
-		switch n := readLayer(layer.file, data, vars, check, &to); {
+		one.weight += len(data)
+		switch n := readLayer(layer.file, data, vars, check, to); {
 		case n == nil:
 		case root == nil:
 			root = n
@@ -40,16 +51,20 @@ func readStack(tree *files, stack found, first []byte, check *validator) loaded 
 			merge(root, n, stackFormat.rules())
 		}
 	}
+	one.weight += vars.grown
 	if root == nil {
-		return loaded{report: to}
+		return one
 	}
-	b := &builder{stack: stack.name, list: stack.list, dir: path.Dir(stack.first()), tree: tree, to: &to, root: root, vars: vars}
-	return loaded{stack: b.build(), report: to}
+	b := &builder{stack: stack.name, list: stack.list, dir: path.Dir(stack.first()), tree: tree, to: to, root: root, vars: vars}
+	one.stack = b.build()
+	one.weight += b.read + perValue*(root.size()+b.given)
+	return one
 }
 
 // readLayer reads one stack file as far as it stands for itself. It returns nil if
 // there is nothing to go on with.
 func readLayer(file string, data []byte, vars *variables, check *validator, to *report) *node {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // no editor counts it as a column
 	root := parse(file, data, to)
 	if root == nil {
 		return nil
@@ -83,8 +98,11 @@ type builder struct {
 	root   *node
 	vars   *variables
 	files  map[fileKey]specs.StackFile // the secrets and configs that can be used
+	called map[fileKey]string          // their keys, by what the cluster calls them
 	labels map[string]string           // of the service that is being made, as templates see them
 	work   int                         // see maxTemplateWork
+	read   int                         // see maxRead
+	given  int                         // see maxGiven
 	out    specs.Stack
 }
 
@@ -94,7 +112,7 @@ func (b *builder) build() specs.Stack {
 	if name := b.root.field("name"); name != nil && name.value.value != b.stack {
 		b.to.problem(name.value.pos, "name", fmt.Sprintf("must be %q, the name that %s gives, or be left out", b.stack, cmp.Or(b.list, "the file's place"))+got(name.value, ""))
 	}
-	b.files = map[fileKey]specs.StackFile{}
+	b.files, b.called = map[fileKey]specs.StackFile{}, map[fileKey]string{}
 	b.objects()
 	services := b.root.get("services")
 	if len(fieldsOf(services)) == 0 && !b.to.refused() {

@@ -44,8 +44,8 @@ func syntaxProblem(file string, data []byte, err error) specs.Problem {
 		}
 	}
 	column := 1
-	if found := sign.FindStringIndex(text); found != nil {
-		column += utf8.RuneCountInString(text[:found[0]])
+	if found := sign.FindStringSubmatchIndex(text); found != nil {
+		column += utf8.RuneCountInString(text[:found[len(found)-2]])
 	}
 	return specs.Problem{Position: specs.Position{File: file, Line: line, Column: column}, Message: words}
 }
@@ -69,11 +69,20 @@ func firstWith(said string, data []byte) (line int, text string) {
 		end += len(l)
 		ends[i] = end
 	}
-	i := sort.Search(len(lines)-1, func(i int) bool {
-		var ignored yaml.Node
-		return saidBy(yaml.Unmarshal(data[:ends[i]], &ignored)) == said
-	})
+	i := sort.Search(len(lines)-1, func(i int) bool { return saidBy(syntaxError(data[:ends[i]])) == said })
 	return i + 1, strings.TrimRight(string(lines[i]), "\r\n")
+}
+
+// syntaxError is the first error in the documents of a file; nil if there is none.
+func syntaxError(data []byte) error {
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var ignored yaml.Node
+		if err := decoder.Decode(&ignored); isEOF(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // unclosed finds a bracket that opens a list or mapping and is never closed.
@@ -109,19 +118,19 @@ func unclosed(data []byte) (at int, found bool) {
 }
 
 // syntaxErrors are the errors of yaml.v3 in plain words, each with the sign by
-// which the place is found on the line.
+// which the place is found on the line: its group, or all of it.
 var syntaxErrors = []struct {
 	said  string
 	sign  *regexp.Regexp
 	words string
 }{
-	{"mapping values are not allowed", regexp.MustCompile(`:(\s|$)`), "a `:` is not allowed here: check the indentation of this line and the one before, or put the value in quotes"},
+	{"mapping values are not allowed", regexp.MustCompile(`(?:^[^"'#]*?:\s[^"'#]*?)?(:)(?:\s|$)`), "a `:` is not allowed here: check the indentation of this line and the one before, or put the value in quotes"},
 	{"cannot start any token", regexp.MustCompile("\t|[@`%]"), "this character cannot begin a value: indent by spaces, not tabs, and put such a value in quotes"},
 	{"tab character", regexp.MustCompile("\t"), "a tab: YAML is indented by spaces only"},
 	{"could not find expected ':'", regexp.MustCompile(`\S`), "a line without `key: value`: check the indentation, or put a value of several lines in quotes"},
 	{"did not find expected key", regexp.MustCompile(`\S`), "no key of the mapping above: check the indentation"},
 	{"did not find expected '-' indicator", regexp.MustCompile(`\S`), "no item of the list above: check the indentation"},
-	{"block sequence entries are not allowed", regexp.MustCompile(`-(\s|$)`), "a list cannot begin here: check the indentation"},
+	{"block sequence entries are not allowed", regexp.MustCompile(`-(?:\s|$)`), "a list cannot begin here: check the indentation"},
 	{"did not find expected ',' or ']'", regexp.MustCompile(`\S`), "a comma is missing in this list, or before this line"},
 	{"did not find expected ',' or '}'", regexp.MustCompile(`\S`), "a comma is missing in this mapping, or before this line"},
 	{"unexpected end of stream", regexp.MustCompile(`["']`), "a quote that begins here is not closed"},

@@ -30,11 +30,8 @@ func (b *builder) capabilities(n *node, path string) (add, drop []string) {
 }
 
 func (b *builder) capabilityList(n *node, path string) []string {
-	if n == nil {
-		return nil
-	}
 	var out []string
-	for _, item := range n.items {
+	for _, item := range itemsOf(n) {
 		name := strings.TrimPrefix(strings.ToUpper(item.value), "CAP_")
 		switch {
 		case name == "ALL":
@@ -53,11 +50,8 @@ func (b *builder) capabilityList(n *node, path string) []string {
 var ulimitNames = strings.Fields("core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack")
 
 func (b *builder) ulimits(n *node, path string) []specs.Ulimit {
-	if n == nil {
-		return nil
-	}
 	var out []specs.Ulimit
-	for _, f := range n.fields {
+	for _, f := range fieldsOf(n) {
 		here := join(path, f.key)
 		u := specs.Ulimit{Name: f.key, Soft: f.value.get("soft").int(), Hard: f.value.get("hard").int()}
 		switch {
@@ -76,11 +70,8 @@ func (b *builder) ulimits(n *node, path string) []specs.Ulimit {
 
 // extraHosts are written as HOST:IP.
 func (b *builder) extraHosts(n *node, path string) []string {
-	if n == nil {
-		return nil
-	}
 	var out []string
-	for _, item := range n.items {
+	for _, item := range itemsOf(n) {
 		host, ip, _ := strings.Cut(item.value, ":")
 		_, err := netip.ParseAddr(ip)
 		switch {

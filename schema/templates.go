@@ -16,16 +16,26 @@ func (b *builder) templated(n *node, path string) string {
 }
 
 // maxTemplateWork bounds what trying the templates of a stack may cost, in bytes of
-// templates for each label that they may go over: about a second at worst.
+// templates for each label that they may go over, and for each 64 bytes of labels
+// that they may print: about a second at worst.
 const maxTemplateWork = 20_000_000
+
+// labelWork is what labels cost each byte of a template.
+func labelWork(labels map[string]string) int {
+	bytes := 0
+	for key, value := range labels {
+		bytes += len(key) + len(value)
+	}
+	return 1 + len(labels) + bytes/64
+}
 
 // checkTemplate reports a template that no task of the service could expand.
 func (b *builder) checkTemplate(pos specs.Position, path, text string) {
 	if !template.In(text) {
 		return
 	}
-	if b.work += len(text) * (1 + len(b.labels)); b.work > maxTemplateWork {
-		b.to.problem(pos, path, "the templates of this stack are too long for services with so many labels: use fewer of either")
+	if b.work += len(text) * labelWork(b.labels); b.work > maxTemplateWork {
+		b.to.problem(pos, path, "the templates of this stack are too long for services with so many, or so long, labels: use fewer of either")
 		return
 	}
 	if err := template.Check(text, b.labels); err != nil {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,6 +29,8 @@ const (
 	maxKey = 512
 )
 
+var tooLong = fmt.Sprintf("a value may have at most %d KiB; put what is longer into a file", maxValue>>10)
+
 // parser turns yaml.v3's nodes into the tree.
 type parser struct {
 	file    string
@@ -42,21 +45,8 @@ type parser struct {
 // parse reads one YAML document. It returns nil if there is nothing to go on
 // with; what is wrong is in the report.
 func parse(file string, data []byte, to *report) *node {
-	if problem, found := checkText(file, data); found {
-		to.problems = append(to.problems, problem)
-		return nil
-	}
-	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
-	var document, second yaml.Node
-	if err := decoder.Decode(&document); err != nil {
-		to.problems = append(to.problems, syntaxProblem(file, data, err))
-		return nil
-	}
-	if err := decoder.Decode(&second); err == nil {
-		to.problem(at(file, &second), "", "a second YAML document: a stack file is one document; put the other into a stack of its own")
-		return nil
-	} else if second.Kind == 0 && !isEOF(err) {
-		to.problems = append(to.problems, syntaxProblem(file, data, err))
+	document := onlyDocument(file, data, to)
+	if document == nil {
 		return nil
 	}
 	p := &parser{file: file, to: to, open: map[*yaml.Node]bool{}}
@@ -65,6 +55,30 @@ func parse(file string, data []byte, to *report) *node {
 		return nil
 	}
 	return root
+}
+
+// onlyDocument is the one document of a file; empty ones after it are nothing.
+func onlyDocument(file string, data []byte, to *report) *yaml.Node {
+	if problem, found := checkText(file, data); found {
+		to.problems = append(to.problems, problem)
+		return nil
+	}
+	var document *yaml.Node
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var next yaml.Node
+		switch err := decoder.Decode(&next); {
+		case isEOF(err) && document != nil:
+			return document
+		case err != nil:
+			to.problems = append(to.problems, syntaxProblem(file, data, err))
+			return nil
+		case document == nil:
+			document = &next
+		case next.Content[0].ShortTag() != "!!null":
+			to.problem(at(file, &next), "", "a second YAML document: a stack file is one document; put the other into a stack of its own")
+			return nil
+		}
+	}
 }
 
 func at(file string, n *yaml.Node) specs.Position {
@@ -136,7 +150,7 @@ func (p *parser) scalar(n *node, y *yaml.Node, path string) {
 	}
 	switch {
 	case len(y.Value) > maxValue:
-		p.refuse(n, path, fmt.Sprintf("a value may have at most %d KiB; put what is longer into a file", maxValue>>10))
+		p.refuse(n, path, tooLong)
 	case strings.ContainsRune(y.Value, 0):
 		p.refuse(n, path, "a NUL character: no process can have one in its arguments, variables or names")
 	}

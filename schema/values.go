@@ -55,8 +55,14 @@ func (n *node) count() *uint64 {
 	if n == nil {
 		return nil
 	}
-	c := n.whole().Uint64()
-	return &c
+	return new(n.countOrZero())
+}
+
+func (n *node) countOrZero() uint64 {
+	if n == nil {
+		return 0
+	}
+	return n.whole().Uint64()
 }
 
 func (n *node) ratio() specs.Ratio {
@@ -122,7 +128,7 @@ func (b *builder) size(n *node, path string) specs.Bytes {
 	}
 	size, err := specs.ParseBytes(n.value)
 	if err != nil {
-		b.to.problem(n.pos, path, err.Error())
+		b.to.problem(n.pos, path, "must be a size such as 64M or 1.5G, less than 8192P"+got(n, path))
 	}
 	return size
 }

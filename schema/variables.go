@@ -196,6 +196,9 @@ func (v *variables) text(n *node, path string, lines []string, to *report) {
 	if err == nil {
 		err = v.grow(result, "$")
 	}
+	if err == nil && len(result) > maxValue {
+		err = &variableError{"$", tooLong}
+	}
 	if err != nil {
 		pos := n.pos
 		if n.broken = true; !to.full() {

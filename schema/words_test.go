@@ -42,10 +42,10 @@ func TestSplitWords(t *testing.T) {
 func TestShortPorts(t *testing.T) {
 	for spec, want := range map[string]int{
 		"80": 1, "8080:80": 1, "80/udp": 1, "127.0.0.1:8080:80": 1, "[::1]:8080:80": 1, "3000-3005": 6,
-		"9090-9091:8080-8081": 2, "6060:6060/SCTP": 1, "8000-9000:80": 1,
-		"": 0, "x": 0, "0": 0, "65536": 0, "80/icmp": 0, "90-80": 0, "1-3:1-2": 0, "80:": 0, "a:80": 0,
+		"9090-9091:8080-8081": 2, "6060:6060/SCTP": 1, "8000-8010:80": 11,
+		"": 0, "x": 0, "0": 0, "65536": 0, "80/icmp": 0, "90-80": 0, "1-3:1-2": 0, "80:": 0, "a:80": 0, "a:8080:80": 0, "[::1:8080:80": 1, "127.0.0.1::80": 1,
 	} {
-		ports, ok := shortPort(&node{kind: text, value: spec})
+		ports, _, ok := shortPort(&node{kind: text, value: spec})
 		if len(ports) != want || ok != (want > 0) {
 			t.Errorf("%q: %d ports, %v", spec, len(ports), ok)
 		}

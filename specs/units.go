@@ -54,7 +54,7 @@ func ParseBytes(text string) (Bytes, error) {
 	if err != nil || !ok || !(n >= 0 && n*float64(scale) < math.MaxInt64) {
 		return 0, fmt.Errorf("%q is not a size such as 64M or 1.5G", text)
 	}
-	return Bytes(math.Round(n * float64(scale))), nil
+	return Bytes(roundUp(n * float64(scale))), nil
 }
 
 var byteUnits = map[string]int64{
@@ -96,7 +96,16 @@ func ParseCPUs(text string) (NanoCPUs, error) {
 	if err != nil || math.IsNaN(n) || n < 0 || n > 1e6 {
 		return 0, fmt.Errorf("%q is not a number of CPUs such as 0.5 or 2", text)
 	}
-	return NanoCPUs(math.Round(n * nanosPerCPU)), nil
+	return NanoCPUs(roundUp(n * nanosPerCPU)), nil
+}
+
+// roundUp is the nearest whole number, but never 0 for what is not nothing: where 0
+// is no limit that would be the opposite.
+func roundUp(n float64) float64 {
+	if n > 0 {
+		return max(math.Round(n), 1)
+	}
+	return 0
 }
 
 func (c NanoCPUs) String() string {

@@ -46,6 +46,8 @@ func TestBytesText(t *testing.T) {
 		"1.5g":                {value: 3 << 29},
 		" 2 G ":               {value: 2 << 30},
 		"10b":                 {value: 10},
+		"0.4":                 {value: 1}, // 0 is no limit
+		"0.0":                 {},
 		"1p":                  {value: 1 << 50},
 		"9223372036854775807": {value: 1<<63 - 1},
 		"9223372036854775808": {err: bad},
@@ -85,6 +87,7 @@ func TestCPUsText(t *testing.T) {
 		"0.5":   {value: 500_000_000},
 		"2":     {value: 2_000_000_000},
 		"0.001": {value: 1_000_000},
+		"1e-11": {value: 1}, // 0 is no limit
 		" 1 ":   {value: 1_000_000_000},
 		"-1":    {err: bad},
 		"NaN":   {err: bad},

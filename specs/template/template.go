@@ -209,10 +209,14 @@ func (b *budget) pay(text string) (string, error) {
 	if len(text) > maxOutput {
 		return "", errTooLong
 	}
+	return text, b.spend(text)
+}
+
+func (b *budget) spend(text string) error {
 	if *b -= budget(len(text)); *b < 0 {
-		return "", errTooMuch
+		return errTooMuch
 	}
-	return text, nil
+	return nil
 }
 
 // funcs are join, as in Swarm, and Go's own that make texts, with bounded results.
@@ -232,7 +236,11 @@ func (b *budget) funcs() template.FuncMap {
 // whole before anybody can look how long it is.
 func (b *budget) within(f func(...any) string) func(...any) (string, error) {
 	return func(args ...any) (string, error) {
-		if length(args) > maxOutput {
+		n, err := b.length(args)
+		switch {
+		case err != nil:
+			return "", err
+		case n > maxOutput:
 			return "", errTooLong
 		}
 		return b.pay(f(args...))
@@ -240,8 +248,8 @@ func (b *budget) within(f func(...any) string) func(...any) (string, error) {
 }
 
 // length is that of all arguments as text, in bytes; of more than maxOutput it is
-// as far as it was counted.
-func length(args []any) (n int) {
+// as far as it was counted. What becomes text for that is spent.
+func (b *budget) length(args []any) (n int, err error) {
 	for _, arg := range args {
 		if n > maxOutput {
 			break
@@ -249,10 +257,13 @@ func length(args []any) (n int) {
 		text, ok := arg.(string)
 		if !ok {
 			text = fmt.Sprintf("%#v", arg) // the longest form of it
+			if err := b.spend(text); err != nil {
+				return n, err
+			}
 		}
 		n += len(text)
 	}
-	return n
+	return n, nil
 }
 
 var tooWide = regexp.MustCompile(`%[^a-zA-Z%]*(\d{5}|\*)`)
@@ -263,7 +274,11 @@ func (b *budget) printf(format string, args ...any) (string, error) {
 	if tooWide.MatchString(format) {
 		return "", errors.New("printf has widths of at most four digits here, and no *")
 	}
-	if strings.Count(format, "%")*(4*length(args)+10_000) > maxWork {
+	n, err := b.length(args)
+	switch {
+	case err != nil:
+		return "", err
+	case strings.Count(format, "%")*(4*n+10_000) > maxWork:
 		return "", errTooLong
 	}
 	return b.pay(fmt.Sprintf(format, args...))

@@ -183,15 +183,17 @@ func TestLongLabels(t *testing.T) {
 // What is not shown costs as much as what is: many small steps over a long text.
 func TestWorkIsBounded(t *testing.T) {
 	long := strings.Repeat("x", maxOutput-1)
+	c := example()
+	c.Service.Labels["long"] = long[:maxOutput/2]
 	files := Files{Config: func(string) (string, error) { return long, nil }}
 	const keep = "{{$x := config `long`}}"
-	for _, step := range []string{"{{$x = print $x}}", "{{$y := html $x}}", "{{if printf `%s` $x}}{{end}}", "{{$y := config `x`}}"} {
+	for _, step := range []string{"{{$x = print $x}}", "{{$y := html $x}}", "{{if printf `%s` $x}}{{end}}", "{{$y := config `x`}}", "{{if printf `%T` .Service.Labels}}{{end}}"} {
 		var mistake *Error
-		_, err := ExpandPayload(keep+"\n"+strings.Repeat(step, 1000), example(), files)
+		_, err := ExpandPayload(keep+"\n"+strings.Repeat(step, 1000), c, files)
 		if !errors.As(err, &mistake) || mistake.Line != 2 || mistake.Message != "the texts made on the way get longer than 16 MiB together: make each once and keep it in a variable" {
 			t.Errorf("%s: %v", step, err)
 		}
-		if _, err := ExpandPayload(keep+strings.Repeat(step, 9)+"{{$x}}", example(), files); err != nil {
+		if _, err := ExpandPayload(keep+strings.Repeat(step, 9)+"{{$x}}", c, files); err != nil {
 			t.Errorf("%s, nine times: %v", step, err)
 		}
 	}

@@ -23,10 +23,7 @@ type sources struct{ *Manager }
 
 var _ api.Sources = sources{}
 
-var (
-	sourceName = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
-	branchName = regexp.MustCompile(`^[^-\s/~^:?*\[\\][^\s~^:?*\[\\]*$`)
-)
+var sourceName = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Add has the cluster follow a repository elsewhere.
 func (s sources) Add(ctx context.Context, req api.AddSourceRequest) error {
@@ -66,8 +63,8 @@ func newSource(req api.AddSourceRequest) (specs.Source, error) {
 		return source, err
 	case !sourceName.MatchString(source.Name) || !source.Outside():
 		return source, errors.New("a name has small letters, digits and - only, and is not main, which is the cluster's own remote")
-	case !branchName.MatchString(source.Branch) || strings.Contains(source.Branch, ".."):
-		return source, fmt.Errorf("--branch %q is no name of a branch", source.Branch)
+	case !git.IsBranch(source.Branch):
+		return source, fmt.Errorf("--branch %q is no name of a branch: see git check-ref-format --help", source.Branch)
 	case source.Interval != 0 && source.Interval < specs.Duration(specs.MinSourceInterval):
 		return source, fmt.Errorf("--interval %s: at least %s, and a webhook can say when there is something new", source.Interval, specs.Duration(specs.MinSourceInterval))
 	case credential.User == "":

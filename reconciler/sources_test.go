@@ -387,3 +387,17 @@ func (u upstream) mktree(list string) string {
 	}
 	return strings.TrimSpace(string(tree))
 }
+
+// A source may follow whatever branch git can have, and no other: it would never be
+// found.
+func TestBranchesOfSources(t *testing.T) {
+	for branch, good := range map[string]bool{
+		"": true, "release/1.x": true, "-x": true, strings.Repeat("x", 250): true,
+		"a.lock": false, "a/": false, "a//b": false, "a.": false, "@{u}": false, "a b": false,
+	} {
+		_, err := newSource(api.AddSourceRequest{Name: "infra", URL: "https://git.example/infra.git", Branch: branch})
+		if (err == nil) != good {
+			t.Errorf("%q: %v", branch, err)
+		}
+	}
+}

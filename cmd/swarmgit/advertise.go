@@ -18,14 +18,11 @@ func advertised(flag string, bound net.Addr, own func() (netip.Addr, error)) (st
 		return "", fmt.Errorf("the node port listens at %s, which is no address: %w", bound, err)
 	}
 	if flag != "" {
-		host, port, err := net.SplitHostPort(flag)
-		if err != nil {
-			host, port = strings.Trim(flag, "[]"), fmt.Sprint(at.Port())
+		addr, ok := hostPort(flag, fmt.Sprint(at.Port()))
+		if to, err := netip.ParseAddrPort(addr); !ok || err == nil && to.Addr().IsUnspecified() {
+			return "", fmt.Errorf("--advertise %s: name the address that the other nodes reach this one at, as HOST or HOST:PORT", flag)
 		}
-		if host == "" || net.ParseIP(host) != nil && net.ParseIP(host).IsUnspecified() {
-			return "", fmt.Errorf("--advertise %s: name the address that the other nodes reach this one at", flag)
-		}
-		return net.JoinHostPort(host, port), nil
+		return addr, nil
 	}
 	if !at.Addr().IsUnspecified() {
 		return at.String(), nil
@@ -90,12 +87,20 @@ func managerAddr(text string) (string, error) {
 	if text == "" {
 		return "", errors.New("--join: name the address of a manager")
 	}
-	host, port, err := net.SplitHostPort(text)
-	if err != nil {
-		host, port = strings.Trim(text, "[]"), defaultPort
-	}
-	if _, invalid := net.LookupPort("tcp", port); host == "" || strings.Contains(host, "/") || invalid != nil {
+	addr, ok := hostPort(text, defaultPort)
+	if !ok {
 		return "", fmt.Errorf("--join %s: write it as HOST or HOST:PORT, such as 10.0.0.1:%s", text, defaultPort)
 	}
-	return net.JoinHostPort(host, cmp.Or(port, defaultPort)), nil
+	return addr, nil
+}
+
+// hostPort completes HOST or HOST:PORT; it is false for what is neither.
+func hostPort(text, port string) (addr string, ok bool) {
+	host, given, err := net.SplitHostPort(text)
+	if err != nil {
+		host = strings.Trim(text, "[]")
+	}
+	port = cmp.Or(given, port)
+	n, err := net.LookupPort("tcp", port)
+	return net.JoinHostPort(host, port), err == nil && n > 0 && host != "" && !strings.ContainsAny(host, "/ ")
 }

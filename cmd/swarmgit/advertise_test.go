@@ -25,6 +25,9 @@ func TestAdvertised(t *testing.T) {
 		"everywhere, IPv6":            {"", "[::]:2377", own, "10.0.0.5:2377"},
 		"nobody knows":                {"", "[::]:2377", unknown, "several"},
 		"nowhere":                     {"0.0.0.0", "[::]:2377", unknown, "--advertise 0.0.0.0: name the address"},
+		"at no port":                  {"10.1.1.1:http2", "[::]:2377", unknown, "--advertise 10.1.1.1:http2: name the address"},
+		"at any port":                 {"10.1.1.1:0", "[::]:2377", unknown, "--advertise 10.1.1.1:0: name the address"},
+		"at a page":                   {"http://m1", "[::]:2377", unknown, "--advertise http://m1: name the address"},
 	} {
 		bound, err := net.ResolveTCPAddr("tcp", c.bound)
 		if err != nil {

@@ -52,15 +52,3 @@ func confirmApproval(c *cobra.Command, client *wire.Client, rev string) (string,
 	showPlan(c.OutOrStdout(), reply.Plan)
 	return reply.Commit, confirm(c, "approve "+shortCommit(reply.Commit))
 }
-
-// confirm asks whether to do what was shown.
-func confirm(c *cobra.Command, what string) error {
-	fmt.Fprint(c.OutOrStdout(), "\nDo it? [y/N] ")
-	var answer string
-	_, _ = fmt.Fscanln(c.InOrStdin(), &answer) // no answer is no
-	if answer = strings.ToLower(answer); answer != "y" && answer != "yes" {
-		fmt.Fprintln(c.OutOrStdout())
-		return fmt.Errorf("%s: nothing was changed: answer y, or say --yes", what)
-	}
-	return nil
-}

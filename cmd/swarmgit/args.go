@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +80,36 @@ func didYouMean(word string, known []string) string {
 	return ""
 }
 
+// forEach does something to every thing that is named. One that is refused does not
+// keep it from the others.
+func forEach(c *cobra.Command, names []string, do func(name string) error) error {
+	var refused []error
+	for _, name := range names {
+		if err := do(name); err != nil {
+			refused = append(refused, err)
+		}
+	}
+	if len(refused) < 2 {
+		return errors.Join(refused...)
+	}
+	for _, err := range refused {
+		fmt.Fprintln(c.ErrOrStderr(), "swarmgit: "+err.Error())
+	}
+	return exitCode(1)
+}
+
+// removeEach removes every thing that is named, and prints the names of those that
+// are gone.
+func removeEach(c *cobra.Command, names []string, remove func(name string) error) error {
+	return forEach(c, names, func(name string) error {
+		err := remove(name)
+		if err == nil {
+			fmt.Fprintln(c.OutOrStdout(), name)
+		}
+		return err
+	})
+}
+
 // choice is the value of a flag that takes some words only.
 type choice struct {
 	value *string
@@ -101,6 +132,39 @@ func (c *choice) Set(value string) error {
 	}
 	*c.value = value
 	return nil
+}
+
+// place is the value of a flag that is a path, but for some words. It is kept from
+// the root on: a daemon is asked, and started again, from other directories.
+type place struct {
+	path  *string
+	words []string
+}
+
+func (p *place) String() string {
+	if p.path == nil {
+		return ""
+	}
+	return *p.path
+}
+
+func (p *place) Type() string { return "string" }
+
+func (p *place) Set(value string) (err error) {
+	switch {
+	case value == "":
+		return errors.New("it must not be empty")
+	case !slices.Contains(p.words, value):
+		value, err = filepath.Abs(value)
+	}
+	*p.path = value
+	return err
+}
+
+// dataDirFlag adds --data-dir.
+func dataDirFlag(f *pflag.FlagSet, dataDir *string, byDefault string) {
+	*dataDir = byDefault
+	f.Var(&place{path: dataDir}, "data-dir", "where the node keeps everything")
 }
 
 // flagError says which flag a command does not have, or of a flag's value what would

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,14 @@ func TestDockersWordsNameCommands(t *testing.T) {
 				t.Errorf("%s: %s: there is no such command: %v", typed, here, err)
 			}
 		}
+	}
+}
+
+func TestVariablesOfExec(t *testing.T) {
+	t.Setenv("HERE", "a=b")
+	t.Setenv("EMPTY", "")
+	got := withValues([]string{"X=1", "HERE", "EMPTY", "NOWHERE_AT_ALL"})
+	if want := []string{"X=1", "HERE=a=b", "EMPTY="}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

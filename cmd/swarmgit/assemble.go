@@ -27,7 +27,7 @@ import (
 
 // nodeConfig says how the node of this process is made.
 type nodeConfig struct {
-	dataDir    string
+	dataDir    string // absolute
 	listen     string // address of the node port, used while the node is a manager
 	advertise  string // where others reach that port; empty is found out
 	http       string // address for people; its port may be 0

@@ -15,7 +15,7 @@ import (
 )
 
 func joinTokenCommand(opt *options) *cobra.Command {
-	var rotate, quiet bool
+	var rotate bool
 	c := &cobra.Command{
 		Use: "join-token worker|manager", Short: "Print the command with which a machine joins the cluster", Args: oneArg,
 		Long: `Prints the command that makes a machine a node of this cluster. Whoever has the
@@ -34,17 +34,17 @@ that have joined with it stay.`,
 			if err != nil {
 				return err
 			}
-			if quiet {
-				fmt.Fprintln(c.OutOrStdout(), reply.Token)
-				return nil
-			}
 			return opt.print(c.OutOrStdout(), reply, func(w io.Writer) {
+				if quiet(c) {
+					fmt.Fprintln(w, reply.Token)
+					return
+				}
 				fmt.Fprintf(w, "To add a %s, run on the machine that is to join:\n\n%s\n", args[0], joinLine(reply))
 			})
 		},
 	}
 	c.Flags().BoolVar(&rotate, "rotate", false, "make a new token, and the old one useless")
-	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "only the token")
+	c.Flags().BoolP("quiet", "q", false, "only the token")
 	return opt.formatFlag(c)
 }
 

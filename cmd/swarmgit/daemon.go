@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -82,13 +83,14 @@ and touches nothing that is not its.`,
 }
 
 func (o *daemonOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.dataDir, "data-dir", defaultDataDir(), "where the node keeps everything")
+	o.socket, o.containerd = defaultSocket(), managedContainerd
+	dataDirFlag(f, &o.dataDir, defaultDataDir())
 	f.StringVar(&o.listen, "listen", "0.0.0.0:"+defaultPort, "address where nodes meet, while this one is a manager")
 	f.StringVar(&o.advertise, "advertise", "", "HOST or HOST:PORT where other nodes reach this manager (default: --listen, or this machine's own address)")
 	f.StringVar(&o.http, "http", "127.0.0.1:2378", "address for Git and the API; loopback only until it has TLS")
-	f.StringVar(&o.socket, "socket", defaultSocket(), "socket for the command line")
+	f.Var(&place{path: &o.socket}, "socket", "socket for the command line")
 	f.StringVar(&o.executor, "executor", autoExecutor, "what runs tasks: containerd, process, or auto for both, as far as this machine can")
-	f.StringVar(&o.containerd, "containerd", managedContainerd, "managed, or the socket of a containerd that runs already")
+	f.Var(&place{&o.containerd, []string{managedContainerd}}, "containerd", "managed, or the socket of a containerd that runs already")
 	f.StringArrayVar(&o.labels, "label", nil, "engine label key=value, for constraints on engine.labels.key; may be repeated")
 	f.BoolVar(&o.debug, "debug", false, "log every small step")
 
@@ -109,6 +111,10 @@ func (o *daemonOptions) beginning() (b beginning, err error) {
 		return b, errors.New("--init makes a cluster and --join joins another: give one of them")
 	case len(o.join) > 0 && o.token == "":
 		return b, errors.New("--join needs the --token that \"swarmgit join-token worker\" prints on a manager")
+	case o.token != "" && len(o.join) == 0:
+		return b, errors.New("--token is good for --join only: name a manager with --join ADDR")
+	case o.init && o.name == "":
+		return b, errors.New("--name must not be empty: leave it out for a cluster named swarmgit")
 	}
 	if b.token = o.token; o.init {
 		b.cluster = o.name
@@ -141,10 +147,14 @@ func defaultDataDir() string {
 	if os.Geteuid() == 0 {
 		return "/var/lib/swarmgit"
 	}
-	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "swarmgit")
 	}
-	return filepath.Join(os.Getenv("HOME"), ".local", "share", "swarmgit")
+	home := os.Getenv("HOME")
+	if self, err := user.Current(); home == "" && err == nil {
+		home = self.HomeDir
+	}
+	return filepath.Join("/", home, ".local", "share", "swarmgit")
 }
 
 // gcPercent trades processor time for memory, unless GOGC says otherwise. What a
@@ -156,7 +166,11 @@ func runDaemon(c *cobra.Command, opt *daemonOptions, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	outliveReaders()
 	supervised := takeSupervisor()
+	if err := mayUse(opt.dataDir); err != nil {
+		return err
+	}
 	if err := recall(c.Flags(), opt.dataDir); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -39,13 +38,16 @@ there, remove the stacks by a push before the daemon is stopped.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&dataDir, "data-dir", defaultDataDir(), "where the node keeps everything")
+	dataDirFlag(c.Flags(), &dataDir, defaultDataDir())
 	return c
 }
 
 // endNode ends what outlives the daemon of a data directory. It holds the
 // directory's lock meanwhile: no daemon may work there.
 func endNode(ctx context.Context, dataDir string) error {
+	if err := mayUse(dataDir); err != nil {
+		return fmt.Errorf("daemon end: %w", err)
+	}
 	if _, err := os.Stat(identityDir(dataDir)); err != nil {
 		return fmt.Errorf("daemon end: %s holds no node: name its directory with --data-dir", dataDir)
 	}
@@ -61,10 +63,8 @@ func endNode(ctx context.Context, dataDir string) error {
 // configs.
 func secretsDir(dataDir string) *secrets.Dir { return secrets.New(secretsPlaces(dataDir)...) }
 
+// secretsPlaces are where they can lie.
 func secretsPlaces(dataDir string) []string {
-	if whole, err := filepath.Abs(dataDir); err == nil { // it fails only where nothing works
-		dataDir = whole
-	}
 	sum := sha256.Sum256([]byte(dataDir))
 	return secrets.DefaultPlaces(hex.EncodeToString(sum[:6]))
 }

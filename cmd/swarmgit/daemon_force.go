@@ -50,7 +50,7 @@ A certificate that has run out does not matter: the daemon gives itself another.
 			return nil
 		},
 	}
-	c.Flags().StringVar(&dataDir, "data-dir", defaultDataDir(), "where the node keeps everything")
+	dataDirFlag(c.Flags(), &dataDir, defaultDataDir())
 	c.Flags().BoolVar(&yes, "yes", false, "do it")
 	return c
 }
@@ -58,6 +58,9 @@ A certificate that has run out does not matter: the daemon gives itself another.
 // forceNewCluster shows what would become of the cluster, and does it if yes. It
 // holds the directory's lock meanwhile: no daemon may work there.
 func forceNewCluster(ctx context.Context, out io.Writer, dataDir string, yes bool) error {
+	if err := mayUse(dataDir); err != nil {
+		return err
+	}
 	id, err := identity.Load(identityDir(dataDir))
 	switch {
 	case errors.Is(err, identity.ErrNone):

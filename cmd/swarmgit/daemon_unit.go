@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,14 +29,11 @@ one that has left its cluster. Stop one that was started by hand first.`,
 			if err != nil {
 				return fmt.Errorf("daemon unit: find this program: %w", err)
 			}
-			if dataDir, err = filepath.Abs(dataDir); err != nil {
-				return fmt.Errorf("daemon unit: %w", err)
-			}
 			_, err = fmt.Fprint(c.OutOrStdout(), unit(program, dataDir))
 			return err
 		},
 	}
-	c.Flags().StringVar(&dataDir, "data-dir", "/var/lib/swarmgit", "where the node keeps everything")
+	dataDirFlag(c.Flags(), &dataDir, "/var/lib/swarmgit")
 	return c
 }
 

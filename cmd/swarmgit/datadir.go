@@ -9,6 +9,8 @@ import (
 	"slices"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/swarmgit/swarmgit/runtime/identity"
 )
 
@@ -66,6 +68,14 @@ func checkUnused(dataDir string) error {
 	return nil
 }
 
+// mayUse refuses a data directory of another user, before anything in it is missed.
+func mayUse(dataDir string) error {
+	if err := unix.Access(dataDir, unix.R_OK|unix.W_OK|unix.X_OK); errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the data directory %s belongs to another user: use sudo, or give another --data-dir", dataDir)
+	}
+	return nil
+}
+
 // lockDataDir keeps others out of the directory until the file is closed.
 func lockDataDir(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
@@ -74,10 +84,16 @@ func lockDataDir(dir string) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close() // nothing was written
-		return nil, fmt.Errorf("the data directory %s is in use by another daemon: stop that one, or give another --data-dir", dir)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock the data directory %s: %w: its file system must have flock(2)", dir, err)
+		}
+		return nil, fmt.Errorf("the data directory %s %w: stop that one, or give another --data-dir", dir, errInUse)
 	}
 	return lock, nil
 }
+
+// errInUse says that a data directory is locked.
+var errInUse = errors.New("is in use by another daemon")
 
 // writeWhole replaces a file of a data directory in one step: it holds all of text
 // and is on disk, or it is as it was.

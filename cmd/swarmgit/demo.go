@@ -24,7 +24,7 @@ temporary directory, its own sockets below /run/swarmgit and its own cgroups.`,
 		Example: "  sudo swarmgit demo\n  swarmgit demo --executor process\n  sudo swarmgit demo --keep\n  swarmgit demo --images .",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if end != "" {
-				return endDemo(c.Context(), end)
+				return endKept(c.Context(), end)
 			}
 			show, err := newDemo(c.OutOrStdout(), kind)
 			if err != nil {
@@ -87,9 +87,10 @@ func newDemo(out io.Writer, kind string) (*demo, error) {
 }
 
 func (d *demo) run(ctx context.Context, keep bool) (err error) {
-	if d.dir, err = os.MkdirTemp("", "swarmgit-demo-"); err != nil {
+	if d.dir, err = os.MkdirTemp("", demoPrefix); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
+	outliveReaders()
 	fmt.Fprintf(d.out, "swarmgit demo: the main job on real parts, in %s\n", d.dir)
 	defer func() {
 		if keep && err == nil {

@@ -68,7 +68,8 @@ func (d *demo) call(ctx context.Context, shown string, name string, args ...stri
 	indented := &indenter{w: d.out, indent: "      "}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = d.path("repository")
-	cmd.Env = append(os.Environ(), "SWARMGIT_HOST="+d.path("sock"),
+	// Nothing of the person's own settings: signed commits, hooks, a proxy.
+	cmd.Env = append(os.Environ(), "SWARMGIT_HOST="+d.path("sock"), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "no_proxy=*",
 		"GIT_AUTHOR_NAME=demo", "GIT_AUTHOR_EMAIL=demo@example.com", "GIT_COMMITTER_NAME=demo", "GIT_COMMITTER_EMAIL=demo@example.com")
 	cmd.Stdout = io.MultiWriter(&printed, indented)
 	cmd.Stderr = cmd.Stdout
@@ -105,6 +106,8 @@ func (d *demo) launch(ctx context.Context) error {
 		return err
 	}
 	if err := os.WriteFile(d.path("daemon.pid"), []byte(strconv.Itoa(d.daemon.Process.Pid)), 0o600); err != nil {
+		_ = d.daemon.Process.Kill() // nobody else would find it
+		_ = d.daemon.Wait()         // it was killed: that is what it will say
 		return err
 	}
 	return d.until(ctx, "the daemon answers and its node is ready", func(ctx context.Context) (bool, error) {
@@ -169,15 +172,34 @@ end it:
 `, d.path("sock"), executable(), d.path("repository"), executable(), d.dir)
 }
 
-// endDemo stops the cluster in dir and removes everything of it.
-func endDemo(ctx context.Context, dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
-		return fmt.Errorf("demo --end %s: no cluster of a demo is there: %w", dir, err)
+// demoPrefix begins the name of a demo's directory: by it one is known.
+const demoPrefix = "swarmgit-demo-"
+
+// endKept ends the demo in a directory that a person has named.
+func endKept(ctx context.Context, name string) error {
+	dir, err := filepath.Abs(name)
+	if err != nil {
+		return fmt.Errorf("demo --end %s: %w", name, err)
 	}
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !strings.HasPrefix(filepath.Base(dir), demoPrefix) {
+		return fmt.Errorf("demo --end %s: no cluster of a demo is there: the name of its directory begins with %s, as --keep has said", name, demoPrefix)
+	}
+	return endDemo(ctx, dir)
+}
+
+// endDemo stops the cluster in dir and removes everything of it. It refuses to take
+// the directory from under a daemon that it cannot end.
+func endDemo(ctx context.Context, dir string) error {
 	if err := endProcess(ctx, filepath.Join(dir, "daemon.pid")); err != nil {
 		return fmt.Errorf("end the demo's daemon: %w", err)
 	}
-	if err := endWorker(ctx, filepath.Join(dir, "data")); err != nil {
+	data := filepath.Join(dir, "data")
+	lock, err := lockDataDir(data)
+	if err == nil {
+		if err := errors.Join(endWorker(ctx, data), lock.Close()); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, os.ErrNotExist) { // it may have failed before it had one
 		return err
 	}
 	if err := mounts.RemoveAll(dir); err != nil {
@@ -217,7 +239,7 @@ func endProcess(ctx context.Context, pidFile string) error {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-deadline:
-			return process.Kill()
+			_ = process.Kill() // as above
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -32,7 +32,7 @@ type details struct{ w *tabwriter.Writer }
 func printDetails(w io.Writer, write func(d *details)) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	write(&details{tw})
-	_ = tw.Flush() // an error of w is seen by nobody who could still be told
+	_ = tw.Flush() // an error of standard output is told at the end
 }
 
 // line writes values under a name, each on a line of its own. Empty ones are left

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/swarmgit/swarmgit/runtime/mounts"
-	"github.com/swarmgit/swarmgit/specs"
 )
 
 func devCommand() *cobra.Command {
@@ -56,6 +57,7 @@ func runDev(c *cobra.Command, dir string, images []string) (err error) {
 	if err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}
+	outliveReaders()
 	log := quietLog()
 	slog.SetDefault(log)
 	data := filepath.Join(temp, "data")
@@ -132,6 +134,8 @@ type follower struct {
 	worktree string
 	gitDir   string
 	node     *node
+	pushed   string // the tree that was pushed last
+	trouble  string // that was told last
 }
 
 // lookPeriod is how often the working tree is looked at.
@@ -141,62 +145,75 @@ const lookPeriod = 500 * time.Millisecond
 const startPeriod = 10 * time.Millisecond
 
 func (f *follower) run(ctx context.Context) error {
-	if err := f.git(ctx, "init", "--quiet", "--initial-branch=main"); err != nil {
+	if _, err := f.git(ctx, "init", "--quiet", "--initial-branch=main"); err != nil {
 		return err
 	}
-	last := specs.Hash("")
-	for tick := time.NewTicker(lookPeriod); ; {
-		if !f.nodeReady() { // a plan would find no node
-			select {
-			case <-time.After(startPeriod):
-				continue
-			case <-ctx.Done():
-				return nil
-			}
-		}
-		tree, err := f.tree(ctx)
-		if err != nil {
-			return err
-		}
-		if tree != last {
-			last = tree
-			if err := f.push(ctx); err != nil {
-				return err
-			}
+	for pause := startPeriod; ; {
+		if m := f.manager(); m != nil { // before, a plan would find no node
+			f.tell(ctx, f.follow(ctx, m))
+			pause = lookPeriod
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-func (f *follower) nodeReady() bool {
+// follow pushes what is in the working tree, unless it was pushed already.
+func (f *follower) follow(ctx context.Context, to *manager) error {
+	tree, err := f.tree(ctx)
+	if err != nil || tree == f.pushed {
+		return err
+	}
+	if err := f.push(ctx, to); err != nil {
+		return err
+	}
+	f.pushed = tree
+	return nil
+}
+
+// tell says once why the working tree is not followed: a file was gone before it
+// was read, or cannot be. The next look is another try.
+func (f *follower) tell(ctx context.Context, err error) {
+	trouble := ""
+	if err != nil && ctx.Err() == nil {
+		trouble = err.Error()
+	}
+	if trouble != "" && trouble != f.trouble {
+		fmt.Fprintf(f.c.ErrOrStderr(), "swarmgit: %s: it is tried again\n", trouble)
+	}
+	f.trouble = trouble
+}
+
+// manager is the cluster's, once its node can take tasks; else nil.
+func (f *follower) manager() *manager {
 	m := f.node.managing()
 	if m == nil {
-		return false
+		return nil
 	}
-	node, ok := m.Snapshot().Node(f.node.id())
-	return ok && node.CanTakeTasks()
+	if node, ok := m.Snapshot().Node(f.node.id()); !ok || !node.CanTakeTasks() {
+		return nil
+	}
+	return m
 }
 
 // tree stages everything and names the result.
-func (f *follower) tree(ctx context.Context) (specs.Hash, error) {
-	if err := f.git(ctx, "add", "--all", "."); err != nil {
+func (f *follower) tree(ctx context.Context) (string, error) {
+	if _, err := f.git(ctx, "add", "--all", "."); err != nil {
 		return "", err
 	}
-	out, err := f.command(ctx, "write-tree").Output()
-	return specs.Hash(strings.TrimSpace(string(out))), err
+	return f.git(ctx, "write-tree")
 }
 
 // push commits what is staged and shows the push. A refusal is for the person
 // to mend, and the next change is another try.
-func (f *follower) push(ctx context.Context) error {
-	if err := f.git(ctx, "commit", "--quiet", "--allow-empty", "-m", "working tree at "+time.Now().Format(time.TimeOnly)); err != nil {
+func (f *follower) push(ctx context.Context, to *manager) error {
+	if err := f.commit(ctx); err != nil {
 		return err
 	}
-	remote, err := f.node.managing().GitURL(ctx)
+	remote, err := to.GitURL(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,9 +222,19 @@ func (f *follower) push(ctx context.Context) error {
 		return err
 	}
 	push := f.command(ctx, append(shown, "push", "-o", "allow-removal", remote.URL, "HEAD:main")...)
-	push.Stdout, push.Stderr = f.c.OutOrStdout(), f.c.OutOrStdout()
+	push.Stdout = f.c.OutOrStdout()
+	if out, ours := push.Stdout.(*output); ours {
+		push.Stdout = out.file // git shows more to a terminal
+	}
+	push.Stderr = push.Stdout
 	_ = push.Run() // it has said itself what was wrong
 	return nil
+}
+
+// commit makes a commit of what is staged, though nothing may have changed.
+func (f *follower) commit(ctx context.Context) error {
+	_, err := f.git(ctx, "commit", "--quiet", "--allow-empty", "-m", "working tree at "+time.Now().Format(time.TimeOnly))
+	return err
 }
 
 // show has git show a token: by a file, for everybody on this machine sees the
@@ -220,15 +247,25 @@ func (f *follower) show(token string) (args []string, err error) {
 	return []string{"-c", "include.path=" + file}, nil
 }
 
-func (f *follower) git(ctx context.Context, args ...string) error {
-	if out, err := f.command(ctx, args...).CombinedOutput(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("dev: git %s in %s: %s", args[0], f.worktree, strings.TrimSpace(string(out)))
+func (f *follower) git(ctx context.Context, args ...string) (said string, err error) {
+	var out, words bytes.Buffer
+	cmd := f.command(ctx, args...)
+	cmd.Stdout, cmd.Stderr = &out, &words
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("dev: %s: %w", f.worktree, gitError(err, args[0], words.Bytes()))
 	}
-	return nil
+	return strings.TrimSpace(out.String()), nil
+}
+
+// notOfAPerson are settings that people have for their own repositories and remotes,
+// and that would refuse a commit here, or lead a push elsewhere.
+var notOfAPerson = []string{
+	"-c", "commit.gpgSign=false", "-c", "push.gpgSign=false", "-c", "core.hooksPath=/dev/null", "-c", "http.proxy=",
 }
 
 func (f *follower) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir", f.gitDir, "--work-tree", f.worktree}, args...)...)
+	args = slices.Concat([]string{"--git-dir", f.gitDir, "--work-tree", f.worktree}, notOfAPerson, args)
+	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = f.worktree
 	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=dev", "GIT_AUTHOR_EMAIL=dev@localhost",
 		"GIT_COMMITTER_NAME=dev", "GIT_COMMITTER_EMAIL=dev@localhost")

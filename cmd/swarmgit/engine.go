@@ -116,21 +116,16 @@ func settleProcesses(cfg nodeConfig, logs nodeLogs) (*process.Engine, error) {
 // openProcesses opens the executor of plain processes, to look at what is there and
 // to end it.
 func openProcesses(dataDir string, log *slog.Logger, logs nodeLogs) (*process.Engine, error) {
-	dir, err := filepath.Abs(dataDir)
-	if err != nil {
-		return nil, err
-	}
 	return process.Open(process.Config{
-		Dir: filepath.Join(dir, "processes"), Command: []string{executable(), processVerb}, Logs: logs, Log: log,
-		Cgroup: processCgroup(dir),
+		Dir: filepath.Join(dataDir, "processes"), Command: []string{executable(), processVerb}, Logs: logs, Log: log,
+		Cgroup: processCgroup(dataDir),
 	})
 }
 
-// processCgroup is where root's tasks that are processes live; dir is the absolute
-// path of the data directory.
-func processCgroup(dir string) string {
+// processCgroup is where root's tasks that are processes live.
+func processCgroup(dataDir string) string {
 	name := fnv.New32a()
-	_, _ = name.Write([]byte(dir)) // never fails, by its contract
+	_, _ = name.Write([]byte(dataDir)) // never fails, by its contract
 	return fmt.Sprintf("/swarmgit-processes/%08x", name.Sum32())
 }
 

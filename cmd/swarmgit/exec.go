@@ -19,9 +19,8 @@ import (
 
 // Exit codes of exec besides those of commands, as Docker's.
 const (
-	exitOurs      = 125 // swarmgit could not do what was asked
-	exitCannotRun = 126 // the task cannot run the command
-	exitInterrupt = 130
+	exitOurs      = "125" // swarmgit could not do what was asked
+	exitCannotRun = 126   // the task cannot run the command
 )
 
 func execCommand(opt *options) *cobra.Command {
@@ -34,7 +33,8 @@ func execCommand(opt *options) *cobra.Command {
 The exit code is the command's; it is 126 if the task cannot run the command, and
 125 if swarmgit cannot. Ctrl-C ends the command. The manager logs who runs which
 program where, without its arguments.`,
-		Example: "  swarmgit exec shop_web.1 env\n  swarmgit exec -it shop_web.1 sh\n  swarmgit exec -i -u app -w /data shop_db.1 psql < dump.sql",
+		Example:     "  swarmgit exec shop_web.1 env\n  swarmgit exec -it shop_web.1 sh\n  swarmgit exec -i -u app -w /data shop_db.1 psql < dump.sql",
+		Annotations: map[string]string{failureStatus: exitOurs},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return errors.New(`exec needs a TASK and a COMMAND: see "swarmgit exec --help"`)
@@ -46,10 +46,11 @@ program where, without its arguments.`,
 			code, err := runExec(c, opt, args[0], command)
 			switch {
 			case c.Context().Err() != nil:
-				return exitCode(exitInterrupt)
+				return exitCode(interrupted)
+			case err != nil && code == 0:
+				return err
 			case err != nil:
 				fmt.Fprintln(c.ErrOrStderr(), "swarmgit: "+err.Error())
-				code = max(code, exitOurs)
 			}
 			if code != 0 {
 				return exitCode(code)
@@ -68,11 +69,7 @@ program where, without its arguments.`,
 
 // runExec runs the command to its end. The code is the command's if err is nil.
 func runExec(c *cobra.Command, opt *options, task string, command wire.ExecCommand) (code int, err error) {
-	for i, entry := range command.Env {
-		if !strings.Contains(entry, "=") {
-			command.Env[i] = entry + "=" + os.Getenv(entry)
-		}
-	}
+	command.Env = withValues(command.Env)
 	client, err := opt.connect()
 	if err != nil {
 		return 0, err
@@ -103,6 +100,22 @@ func runExec(c *cobra.Command, opt *options, task string, command wire.ExecComma
 		return err
 	})
 	return code, err
+}
+
+// withValues gives variables that are named alone the values that they have here;
+// one that has none is left out, as Docker does.
+func withValues(env []string) (whole []string) {
+	for _, entry := range env {
+		if !strings.Contains(entry, "=") {
+			value, here := os.LookupEnv(entry)
+			if !here {
+				continue
+			}
+			entry += "=" + value
+		}
+		whole = append(whole, entry)
+	}
+	return whole
 }
 
 // showOutput writes what the command writes until it has ended.

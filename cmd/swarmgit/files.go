@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -55,13 +54,10 @@ func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, name := range args {
-				if _, err := api.RemoveFile.Call(c.Context(), client, api.FileName{Kind: kind, Name: name}); err != nil {
-					return err
-				}
-				fmt.Fprintln(c.OutOrStdout(), name)
-			}
-			return nil
+			return removeEach(c, args, func(name string) error {
+				_, err := api.RemoveFile.Call(c.Context(), client, api.FileName{Kind: kind, Name: name})
+				return err
+			})
 		},
 	}
 	return group(k, "Create, list and remove "+k+"s", fileCreateCommand(opt, kind), list, inspect, remove)
@@ -88,9 +84,11 @@ the stack file. It stays until it is removed.`,
 			if req.Labels, err = parseLabels("--label", labels); err != nil {
 				return err
 			}
-			if req.Content, err = readFileOrInput(args[1], c.InOrStdin()); err != nil {
+			text, err := readFile(c, args[1])
+			if err != nil {
 				return fmt.Errorf("%s create: %w", kind, err)
 			}
+			req.Content = []byte(text)
 			client, err := opt.connect()
 			if err != nil {
 				return err
@@ -110,29 +108,13 @@ the stack file. It stays until it is removed.`,
 // nameAndFile asks for both arguments of create.
 func nameAndFile(c *cobra.Command, args []string) error {
 	k := c.Parent().Name()
-	switch len(args) {
-	case 2:
+	switch {
+	case len(args) == 2 && args[1] != "":
 		return nil
-	case 1:
+	case len(args) == 1, len(args) == 2:
 		return fmt.Errorf("%s create %s: what does it hold? Name a FILE, or - for standard input", k, args[0])
 	}
 	return fmt.Errorf("%s create takes a NAME and a FILE, or - for standard input: see \"%s --help\"", k, c.CommandPath())
-}
-
-// maxInput is more than any secret or config may have, in bytes: what is larger
-// is refused by its size, not read to its end.
-const maxInput = 2 << 20
-
-func readFileOrInput(name string, input io.Reader) ([]byte, error) {
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		input = file
-	}
-	return io.ReadAll(io.LimitReader(input, maxInput))
 }
 
 func fileList(c *cobra.Command, opt *options, kind specs.FileKind) error {

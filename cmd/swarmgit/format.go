@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,7 +22,7 @@ func table(w io.Writer, header string, rows [][]string) {
 		}
 		fmt.Fprintln(tw, strings.Join(cells, "\t"))
 	}
-	_ = tw.Flush() // an error of w is seen by nobody who could still be told
+	_ = tw.Flush() // an error of standard output is told at the end
 }
 
 // oneLine is text of somebody's with a space for all that would break a row or
@@ -131,14 +130,4 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// colored reports whether w is a terminal whose user wants colours.
-func colored(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

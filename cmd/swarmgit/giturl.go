@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,24 +30,21 @@ With --with-token the URL holds a lasting token: for machines that cannot ask
 the daemon. Whoever has it can push, until "swarmgit token rm" ends it.`,
 		Example: "  swarmgit git-url --add swarm\n  git push swarm main\n  git clone $(swarmgit git-url --with-token) stacks",
 		RunE: func(c *cobra.Command, _ []string) error {
-			if withToken && c.Flags().Changed("add") {
+			adds := c.Flags().Changed("add")
+			switch {
+			case adds && withToken:
 				return errors.New("git-url: --add with --with-token would leave the token in .git/config: --add alone needs none, its helper asks the daemon")
+			case adds:
+				return addCluster(c, opt, remote)
 			}
-			client, err := opt.connect()
-			if err != nil {
-				return err
-			}
-			reply, err := api.GitURL.Call(c.Context(), client, api.Empty{})
+			client, url, err := clusterURL(c, opt)
 			if err != nil {
 				return err
 			}
 			if withToken {
-				return printWithToken(c, client, reply.URL)
+				return printWithToken(c, client, url)
 			}
-			if remote != "" {
-				return addRemote(c, opt, remote, reply.URL)
-			}
-			fmt.Fprintln(c.OutOrStdout(), reply.URL)
+			fmt.Fprintln(c.OutOrStdout(), url)
 			return nil
 		},
 	}
@@ -65,28 +63,47 @@ func printWithToken(c *cobra.Command, client *wire.Client, remote string) error 
 	return nil
 }
 
+// clusterURL asks the daemon for the cluster's remote.
+func clusterURL(c *cobra.Command, opt *options) (*wire.Client, string, error) {
+	client, err := opt.connect()
+	if err != nil {
+		return nil, "", err
+	}
+	reply, err := api.GitURL.Call(c.Context(), client, api.Empty{})
+	return client, reply.URL, err
+}
+
+// addCluster adds the cluster's remote to the repository here. It does nothing
+// before all is known that it needs.
+func addCluster(c *cobra.Command, opt *options, name string) error {
+	if name == "" {
+		return errors.New("git-url: --add needs a name for the remote: git-url --add swarm")
+	}
+	helper, err := credentialHelper(opt)
+	if err != nil {
+		return fmt.Errorf("git-url --add %s: %w", name, err)
+	}
+	_, url, err := clusterURL(c, opt)
+	if err != nil {
+		return err
+	}
+	return addRemote(c, name, url, helper)
+}
+
 // addRemote makes the remote, or corrects its URL, and the helper that Git asks
 // for its password. Only the repository's own configuration is written.
-func addRemote(c *cobra.Command, opt *options, name, url string) error {
+func addRemote(c *cobra.Command, name, url, helper string) error {
 	verb := "add"
 	if exec.CommandContext(c.Context(), "git", "remote", "get-url", name).Run() == nil {
 		verb = "set-url"
 	}
-	if err := git(c, "remote", verb, name, url); err != nil {
-		return fmt.Errorf("git-url --add %s: %w", name, err)
-	}
-	helper, err := credentialHelper(opt)
-	if err != nil {
-		return err
-	}
 	base, _, _ := strings.Cut(url, "/git/")
-	// An empty helper first: others, which would store the token, are not asked.
 	section := "credential." + base + ".helper"
-	for i, value := range []string{"", helper} {
-		args := []string{"config", "--add", section, value}
-		if i == 0 {
-			args[1] = "--replace-all"
-		}
+	for _, args := range [][]string{
+		{"remote", verb, name, url},
+		{"config", "--replace-all", section, ""}, // others, which would store the token, are not asked
+		{"config", "--add", section, helper},
+	} {
 		if err := git(c, args...); err != nil {
 			return fmt.Errorf("git-url --add %s: %w", name, err)
 		}
@@ -95,10 +112,17 @@ func addRemote(c *cobra.Command, opt *options, name, url string) error {
 	return nil
 }
 
-// credentialHelper is the shell command that Git runs to get a token.
+// credentialHelper is the shell command that Git runs, in whatever directory, to
+// get a token.
 func credentialHelper(opt *options) (string, error) {
+	if host := opt.address(); isURL(host) {
+		return "", fmt.Errorf("a token for each push is given over the daemon's own socket only, not at %s: run it on a manager, or add the remote yourself and give git a token of \"swarmgit token create\" as the password", host)
+	}
 	socket, err := opt.socket()
 	if err != nil {
+		return "", err
+	}
+	if socket, err = filepath.Abs(socket); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("!%s --host %s git-credential", shellQuote(executable()), shellQuote(socket)), nil
@@ -107,9 +131,8 @@ func credentialHelper(opt *options) (string, error) {
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func git(c *cobra.Command, args ...string) error {
-	out, err := exec.CommandContext(c.Context(), "git", args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("git %s: %s", args[0], strings.TrimSpace(string(out)))
+	if out, err := exec.CommandContext(c.Context(), "git", args...).CombinedOutput(); err != nil {
+		return gitError(err, args[0], out)
 	}
 	return nil
 }

@@ -15,7 +15,10 @@ func added(t *testing.T, dir, socket, name, url string) (said string, err error)
 	c := &cobra.Command{}
 	c.SetContext(t.Context())
 	c.SetOut(&out)
-	err = addRemote(c, &options{host: socket}, name, url)
+	helper, err := credentialHelper(&options{host: socket})
+	if err == nil {
+		err = addRemote(c, name, url, helper)
+	}
 	return out.String(), err
 }
 
@@ -62,6 +65,24 @@ func TestAddRemoteOutsideOfARepository(t *testing.T) {
 	t.Setenv("GIT_CEILING_DIRECTORIES", dir)
 	if _, err := added(t, dir, "/run/sock", "swarm", "http://127.0.0.1:2378/git/main.git"); err == nil ||
 		!strings.Contains(err.Error(), "git-url --add swarm: git remote: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Git runs the helper in whatever directory it is in itself.
+func TestCredentialHelperOfAnyDirectory(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	helper, err := credentialHelper(&options{host: "run/sock"})
+	if want := "!" + shellQuote(executable()) + " --host " + shellQuote(dir+"/run/sock") + " git-credential"; err != nil || helper != want {
+		t.Errorf("%s, %v, want %s", helper, err, want)
+	}
+}
+
+func TestAddRemoteWithoutGit(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := added(t, t.TempDir(), "/run/sock", "swarm", "http://127.0.0.1:2378/git/main.git")
+	if err == nil || !strings.Contains(err.Error(), "install git") {
 		t.Errorf("got %v", err)
 	}
 }

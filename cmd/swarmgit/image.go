@@ -23,7 +23,10 @@ removed: by "swarmgit image rm" or "image prune".`,
 		Example: "  docker save web:1.4.0 | swarmgit image load\n  swarmgit image load web.tar",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == "-" {
-				return imageLoad(c, opt, c.InOrStdin())
+				if isTerminal(c.InOrStdin()) {
+					return errors.New("image load: name a FILE, or pass an archive on standard input: nothing is passed there")
+				}
+				return imageLoad(c, opt, input(c))
 			}
 			file, err := os.Open(args[0])
 			if err != nil {

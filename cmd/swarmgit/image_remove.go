@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -27,17 +26,11 @@ the task is named.`,
 	}
 }
 
-// removeImages goes on after what is refused, and says all of it at the end.
 func removeImages(c *cobra.Command, client *wire.Client, names []string) error {
-	var refused []error
-	for _, name := range names {
-		if _, err := api.RemoveImage.Call(c.Context(), client, api.ByName{Name: name}); err != nil {
-			refused = append(refused, err)
-			continue
-		}
-		fmt.Fprintln(c.OutOrStdout(), name)
-	}
-	return errors.Join(refused...)
+	return removeEach(c, names, func(name string) error {
+		_, err := api.RemoveImage.Call(c.Context(), client, api.ByName{Name: name})
+		return err
+	})
 }
 
 func imagePruneCommand(opt *options) *cobra.Command {

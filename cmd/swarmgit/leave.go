@@ -42,6 +42,9 @@ A manager is refused, because the others need its vote: demote it first. With
 the last manager leaves, the cluster is lost with it.`,
 		Example: "  sudo swarmgit leave\n  sudo swarmgit leave --force",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if host := opt.address(); isURL(host) {
+				return fmt.Errorf("leave: a daemon is told to leave by its own socket only, not by %s: run it on that node", host)
+			}
 			client, err := opt.connect()
 			if err != nil {
 				return err
@@ -83,6 +86,9 @@ const (
 func awaitLeft(ctx context.Context, dataDir string) error {
 	for deadline := time.After(leftPatience); ; {
 		lock, locked := lockDataDir(dataDir)
+		if errors.Is(locked, fs.ErrNotExist) { // the socket was forwarded
+			return fmt.Errorf("its end is not seen from here: the data directory %s is not on this machine: see the daemon's log there", dataDir)
+		}
 		if locked == nil {
 			_ = lock.Close() // nothing was written
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
@@ -21,13 +22,14 @@ var errLeft = errors.New("this node has left its cluster")
 
 // leaving is a node's way out of its cluster, between who asks and who does it.
 type leaving struct {
-	asked chan struct{} // of capacity one: a node leaves once
-	said  chan string   // what happens; closed when the tasks have ended
+	once  *sync.Once    // a node leaves once
+	asked chan struct{} // closed by who asks
+	said  chan string   // what happens, for who asked; closed when the tasks have ended
 }
 
 func newLeaving() leaving {
 	const words = 8 // more than are ever said, so that nobody waits for who asked
-	return leaving{asked: make(chan struct{}, 1), said: make(chan string, words)}
+	return leaving{once: new(sync.Once), asked: make(chan struct{}), said: make(chan string, words)}
 }
 
 // askToLeave answers the owner of the daemon.
@@ -35,9 +37,12 @@ func (n *node) askToLeave(ctx context.Context, req leaveRequest, send func(leave
 	if m := n.managing(); m != nil && !req.Force {
 		return mayLeave(len(m.Managers()), len(slices.Collect(m.Snapshot().Nodes())))
 	}
-	select {
-	case n.leaving.asked <- struct{}{}:
-	default:
+	first := false
+	n.leaving.once.Do(func() {
+		first = true
+		close(n.leaving.asked)
+	})
+	if !first {
 		return wire.Errorf(wire.InvalidArgument, "this node is leaving already: see the daemon's log")
 	}
 	for {

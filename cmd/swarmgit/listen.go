@@ -21,7 +21,7 @@ func requireLoopback(addr string) error {
 	if err != nil {
 		return fmt.Errorf("--http %s: write it as HOST:PORT, such as 127.0.0.1:2378", addr)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if isLoopback(host) {
 		return nil
 	}
 	return fmt.Errorf("--http %s: only loopback addresses are served while there is no TLS: use 127.0.0.1, and an SSH tunnel from elsewhere", addr)
@@ -86,6 +86,9 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, err
 	}
 	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, fmt.Errorf("listen at %s: the path of a socket has at most 107 bytes: give a shorter --socket", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
@@ -124,8 +127,7 @@ func ownDir(dir string) error {
 }
 
 // clearSocket makes room at path: nothing is there, or the socket of a daemon
-// that was killed. Only a refusal says so: one that lives may be too busy to
-// answer.
+// that was killed.
 func clearSocket(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -136,15 +138,25 @@ func clearSocket(path string) error {
 	case info.Mode()&fs.ModeSocket == 0:
 		return fmt.Errorf("%s is no socket: give another --socket", path)
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		_ = conn.Close()
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
+	if !deadSocket(path) {
 		return fmt.Errorf("another daemon answers at %s: stop it, or give another --socket", path)
 	}
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("replace the socket of a dead daemon: %w", err)
 	}
 	return nil
+}
+
+// deadSocket reports whether a socket is there that nobody listens at: a
+// connection is refused. One that lives may be too busy to answer.
+func deadSocket(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return false
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = conn.Close() // nothing was said
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -13,31 +13,69 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
 	if code, ok := internalProcess(os.Args); ok {
 		os.Exit(code)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
-// run is main without the process: tests call it too.
+// endings are the signals that end a command in good order. SIGHUP says that its
+// terminal was closed; under nohup(1) it stays ignored.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
+// outliveReaders lets a command that has more to do than to print go on when
+// nobody reads what it prints: the reader of a pipe has ended. What it starts is
+// not changed by that.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// run is main without the process.
 func run(ctx context.Context, args []string) int {
-	root := rootCommand()
+	root, out := rootCommand(), &output{file: os.Stdout}
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	root.SetOut(out)
+	c, err := root.ExecuteContextC(ctx)
 	var code exitCode
+	if said := errors.As(err, &code); (err == nil || said) && out.err != nil {
+		err = fmt.Errorf("not all could be written to standard output: %w", out.err)
+	}
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return interrupted // as who pressed Ctrl-C knows
 	}
 	fmt.Fprintln(os.Stderr, "swarmgit: "+err.Error())
+	return failureOf(c)
+}
+
+// interrupted is the exit status of a process that Ctrl-C ended.
+const interrupted = 130
+
+// failureStatus is the annotation of a command whose exit status after an error is
+// not 1, because that says something else.
+const failureStatus = "exit status of a failure"
+
+func failureOf(c *cobra.Command) int {
+	if code, err := strconv.Atoi(c.Annotations[failureStatus]); err == nil {
+		return code
+	}
 	return 1
 }
 

@@ -113,24 +113,24 @@ func (n *node) awaitDemotion(ctx context.Context) bool {
 }
 
 // openManager opens the node port and the manager's data.
-func (n *node) openManager(ctx context.Context) (*manager, error) {
+func (n *node) openManager(ctx context.Context) (_ *manager, err error) {
 	credentials := n.identity.Credentials()
 	l, err := listenTCP("--listen", n.cfg.listen)
 	if err != nil {
 		return nil, err
 	}
 	m := &manager{port: wire.NewPort(l, credentials, n.cfg.log), pipe: wire.NewPipe()}
+	defer func() {
+		if err != nil {
+			m.port.Close()
+		}
+	}()
 	if m.address, err = advertised(n.cfg.advertise, l.Addr(), ownAddr); err != nil {
-		m.port.Close()
 		return nil, err
 	}
 	first, err := readFirst(firstPath(n.cfg.dataDir))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		m.port.Close()
 		return nil, err
-	}
-	if first != nil && n.cfg.out != nil {
-		welcome(n.cfg.out, first, m.address)
 	}
 	config := reconciler.Config{
 		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images(), Needed: n.agent.NeededImages, TryLogin: containerd.TryLogin, Version: version, Log: n.cfg.log,
@@ -141,10 +141,11 @@ func (n *node) openManager(ctx context.Context) (*manager, error) {
 	if n.engine.containers != nil {
 		config.Lookup = containerd.Digest
 	}
-	m.Manager, err = reconciler.New(ctx, config)
-	if err != nil {
-		m.port.Close()
+	if m.Manager, err = reconciler.New(ctx, config); err != nil {
 		return nil, err
+	}
+	if first != nil && n.cfg.out != nil {
+		welcome(n.cfg.out, first, m.address)
 	}
 	own, _, _ := net.SplitHostPort(n.people.Addr().String()) // a listener's address is well formed
 	m.local = m.People()

@@ -25,12 +25,11 @@ func nodeCommand(opt *options) *cobra.Command {
 				return taskList(c, opt, api.ListTasksRequest{Nodes: args})
 			},
 		}),
-		nodeUpdateCommand(opt), nodePromoteCommand(opt), nodeDemoteCommand(opt), nodeRemoveCommand(opt),
+		nodeUpdateCommand(opt), nodePromoteCommand(opt), nodeDemoteCommand(opt), nodeRemoveCommand(opt), nodeReadmitCommand(opt),
 	)
 }
 
 func nodeListCommand(opt *options) *cobra.Command {
-	var quiet bool
 	var filters []string
 	c := &cobra.Command{
 		Use: "ls", Short: "List nodes", Args: noArgs,
@@ -45,15 +44,15 @@ labels too). Filters of one kind widen the list, filters of several narrow it.`,
 			if err != nil {
 				return err
 			}
-			return nodeList(c, opt, filter, quiet)
+			return nodeList(c, opt, filter)
 		},
 	}
-	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "only IDs")
+	c.Flags().BoolP("quiet", "q", false, "only IDs")
 	c.Flags().StringArrayVarP(&filters, "filter", "f", nil, "only nodes of which this is true; may be repeated")
 	return opt.formatFlag(c)
 }
 
-func nodeList(c *cobra.Command, opt *options, filter filter[api.Node], quiet bool) error {
+func nodeList(c *cobra.Command, opt *options, filter filter[api.Node]) error {
 	client, err := opt.connect()
 	if err != nil {
 		return err
@@ -63,13 +62,13 @@ func nodeList(c *cobra.Command, opt *options, filter filter[api.Node], quiet boo
 		return err
 	}
 	nodes := filter.pick(reply.Nodes)
-	if quiet {
-		for _, n := range nodes {
-			fmt.Fprintln(c.OutOrStdout(), n.ID)
+	return opt.print(c.OutOrStdout(), nodes, func(w io.Writer) {
+		if quiet(c) {
+			printIDs(w, nodes, func(n api.Node) string { return n.ID })
+			return
 		}
-		return nil
-	}
-	return opt.print(c.OutOrStdout(), nodes, func(w io.Writer) { printNodes(w, nodes) })
+		printNodes(w, nodes)
+	})
 }
 
 func printNodes(w io.Writer, nodes []api.Node) {

@@ -43,9 +43,6 @@ func watchDrain(c *cobra.Command, client *wire.Client, node api.Node, deadline t
 	return fmt.Errorf("node update: the daemon went away; the drain of %s goes on: see \"swarmgit node ps %s\"", name, name)
 }
 
-// interrupted is the exit status of a process that Ctrl-C ended.
-const interrupted = 130
-
 // drainLine is one line of progress:
 //
 //	drain n2: 3 of 7 tasks moved; shop_db.1 pending: no suitable node

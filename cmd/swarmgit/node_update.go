@@ -127,26 +127,13 @@ their tasks are given up and replaced. A manager has to be demoted first.`,
 	return c
 }
 
-// eachNode does something to every node that is named. One that is refused does
-// not keep it from the others.
+// eachNode does something to every node that is named.
 func eachNode(opt *options, do func(*cobra.Command, *wire.Client, string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, names []string) error {
 		client, err := opt.connect()
 		if err != nil {
 			return err
 		}
-		var refused []error
-		for _, name := range names {
-			if err := do(c, client, name); err != nil {
-				refused = append(refused, err)
-			}
-		}
-		if len(refused) < 2 {
-			return errors.Join(refused...)
-		}
-		for _, err := range refused {
-			fmt.Fprintln(c.ErrOrStderr(), "swarmgit: "+err.Error())
-		}
-		return exitCode(1)
+		return forEach(c, names, func(name string) error { return do(c, client, name) })
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,19 +86,30 @@ func (o *options) printPlan(w io.Writer, plan planner.Plan, value any, text func
 // In a clone HEAD is the clone's, as git has it; theirs is main.
 func hereRevision(ctx context.Context, dir, revision string) string {
 	sides := strings.Split(revision, "..")
+	if !slices.ContainsFunc(sides, isHere) {
+		return revision
+	}
+	repo, err := openLocal(ctx, dir)
+	if err != nil {
+		return revision
+	}
+	defer repo.Close()
 	for i, side := range sides {
-		if name, _, _ := strings.Cut(side, "~"); name != "HEAD" && name != "@" {
+		if !isHere(side) {
 			continue
-		}
-		repo, err := openLocal(ctx, dir)
-		if err != nil {
-			return revision
 		}
 		if commit, err := repo.Resolve(ctx, side); err == nil {
 			sides[i] = commit.Hash
 		}
 	}
 	return strings.Join(sides, "..")
+}
+
+// isHere reports that a revision begins at HEAD: "HEAD~2", "@^".
+func isHere(revision string) bool {
+	name, _, _ := strings.Cut(revision, "~")
+	name, _, _ = strings.Cut(name, "^")
+	return name == "HEAD" || name == "@"
 }
 
 func askPlan(c *cobra.Command, opt *options, dir string, req api.PlanRequest) (planner.Plan, error) {

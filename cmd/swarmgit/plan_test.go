@@ -30,7 +30,7 @@ func TestHEADIsTheClones(t *testing.T) {
 	two := run("rev-parse", "HEAD")
 	for revision, want := range map[string]string{
 		"": "", "main": "main", "HEADER": "HEADER", "main..review/debug": "main..review/debug",
-		"HEAD": two, "main..HEAD": "main.." + two, "HEAD~1..@": one + ".." + two, "HEAD~9": "HEAD~9",
+		"HEAD": two, "main..HEAD": "main.." + two, "HEAD~1..@": one + ".." + two, "HEAD^": one, "@^..main": one + "..main", "HEAD~9": "HEAD~9",
 	} {
 		if got := hereRevision(t.Context(), dir, revision); got != want {
 			t.Errorf("%s: got %s, want %s", revision, got, want)

@@ -82,11 +82,11 @@ func askLogin(c *cobra.Command, user string, fromInput bool) (specs.Login, error
 		return specs.Login{}, errors.New("--password-stdin needs the user too: -u USER")
 	}
 	if fromInput {
-		text, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxInput))
-		return specs.Login{User: user, Password: specs.Hidden(strings.TrimRight(string(text), "\r\n"))}, err
+		text, err := readFile(c, "-")
+		return specs.Login{User: user, Password: specs.Hidden(strings.TrimRight(text, "\r\n"))}, err
 	}
-	in := c.InOrStdin()
-	if !isTerminal(in) {
+	in := input(c)
+	if !isTerminal(c.InOrStdin()) {
 		return specs.Login{}, errors.New("there is no terminal to ask for the password: give -u USER and --password-stdin")
 	}
 	if user == "" {
@@ -97,7 +97,7 @@ func askLogin(c *cobra.Command, user string, fromInput bool) (specs.Login, error
 		}
 	}
 	fmt.Fprint(c.ErrOrStderr(), "Password (not shown): ")
-	restore, err := muteTerminal(in)
+	restore, err := muteTerminal(c.InOrStdin())
 	if err != nil {
 		return specs.Login{}, err
 	}

@@ -36,12 +36,10 @@ shows the plan and the rollout. Everything else here looks, previews and waits.`
 	root.SetVersionTemplate("swarmgit {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
-	nodes := nodeCommand(opt)
-	nodes.AddCommand(nodeReadmitCommand(opt))
 	root.AddCommand(
 		daemonCommand(), devCommand(), demoCommand(),
 		validateCommand(opt), planCommand(opt), diffCommand(opt), reviewCommand(opt), statusCommand(opt), waitCommand(opt), revisionsCommand(opt), eventsCommand(opt),
-		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), registryCommand(opt), nodes, fileCommand(opt, specs.Secret), fileCommand(opt, specs.Config), ageKeyCommand(opt),
+		gitURLCommand(opt), gitCredentialCommand(opt), imageCommand(opt), registryCommand(opt), nodeCommand(opt), fileCommand(opt, specs.Secret), fileCommand(opt, specs.Config), ageKeyCommand(opt),
 		serviceCommand(opt), stackCommand(opt), taskCommand(opt), execCommand(opt),
 		sourceCommand(opt), approveCommand(opt), joinTokenCommand(opt), tokenCommand(opt), leaveCommand(opt), caCommand(opt), clusterCommand(opt), completionCommand(), versionCommand(),
 	)

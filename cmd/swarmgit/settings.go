@@ -45,7 +45,10 @@ func readSettings(dataDir string) (saved map[string][]string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return saved, json.Unmarshal(text, &saved)
+	if err := json.Unmarshal(text, &saved); err != nil {
+		return nil, fmt.Errorf("%s: %w", settingsPath(dataDir), err)
+	}
+	return saved, nil
 }
 
 // remember writes the kept flags that were given, now or at an earlier start. It

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 )
 
@@ -85,7 +87,54 @@ func TestDamagedSettings(t *testing.T) {
 	if err := os.WriteFile(settingsPath(dir), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := recall(daemonFlags(t), dir); err == nil || !strings.Contains(err.Error(), "remove the file and give its flags again") {
+	if err := recall(daemonFlags(t), dir); err == nil || !strings.Contains(err.Error(), settingsPath(dir)+": ") ||
+		!strings.Contains(err.Error(), "remove the file and give its flags again") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A daemon is started again, and asked, from other directories.
+func TestPathsAreGoodFromEveryDirectory(t *testing.T) {
+	here := t.TempDir()
+	t.Chdir(here)
+	flags := daemonFlags(t, "--data-dir", "data", "--socket", "./sock", "--containerd", "../c.sock")
+	if err := os.Mkdir("data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := remember(flags, "data"); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := readSettings("data")
+	dataDir := flags.Lookup("data-dir").Value.String()
+	want := map[string][]string{"socket": {here + "/sock"}, "containerd": {filepath.Dir(here) + "/c.sock"}}
+	if diff := cmp.Diff(want, saved); err != nil || diff != "" || dataDir != here+"/data" {
+		t.Errorf("--data-dir %s, %v (-want +got):\n%s", dataDir, err, diff)
+	}
+	if managed := daemonFlags(t, "--containerd", "managed").Lookup("containerd").Value.String(); managed != "managed" {
+		t.Errorf("--containerd %s", managed)
+	}
+	if err := daemonCommand().Flags().Parse([]string{"--data-dir", ""}); err == nil {
+		t.Error("the directory here is taken for the data directory")
+	}
+}
+
+func TestDefaultDataDirWithoutAHome(t *testing.T) {
+	for _, name := range []string{"HOME", "XDG_DATA_HOME"} {
+		t.Setenv(name, "")
+	}
+	if dir := defaultDataDir(); !filepath.IsAbs(dir) {
+		t.Errorf("the data lies in %s, wherever that is", dir)
+	}
+}
+
+func TestBeginningThatIsHalfSaid(t *testing.T) {
+	for want, opt := range map[string]daemonOptions{
+		"--join needs the --token": {join: []string{"10.0.0.1"}},
+		"name a manager with":      {token: "SWMTKN-1-x"},
+		"--name must not be empty": {init: true},
+	} {
+		if _, err := opt.beginning(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

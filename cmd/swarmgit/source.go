@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -164,19 +163,6 @@ func readCredential(c *cobra.Command, into *specs.Credential, token, key, known 
 		return fmt.Errorf("--token-file %s: it is empty", token)
 	}
 	return err
-}
-
-// readFile reads a file, "-" for standard input, and nothing for no name.
-func readFile(c *cobra.Command, name string) (string, error) {
-	switch name {
-	case "":
-		return "", nil
-	case "-":
-		data, err := io.ReadAll(c.InOrStdin())
-		return string(data), err
-	}
-	data, err := os.ReadFile(name)
-	return string(data), err
 }
 
 func sourceAdd(c *cobra.Command, opt *options, req api.AddSourceRequest) error {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -28,11 +28,7 @@ func muteTerminal(in io.Reader) (restore func(), err error) {
 }
 
 func setTerminal(in io.Reader, set func(*unix.Termios)) (restore func(), err error) {
-	file, ok := in.(*os.File)
-	if !ok {
-		return nil, errNoTerminal
-	}
-	fd := int(file.Fd())
+	fd := descriptor(in)
 	was, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
 		return nil, errNoTerminal
@@ -45,41 +41,51 @@ func setTerminal(in io.Reader, set func(*unix.Termios)) (restore func(), err err
 	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, was) }, nil
 }
 
-// isTerminal reports whether somebody sits at the other end.
-func isTerminal(in io.Reader) bool {
-	file, ok := in.(*os.File)
-	if !ok {
-		return false
+// descriptor is the file that somebody may sit at, -1 of what is none.
+func descriptor(end any) int {
+	if file, ok := end.(interface{ Fd() uintptr }); ok {
+		return int(file.Fd())
 	}
-	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return -1
+}
+
+// isTerminal reports whether somebody sits at the other end.
+func isTerminal(end any) bool {
+	_, err := unix.IoctlGetTermios(descriptor(end), unix.TCGETS)
 	return err == nil
 }
 
-// readLine reads one line and nothing beyond it.
-func readLine(in io.Reader) (string, error) {
-	var line []byte
-	for key := make([]byte, 1); ; {
-		if _, err := io.ReadFull(in, key); err != nil {
-			return "", err
-		}
-		if key[0] == '\n' {
-			return strings.TrimSuffix(string(line), "\r"), nil
-		}
-		line = append(line, key[0])
-	}
+// colored reports whether w is a terminal whose user wants colours.
+func colored(w io.Writer) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
 
 var errNoTerminal = errors.New("-t needs a terminal as standard input: leave it out in a script")
 
 // terminalSize is the size of the terminal, zero of what is none.
 func terminalSize(out io.Writer) wire.Size {
-	file, ok := out.(*os.File)
-	if !ok {
-		return wire.Size{}
-	}
-	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	size, err := unix.IoctlGetWinsize(descriptor(out), unix.TIOCGWINSZ)
 	if err != nil {
 		return wire.Size{}
 	}
 	return wire.Size{Width: size.Col, Height: size.Row}
 }
+
+// output is standard output, which tells at the end that not all could be written
+// to it: what a script asked for on a full disk must not look like an answer.
+type output struct {
+	file *os.File
+	once sync.Once
+	err  error // the first; to be read when nobody writes any more
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.file.Write(p)
+	if err != nil {
+		o.once.Do(func() { o.err = err })
+	}
+	return n, err
+}
+
+// Fd is for [descriptor].
+func (o *output) Fd() uintptr { return o.file.Fd() }

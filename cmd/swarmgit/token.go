@@ -99,13 +99,10 @@ func tokenRemoveCommand(opt *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, name := range args {
-				if _, err := api.RemoveToken.Call(c.Context(), client, api.ByName{Name: name}); err != nil {
-					return err
-				}
-				fmt.Fprintln(c.OutOrStdout(), name)
-			}
-			return nil
+			return removeEach(c, args, func(name string) error {
+				_, err := api.RemoveToken.Call(c.Context(), client, api.ByName{Name: name})
+				return err
+			})
 		},
 	}
 }

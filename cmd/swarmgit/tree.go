@@ -85,20 +85,20 @@ func addFile(archive *zip.Writer, dir, name string) error {
 
 // treeFiles lists files with slashes, relative to dir.
 func treeFiles(ctx context.Context, dir string) ([]string, error) {
-	listing := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
-	listing.Env = append(os.Environ(), "LC_ALL=C") // its words decide below
-	out, err := listing.Output()
-	if err == nil {
-		return strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 }), nil
-	}
-	if err := outsideOfGit(err); err != nil {
-		return nil, err
+	out, err := gitIn(ctx, dir, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+	switch {
+	case err == nil:
+		return strings.FieldsFunc(out, func(r rune) bool { return r == 0 }), nil
+	case !errors.Is(err, errNoRepository) && !errors.Is(err, exec.ErrNotFound): // it must not send what .gitignore holds back
+		return nil, fmt.Errorf("%w: which files belong to the repository is not known without it", err)
 	}
 	var names []string
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case entry.IsDir() && entry.Name() == ".git":
 			return filepath.SkipDir
 		case entry.IsDir():
@@ -109,24 +109,4 @@ func treeFiles(ctx context.Context, dir string) ([]string, error) {
 		return err
 	})
 	return names, err
-}
-
-// outsideOfGit is nil when git failed because it has nothing to say of the
-// directory. Any other failure must not send what .gitignore holds back.
-func outsideOfGit(err error) error {
-	var exit *exec.ExitError
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return nil
-	case !errors.As(err, &exit):
-		return fmt.Errorf("git ls-files: %w", err)
-	}
-	words := strings.TrimSpace(string(exit.Stderr))
-	switch {
-	case strings.Contains(words, "not a git repository"):
-		return nil
-	case strings.Contains(words, "dubious ownership"):
-		return fmt.Errorf("git ls-files: %s", words) // it names the command that helps
-	}
-	return fmt.Errorf("git ls-files: %s: which files belong to the repository is not known without it", words)
 }

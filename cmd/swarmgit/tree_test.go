@@ -3,7 +3,9 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"io/fs"
 	"net"
@@ -173,5 +175,34 @@ func TestZipTreeOfSomebodyElsesRepository(t *testing.T) {
 	put(t, dir, ".git/config", "[broken")
 	if _, err := zipTree(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "git ls-files: fatal: bad config") {
 		t.Errorf("broken: %v", err)
+	}
+}
+
+// Words decide what git has found; they are English in every locale.
+func TestOutsideOfARepositoryInAnyLocale(t *testing.T) {
+	bin, dir := t.TempDir(), t.TempDir()
+	script := "#!/bin/sh\nwords='kein Git-Repository'\n[ \"$LC_ALL\" = C ] && words='not a git repository'\necho \"fatal: $words\" >&2\nexit 128\n"
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("LC_ALL", "de_DE.UTF-8")
+	if _, err := openLocal(t.Context(), dir); err == nil || !strings.Contains(err.Error(), dir+" is not in a Git repository") {
+		t.Errorf("got %v", err)
+	}
+	put(t, dir, "stack.yml", "services: {}")
+	wantTree(t, dir, map[string]string{"stack.yml": "services: {}"})
+	t.Setenv("PATH", dir)
+	if _, err := openLocal(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "install git") {
+		t.Errorf("without git: %v", err)
+	}
+}
+
+func TestALongWalkEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	t.Setenv("PATH", t.TempDir())
+	if _, err := treeFiles(ctx, "/"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }

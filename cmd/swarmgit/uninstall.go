@@ -26,7 +26,7 @@ import (
 
 // uninstall is how a machine gets rid of a node.
 type uninstall struct {
-	dataDir  string // absolute
+	dataDir  string
 	units    string // where systemd's units lie
 	keepData bool
 	force    bool
@@ -52,17 +52,13 @@ containerd that the daemon got by --containerd only swarmgit's containers are
 removed; images stay there.`,
 		Example: "  sudo swarmgit daemon uninstall\n  sudo swarmgit daemon uninstall --yes --data-dir /srv/swarmgit\n  sudo swarmgit daemon uninstall --keep-data",
 		RunE: func(c *cobra.Command, _ []string) error {
-			var err error
-			if u.dataDir, err = filepath.Abs(u.dataDir); err == nil {
-				err = u.run(c)
-			}
-			if err != nil {
+			if err := u.run(c); err != nil {
 				return fmt.Errorf("daemon uninstall: %w", err)
 			}
 			return nil
 		},
 	}
-	c.Flags().StringVar(&u.dataDir, "data-dir", defaultDataDir(), "where the node keeps everything")
+	dataDirFlag(c.Flags(), &u.dataDir, defaultDataDir())
 	c.Flags().BoolVar(&u.keepData, "keep-data", false, "leave the data directory: a daemon that is started there goes on as the same node")
 	c.Flags().BoolVarP(&u.force, "force", "f", false, "also if other nodes count on this one, or its containerd does not answer")
 	c.Flags().BoolVarP(&u.yes, "yes", "y", false, "do not ask")
@@ -70,6 +66,9 @@ removed; images stay there.`,
 }
 
 func (u *uninstall) run(c *cobra.Command) error {
+	if err := mayUse(u.dataDir); err != nil {
+		return err
+	}
 	if u.locked() {
 		lock, err := u.lock()
 		if err != nil {
@@ -112,13 +111,10 @@ func (u *uninstall) butData(found holdings) string {
 // lock keeps daemons out of the data directory.
 func (u *uninstall) lock() (*os.File, error) {
 	lock, err := lockDataDir(u.dataDir)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%s belongs to another user: use sudo", u.dataDir)
-	case err != nil:
+	if errors.Is(err, errInUse) {
 		return nil, fmt.Errorf("refused: %w: \"swarmgit leave\" takes its node out of the cluster and ends the daemon; \"systemctl stop swarmgit\", or a SIGTERM, ends the daemon only", err)
 	}
-	return lock, nil
+	return lock, err
 }
 
 // permit refuses what would do harm elsewhere or be half done, unless that is

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
@@ -130,19 +128,6 @@ func (u *uninstall) inTheirs(ctx context.Context, socket string, f func(*contain
 		return err
 	}
 	return errors.Join(f(engine), engine.Close())
-}
-
-// deadSocket reports whether a socket is there that nobody listens at.
-func deadSocket(path string) bool {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode()&fs.ModeSocket == 0 {
-		return false
-	}
-	conn, err := net.Dial("unix", path)
-	if err == nil {
-		_ = conn.Close() // nothing was said
-	}
-	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // findData sorts the names in the data directory. Where no node is, ours is only

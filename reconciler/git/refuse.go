@@ -76,7 +76,7 @@ func judgeName(ref string, refs map[string]string, main string) error {
 	if _, exists := refs[ref]; exists {
 		return nil
 	}
-	if !wellFormed(branch(ref)) {
+	if name := branch(ref); len(name) > maxBranch || !IsBranch(name) {
 		return refuse("not a name of a branch", "Git takes no branch of this name, or it is longer than %d bytes.\n"+
 			"Take another name: git push swarm HEAD:NAME", maxBranch)
 	}
@@ -98,10 +98,10 @@ func Nested(a, b string) bool { return strings.HasPrefix(a, b+"/") || strings.Ha
 // of a file.
 const maxBranch = 200
 
-// wellFormed knows git-check-ref-format's rules. A row of another name would be
-// one that no repository can follow.
-func wellFormed(branch string) bool {
-	if len(branch) > maxBranch || strings.HasSuffix(branch, ".") || strings.Contains(branch, "..") || strings.Contains(branch, "@{") {
+// IsBranch knows git-check-ref-format's rules: a repository can have a branch of
+// that name.
+func IsBranch(branch string) bool {
+	if strings.HasSuffix(branch, ".") || strings.Contains(branch, "..") || strings.Contains(branch, "@{") {
 		return false
 	}
 	for part := range strings.SplitSeq(branch, "/") {

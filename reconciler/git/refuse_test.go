@@ -171,11 +171,11 @@ func TestNamesOfBranches(t *testing.T) {
 		"", "a b", "a..b", "a.lock", "a.lock/b", "a/", "/a", "a//b", "a.", ".a", "a/.b", "@{", "a@{1}", "a~1", "a^", "a:b", "a?", "a*", "a[", `a\b`, "a\nb", "a\tb", "a\x7f",
 	} {
 		_, err := c.try("check-ref-format", "refs/heads/"+name)
-		if got, want := wellFormed(name), err == nil; got != want {
-			t.Errorf("%q is well formed: %v, git says %v", name, got, want)
+		if got, want := IsBranch(name), err == nil; got != want {
+			t.Errorf("%q is a branch: %v, git says %v", name, got, want)
 		}
 	}
-	if wellFormed(strings.Repeat("x", maxBranch+1)) {
+	if judgeName("refs/heads/"+strings.Repeat("x", maxBranch+1), nil, "main") == nil {
 		t.Error("a name is taken that is too long for a file")
 	}
 

@@ -60,9 +60,7 @@ const ElectionPatience = 3 * time.Second
 // each request; it is false while nobody leads. A request that has reached nobody
 // waits for the next leader, for as long as ElectionPatience.
 func Forward(next http.Handler, leader func() (Leader, bool)) http.Handler {
-	shared, own := wire.Transport(dialLeader), wire.Transport(dialLeader)
-	own.DisableKeepAlives = true
-	return &forwarder{next: next, leader: leader, shared: proxy(shared), own: proxy(own)}
+	return &forwarder{next: next, leader: leader, shared: proxy(wire.Transport(dialLeader)), own: proxy(wire.OwnConnections(dialLeader))}
 }
 
 type forwarder struct {

@@ -55,11 +55,12 @@ func Guard(next http.Handler, hosts []string, tokens Tokens) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		switch as := tokens.TokenOf(token(r)); {
+		shown := token(r)
+		switch as := tokens.TokenOf(shown); {
 		case as.Role == "":
 			w.Header().Set("WWW-Authenticate", `Basic realm="swarmgit"`)
 			words := "a token is needed"
-			if token(r) != "" {
+			if shown != "" {
 				words += " that is good: this one is unknown, was removed or has expired"
 			}
 			turnAway(w, r, wire.Unauthenticated, words+`: see "swarmgit git-url" and "swarmgit token create"`)
@@ -67,7 +68,7 @@ func Guard(next http.Handler, hosts []string, tokens Tokens) http.Handler {
 			turnAway(w, r, wire.PermissionDenied, "a token of the role "+string(as.Role)+` may look and plan, not this: see "swarmgit token create --role admin"`)
 		default:
 			_ = reading.SetReadDeadline(time.Time{})
-			serveWhileGood(next, w, asking(r, nameOf(as)), tokens)
+			serveWhileGood(next, w, asking(r, nameOf(as)), tokens, shown)
 		}
 	})
 }
@@ -81,14 +82,15 @@ var (
 	errTokenGone = wire.Errorf(tokenGone.kind, "%s", tokenGone.words())
 )
 
-// serveWhileGood has next answer until the request's token is gone.
-func serveWhileGood(next http.Handler, w http.ResponseWriter, r *http.Request, tokens Tokens) {
+// serveWhileGood has next answer until the request's token is gone. The token is read
+// before: next may change the headers.
+func serveWhileGood(next http.Handler, w http.ResponseWriter, r *http.Request, tokens Tokens, token string) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel(nil)
 	watching.Go(func() {
-		tokens.TokenEnds(ctx, token(r))
+		tokens.TokenEnds(ctx, token)
 		if ctx.Err() != nil {
 			return
 		}

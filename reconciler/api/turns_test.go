@@ -104,7 +104,10 @@ func TestPlansThatWaitHoldUpNobody(t *testing.T) {
 	Plan.Serve(leader, func(ctx context.Context, _ PlanRequest) (PlanReply, error) {
 		if AskerViews(ctx) {
 			reading <- struct{}{}
-			<-turn
+			select {
+			case <-turn:
+			case <-ctx.Done(): // the test has failed
+			}
 		}
 		return PlanReply{Plan: planner.Plan{Verdict: planner.Safe}}, nil
 	})

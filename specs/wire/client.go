@@ -136,5 +136,29 @@ func Transport(dial func(ctx context.Context, host string) (net.Conn, error)) *h
 	}
 }
 
+// OwnConnections carries as a Transport does, but each request over a connection of
+// its own, which ends with the answer. A Transport without keep-alives does not: of
+// connections that are opened at the same time it closes some, and loses requests
+// over that.
+func OwnConnections(dial func(ctx context.Context, host string) (net.Conn, error)) http.RoundTripper {
+	transport := Transport(dial)
+	transport.DisableKeepAlives = true
+	return alone{transport}
+}
+
+type alone struct{ transport *http.Transport }
+
+func (a alone) RoundTrip(r *http.Request) (*http.Response, error) {
+	conn, err := a.transport.NewClientConn(r.Context(), "http", r.URL.Host+":80")
+	if err != nil {
+		return nil, err
+	}
+	reply, err := conn.RoundTrip(r)
+	if err != nil {
+		_ = conn.Close() // it has done what it can
+	}
+	return reply, err
+}
+
 // Close closes the connection once no call uses it.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

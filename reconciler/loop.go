@@ -128,12 +128,10 @@ func (m *Manager) decide(ctx context.Context, snap store.Snapshot, txs []specs.T
 		errs, err := m.raft.Propose(ctx, txs)
 		switch {
 		case errors.Is(err, consensus.ErrDiskFull):
-			select {
-			case <-time.After(diskPause):
-				continue
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := bell.Sleep(ctx, diskPause); err != nil {
+				return err
 			}
+			continue
 		case err != nil:
 			return err
 		}

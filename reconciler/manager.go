@@ -27,6 +27,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/schema"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -168,10 +169,7 @@ func (m *Manager) lead(ctx context.Context) error {
 		}
 		if err := m.term(term); err != nil && term.Err() == nil {
 			m.log.ErrorContext(ctx, "a term of leadership ended early and begins again", "err", err)
-			select {
-			case <-time.After(termPause):
-			case <-ctx.Done():
-			}
+			_ = bell.Sleep(ctx, termPause)
 		}
 	}
 }

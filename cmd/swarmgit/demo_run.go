@@ -18,6 +18,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/mounts"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // demo is a cluster in a directory of its own:
@@ -133,9 +134,7 @@ func (d *demo) until(ctx context.Context, what string, done func(context.Context
 		if ok || err != nil {
 			return err
 		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
+		if bell.Sleep(ctx, 50*time.Millisecond) != nil {
 			return fmt.Errorf("waited %s in vain until %s", demoPatience, what)
 		}
 	}

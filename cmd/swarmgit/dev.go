@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/swarmgit/swarmgit/runtime/mounts"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 func devCommand() *cobra.Command {
@@ -153,9 +154,7 @@ func (f *follower) run(ctx context.Context) error {
 			f.tell(ctx, f.follow(ctx, m))
 			pause = lookPeriod
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if bell.Sleep(ctx, pause) != nil {
 			return nil
 		}
 	}

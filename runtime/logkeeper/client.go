@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/procfs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 const (
@@ -55,10 +56,7 @@ func (c *Client) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := c.watch(ctx); err != nil && ctx.Err() == nil {
 			c.Log.ErrorContext(ctx, "no log keeper", "error", err)
-			select {
-			case <-time.After(startPause):
-			case <-ctx.Done():
-			}
+			_ = bell.Sleep(ctx, startPause)
 		}
 	}
 	return ctx.Err()

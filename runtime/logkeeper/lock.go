@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/swarmgit/swarmgit/runtime/procfs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // lockName is the file that a keeper locks for as long as it lives, and into
@@ -83,10 +84,8 @@ func awaitEnd(ctx context.Context, dir string, end func(procfs.Process) error) e
 		if !told && p.Lives() {
 			told = end(p) == nil
 		}
-		select {
-		case <-time.After(10 * time.Millisecond): // the kernel tells nobody but a parent
-		case <-ctx.Done():
-			return fmt.Errorf("%w and does not end: %w", errLocked, ctx.Err())
+		if err := bell.Sleep(ctx, 10*time.Millisecond); err != nil { // the kernel tells nobody but a parent
+			return fmt.Errorf("%w and does not end: %w", errLocked, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -77,10 +78,8 @@ func (r *reading) follow(ctx context.Context) error {
 		if err := r.toEnd(ctx, finished); err != nil || finished {
 			return err
 		}
-		select {
-		case <-time.After(followPause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := bell.Sleep(ctx, followPause); err != nil {
+			return err
 		}
 		started = started || r.exists()
 	}

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // Root is where the file system is mounted everywhere.
@@ -123,10 +124,7 @@ func (f FS) Clear(ctx context.Context, cgroup string) error {
 		case !errors.Is(err, unix.EBUSY):
 			return err
 		}
-		select {
-		case <-time.After(clearPause):
-		case <-patience.Done(): // the next round says why
-		}
+		_ = bell.Sleep(patience, clearPause) // the next round says why
 	}
 }
 
@@ -190,10 +188,8 @@ func (f FS) Kill(ctx context.Context, cgroup string) error {
 				return err
 			}
 		}
-		select {
-		case <-time.After(killPause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := bell.Sleep(ctx, killPause); err != nil {
+			return err
 		}
 	}
 }

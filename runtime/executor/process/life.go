@@ -35,9 +35,7 @@ func (e *Engine) look(ctx context.Context, id string) (s state, phase executor.P
 		if err != nil || phase != executor.Running || s.main.PID != 0 {
 			return s, phase, err
 		}
-		select { // its program is being started
-		case <-time.After(lookPause):
-		case <-patience.Done():
+		if bell.Sleep(patience, lookPause) != nil { // its program is being started
 			if err = ctx.Err(); err == nil {
 				err = e.end(ctx, id, s)
 			}

@@ -195,7 +195,7 @@ func (m *Manager) term(ctx context.Context) error {
 	return g.Wait()
 }
 
-// RegisterNodes serves what nodes and other managers ask of a manager. Who mounts
+// RegisterNodes serves the calls of nodes and of other managers. Who mounts
 // it authorizes them, see wire.Authorize.
 func (m *Manager) RegisterNodes(mux *http.ServeMux) {
 	m.dispatcher.Register(mux)
@@ -206,6 +206,12 @@ func (m *Manager) RegisterNodes(mux *http.ServeMux) {
 		m.repository.RegisterManagers(mux)
 	}
 	mux.Handle(api.ForwardedPath+"/", api.Forwarded(m.answers, m.leads))
+}
+
+// ServeSessions answers the nodes that connect by l for their sessions, until ctx
+// ends. Then it closes l.
+func (m *Manager) ServeSessions(ctx context.Context, l net.Listener) error {
+	return m.dispatcher.ServeSessions(ctx, l)
 }
 
 // People answers Git and the control API, or has the leader answer. Over HTTP,

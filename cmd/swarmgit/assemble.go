@@ -103,7 +103,7 @@ func (n *node) openWorker(ctx context.Context) error {
 	}
 	config := agent.Config{
 		NodeID: n.id(), Dir: n.path("agent"), Executor: n.engine, Files: secretsDir(n.cfg.dataDir), Logs: n.logs, Log: n.cfg.log,
-		Dial: n.dial, Managers: n.cfg.begin.join, Local: n.ownManagers, Told: n.told, Trouble: n.trouble, Renewed: n.renewed, Describe: n.describe,
+		Dial: n.identity.Credentials().Dial, Managers: n.cfg.begin.join, Local: n.ownManagers, Told: n.told, Trouble: n.trouble, Renewed: n.renewed, Describe: n.describe,
 	}
 	if n.engine.containers != nil {
 		config.Collect = n.engine.containers.Collect
@@ -126,8 +126,8 @@ func (n *node) describe(ctx context.Context) (specs.NodeDescription, error) {
 	return d, err
 }
 
-// dial connects to the manager at addr.
-func (n *node) dial(ctx context.Context, addr string) (net.Conn, error) {
+// call connects to the manager at addr, for calls.
+func (n *node) call(ctx context.Context, addr string) (net.Conn, error) {
 	return n.identity.Credentials().Dial(ctx, addr, wire.Calls)
 }
 

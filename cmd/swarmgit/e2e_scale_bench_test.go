@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,7 +19,6 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
 	"github.com/swarmgit/swarmgit/runtime/identity"
 	"github.com/swarmgit/swarmgit/specs"
-	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // The size of the cluster that BenchmarkScale makes.
@@ -60,9 +58,7 @@ func runAgents(args []string) error {
 		memory := executortest.NewMemory(func(format string, args ...any) { log.Error(fmt.Sprintf(format, args...)) })
 		a := agent.New(agent.Config{
 			NodeID: id.Credentials().Self().NodeID, Dir: dir, Executor: memory, Log: log, Managers: []string{args[2]},
-			Dial: func(ctx context.Context, addr string) (net.Conn, error) {
-				return id.Credentials().Dial(ctx, addr, wire.Calls)
-			},
+			Dial: id.Credentials().Dial,
 			Describe: func(ctx context.Context) (specs.NodeDescription, error) {
 				d, err := memory.Describe(ctx)
 				d.Hostname = fmt.Sprintf("w%d", i)

@@ -82,6 +82,7 @@ func (n *node) manage(ctx context.Context, opened func()) error {
 	g.Go(func() error { return m.port.Run(serving) })
 	g.Go(func() error { return wire.Serve(serving, m.port.Listener(wire.Calls), wire.Authorize(nodes)) })
 	g.Go(func() error { return wire.Serve(serving, m.pipe, wire.Authorize(nodes)) })
+	g.Go(func() error { return m.ServeSessions(serving, m.port.Listener(wire.Sessions)) })
 	g.Go(func() error { return n.forgetFirst(serving, m) })
 	g.Go(func() error {
 		if n.awaitDemotion(serving) {
@@ -136,7 +137,7 @@ func (n *node) openManager(ctx context.Context) (_ *manager, err error) {
 		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images(), Needed: n.agent.NeededImages, TryLogin: containerd.TryLogin, Version: version, Log: n.cfg.log,
 		First: first, Network: raftNetwork{m.port.Listener(wire.Raft), credentials, m.address},
 		Credentials: credentials, Known: n.agent.Known,
-		Dial: n.dial,
+		Dial: n.call,
 	}
 	if n.engine.containers != nil {
 		config.Lookup = containerd.Digest

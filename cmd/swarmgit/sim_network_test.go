@@ -21,7 +21,7 @@ type simNetwork struct {
 	changed chan struct{}       // closed when something below changes
 	cut     map[simLink]bool    // these carry nothing
 	dead    map[string]bool     // machines without a daemon
-	ports   map[string]*simPort // of the managers
+	ports   map[string]simPort // of the managers
 	open    map[*simConn]bool
 }
 
@@ -31,7 +31,7 @@ type simLink struct{ from, to string }
 func (l simLink) back() simLink { return simLink{l.to, l.from} }
 
 // simPort is what a manager serves, by protocol.
-type simPort struct{ calls, raft *wire.Pipe }
+type simPort map[wire.Protocol]*wire.Pipe
 
 // simConn is a connection between the ends of two pipes, which the network
 // joins.
@@ -43,7 +43,7 @@ type simConn struct {
 func newSimNetwork() *simNetwork {
 	return &simNetwork{
 		changed: make(chan struct{}), cut: make(map[simLink]bool), dead: make(map[string]bool),
-		ports: make(map[string]*simPort), open: make(map[*simConn]bool),
+		ports: make(map[string]simPort), open: make(map[*simConn]bool),
 	}
 }
 
@@ -69,8 +69,8 @@ func (n *simNetwork) cutLinks(links ...simLink) {
 func (n *simNetwork) heal() { n.set(func() { clear(n.cut) }) }
 
 // listen begins to serve a manager.
-func (n *simNetwork) listen(at string) *simPort {
-	port := &simPort{wire.NewPipe(), wire.NewPipe()}
+func (n *simNetwork) listen(at string) simPort {
+	port := simPort{wire.Calls: wire.NewPipe(), wire.Sessions: wire.NewPipe(), wire.Raft: wire.NewPipe()}
 	n.set(func() { n.ports[at] = port })
 	return port
 }
@@ -114,7 +114,7 @@ func (n *simNetwork) await(ctx context.Context, l simLink) error {
 var errSimRefused = errors.New("connection refused")
 
 // dial opens a connection to what the other machine serves.
-func (n *simNetwork) dial(ctx context.Context, l simLink, serves func(*simPort) wire.Dial) (net.Conn, error) {
+func (n *simNetwork) dial(ctx context.Context, l simLink, serves func(simPort) wire.Dial) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, simDialPatience)
 	defer cancel()
 	if err := errors.Join(n.await(ctx, l), n.await(ctx, l.back())); err != nil {
@@ -205,10 +205,10 @@ var _ consensus.Network = simRaft{}
 func (r simRaft) Address() string { return r.at }
 
 func (r simRaft) Dial(ctx context.Context, addr string) (net.Conn, error) {
-	return r.network.dial(ctx, simLink{r.at, addr}, func(p *simPort) wire.Dial { return p.raft.Dial })
+	return r.network.dial(ctx, simLink{r.at, addr}, func(p simPort) wire.Dial { return p[wire.Raft].Dial })
 }
 
-// call opens a connection for calls in the name of a node.
-func (n *simNetwork) call(ctx context.Context, as wire.Identity, addr string) (net.Conn, error) {
-	return n.dial(ctx, simLink{as.NodeID, addr}, func(p *simPort) wire.Dial { return p.calls.As(as) })
+// call opens a connection in the name of a node.
+func (n *simNetwork) call(ctx context.Context, as wire.Identity, addr string, protocol wire.Protocol) (net.Conn, error) {
+	return n.dial(ctx, simLink{as.NodeID, addr}, func(p simPort) wire.Dial { return p[protocol].As(as) })
 }

@@ -62,8 +62,8 @@ func (n *simNode) start() {
 	a := agent.New(agent.Config{
 		NodeID: n.id, Dir: n.dir, Executor: simEngine{n.engine, n.cluster}, Log: n.cluster.log.With("node", n.id),
 		Managers: n.seeds, Local: n.whereabouts,
-		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
-			return n.cluster.network.call(ctx, wire.Identity{NodeID: n.id, Role: specs.Worker}, addr)
+		Dial: func(ctx context.Context, addr string, protocol wire.Protocol) (net.Conn, error) {
+			return n.cluster.network.call(ctx, wire.Identity{NodeID: n.id, Role: specs.Worker}, addr, protocol)
 		},
 		Trouble: n.trouble, Describe: n.engine.Describe,
 	})
@@ -88,9 +88,9 @@ func (n *simNode) manage(first *reconciler.First) {
 	m, err := reconciler.New(c.Context(), reconciler.Config{
 		NodeID: n.id, First: first, Memory: n.memory, Log: c.log.With("manager", n.id),
 		Wall:    func() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) },
-		Network: simRaft{port.raft, c.network, n.id}, Known: n.known,
+		Network: simRaft{port[wire.Raft], c.network, n.id}, Known: n.known,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
-			return c.network.call(ctx, wire.Identity{NodeID: n.id, Role: specs.Manager}, addr)
+			return c.network.call(ctx, wire.Identity{NodeID: n.id, Role: specs.Manager}, addr, wire.Calls)
 		},
 	})
 	if err != nil {
@@ -102,7 +102,8 @@ func (n *simNode) manage(first *reconciler.First) {
 	serves := c.background("manager "+n.id, func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return m.Run(ctx) })
-		g.Go(func() error { return wire.Serve(ctx, port.calls, wire.Authorize(nodes)) })
+		g.Go(func() error { return wire.Serve(ctx, port[wire.Calls], wire.Authorize(nodes)) })
+		g.Go(func() error { return m.ServeSessions(ctx, port[wire.Sessions]) })
 		g.Go(func() error { return wire.Serve(ctx, people, m.People()) })
 		return g.Wait()
 	})

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
-	"net/http"
 	"runtime"
 	"sync"
 	"syscall"
@@ -84,7 +83,7 @@ type fleet struct {
 	store *store.Store
 	ctx   context.Context
 	addr  string
-	beats []chan struct{} // by node: takes when to beat, and gives when that is done
+	beats []func() // by node
 }
 
 // onlyStore proposes to a store that nobody else writes.
@@ -119,8 +118,6 @@ func newFleet(tb testing.TB, nodes int) *fleet {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	d := dispatcher.New(dispatcher.Config{Store: f.store, Propose: proposer, Log: quiet})
-	mux := http.NewServeMux()
-	d.Register(mux)
 	port := wire.NewPort(listener, f.authority.node("m1", specs.Manager), quiet)
 	f.addr = listener.Addr().String()
 
@@ -129,7 +126,7 @@ func newFleet(tb testing.TB, nodes int) *fleet {
 	var parts sync.WaitGroup
 	parts.Go(func() { _ = d.Run(ctx) })
 	parts.Go(func() { _ = port.Run(ctx) })
-	parts.Go(func() { _ = wire.Serve(ctx, port.Listener(wire.Calls), wire.Authorize(mux)) })
+	parts.Go(func() { _ = d.ServeSessions(ctx, port.Listener(wire.Sessions)) })
 	tb.Cleanup(func() {
 		cancel()
 		parts.Wait()
@@ -142,40 +139,40 @@ func newFleet(tb testing.TB, nodes int) *fleet {
 
 // connect opens a session of a node.
 func (f *fleet) connect(id string) {
-	client := f.authority.node(id, specs.Worker).Client(f.addr)
-	opened := make(chan string)
+	conn, err := f.authority.node(id, specs.Worker).Dial(f.ctx, f.addr, wire.Sessions)
+	if err != nil {
+		f.Fatal(err)
+	}
+	link := wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn)
+	if err := link.Send(wire.NodeMessage{Open: &wire.Open{}}); err != nil {
+		f.Fatal(err)
+	}
+	opened, heard := make(chan struct{}), make(chan struct{})
 	go func() {
-		for msg, err := range wire.Session.Call(f.ctx, client, wire.SessionRequest{}) {
+		for {
+			msg, err := link.Receive(f.ctx)
 			if err != nil {
 				return
 			}
 			if msg.Place != nil {
-				opened <- msg.Place.SessionID
+				close(opened)
+			}
+			if msg.Heard != nil {
+				heard <- struct{}{}
 			}
 		}
 	}()
-	session := <-opened
-	beat := make(chan struct{})
-	go func() {
-		_ = wire.Heartbeat.Call(f.ctx, client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {
-			for range beat {
-				if _, err := ask(wire.HeartbeatRequest{SessionID: session}); err != nil {
-					f.Error(err)
-				}
-				beat <- struct{}{}
-			}
-			return nil
-		})
-	}()
-	f.Cleanup(func() { close(beat) })
-	f.beats = append(f.beats, beat)
+	<-opened
+	f.Cleanup(func() { _ = conn.Close() })
+	f.beats = append(f.beats, func() {
+		if err := link.Send(wire.NodeMessage{Heartbeat: &wire.Heartbeat{}}); err != nil {
+			f.Fatal(err)
+		}
+		<-heard
+	})
 }
 
-func (f *fleet) beat(i int) {
-	i %= len(f.beats)
-	f.beats[i] <- struct{}{}
-	<-f.beats[i]
-}
+func (f *fleet) beat(i int) { f.beats[i%len(f.beats)]() }
 
 // TestANodeIsSeenAsItsConnectionSays opens a session over TLS.
 func TestANodeIsSeenAsItsConnectionSays(t *testing.T) {

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -68,14 +69,17 @@ func New(c Config) *Dispatcher {
 	return &Dispatcher{Config: c}
 }
 
+// ServeSessions answers the nodes that connect by l, until ctx ends. Then it closes
+// l, and returns once the last session has ended.
+func (d *Dispatcher) ServeSessions(ctx context.Context, l net.Listener) error {
+	return wire.ServeLinks(ctx, l, d.session)
+}
+
 // Register answers the nodes' procedures on mux.
 func (d *Dispatcher) Register(mux *http.ServeMux) {
-	wire.Session.Serve(mux, d.session)
-	wire.Heartbeat.Serve(mux, d.heartbeat)
 	wire.Content.Serve(mux, d.content)
 	wire.RegistryLogin.Serve(mux, d.registryLogin)
 	wire.NeededImages.Serve(mux, d.neededImages)
-	wire.Report.Serve(mux, d.report)
 	wire.PublishLogs.Serve(mux, d.publishLogs)
 	wire.Exec.Serve(mux, d.exec)
 }

@@ -48,7 +48,7 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 	p := &pending{nodeID: nodeID, called: make(chan nodeCall), over: make(chan struct{})}
 	t.await(req.ID, p)
 	defer t.forgetCommand(req.ID, p)
-	s.asked.put(wire.SessionMessage{Command: &req})
+	s.asked.put(wire.ManagerMessage{Command: &req})
 	patience := time.NewTimer(execPatience)
 	defer patience.Stop()
 	select {

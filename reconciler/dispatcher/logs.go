@@ -30,8 +30,8 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 	req.ID = specs.NewID(rand.Reader)
 	sink := t.listen(req.ID, nodeID)
 	defer t.stopListening(req.ID, sink)
-	s.asked.put(wire.SessionMessage{Logs: &req})
-	defer s.asked.put(wire.SessionMessage{Logs: &wire.LogRequest{ID: req.ID, Cancel: true}})
+	s.asked.put(wire.ManagerMessage{Logs: &req})
+	defer s.asked.put(wire.ManagerMessage{Logs: &wire.LogRequest{ID: req.ID, Cancel: true}})
 	patience := time.NewTimer(logPatience)
 	defer patience.Stop()
 	for {
@@ -45,6 +45,8 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 			if !req.Follow {
 				return wire.Errorf(wire.Unavailable, "node %s is connected and has sent nothing for %s: see its daemon's log", nodeID, logPatience)
 			}
+		case why := <-sink.refused:
+			return yield(wire.LogBatch{Err: why})
 		case err := <-sink.ended:
 			return err
 		case <-s.gone:
@@ -95,13 +97,14 @@ type sink struct {
 	nodeID  string
 	batches chan wire.LogBatch
 	ended   chan error    // the node has no more; holds one
+	refused chan string   // why the node cannot send any; holds one
 	closed  chan struct{} // closed once nobody listens any more
 }
 
 func (t *term) listen(requestID, nodeID string) *sink {
 	s := &sink{
 		nodeID: nodeID, batches: make(chan wire.LogBatch),
-		ended: make(chan error, 1), closed: make(chan struct{}),
+		ended: make(chan error, 1), refused: make(chan string, 1), closed: make(chan struct{}),
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -141,13 +144,30 @@ func (d *Dispatcher) sinkOf(ctx context.Context, first wire.LogBatch) (*sink, er
 	if err != nil {
 		return nil, err
 	}
+	return t.sink(s, first.RequestID)
+}
+
+// sink is who waits for the node's logs.
+func (t *term) sink(s *session, requestID string) (*sink, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	to, ok := t.sinks[first.RequestID]
+	to, ok := t.sinks[requestID]
 	if !ok || to.nodeID != s.nodeID {
-		return nil, wire.Errorf(wire.NotFound, "nobody waits for the logs of request %s", first.RequestID)
+		return nil, wire.Errorf(wire.NotFound, "nobody waits for the logs of request %s", requestID)
 	}
 	return to, nil
+}
+
+// noLogs tells who waits for logs that the node cannot send them.
+func (t *term) noLogs(s *session, no wire.NoLogs) {
+	to, err := t.sink(s, no.RequestID)
+	if err != nil {
+		return // nobody waits any more
+	}
+	select {
+	case to.refused <- no.Why:
+	default: // it said so before
+	}
 }
 
 func (s *sink) give(ctx context.Context, batch wire.LogBatch) error {

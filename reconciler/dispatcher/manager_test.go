@@ -22,11 +22,12 @@ import (
 type manager struct {
 	*testing.T
 	*dispatcher.Dispatcher
-	store   *store.Store
-	pipe    *wire.Pipe
-	endTerm func()
-	others  *changing[[]wire.Manager]
-	renew   *changing[string] // for n1
+	store    *store.Store
+	calls    *wire.Pipe
+	sessions *wire.Pipe
+	endTerm  func()
+	others   *changing[[]wire.Manager]
+	renew    *changing[string] // for n1
 
 	mu      sync.Mutex
 	latency time.Duration // of a proposal
@@ -40,7 +41,7 @@ type manager struct {
 func bubble(t *testing.T, f func(*manager)) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{
-			T: t, store: store.New(), pipe: wire.NewPipe(),
+			T: t, store: store.New(), calls: wire.NewPipe(), sessions: wire.NewPipe(),
 			others: newChanging[[]wire.Manager](nil), renew: newChanging(""),
 		}
 		m.Dispatcher = dispatcher.New(dispatcher.Config{
@@ -56,7 +57,8 @@ func bubble(t *testing.T, f func(*manager)) {
 		})
 		mux := http.NewServeMux()
 		m.Register(mux)
-		m.run(func(ctx context.Context) error { return wire.Serve(ctx, m.pipe, mux) })
+		m.run(func(ctx context.Context) error { return wire.Serve(ctx, m.calls, mux) })
+		m.run(func(ctx context.Context) error { return m.ServeSessions(ctx, m.sessions) })
 		for _, id := range []string{"n1", "n2"} {
 			m.write(specs.Change{Node: specs.Insert(id, specs.Node{ID: id, Created: time.Now()})})
 		}
@@ -206,11 +208,15 @@ type node struct {
 	*manager
 	id      string
 	client  *wire.Client
+	link    *wire.NodeEnd
 	session wire.Place      // the first
 	told    chan wire.Place // all of them
 	tasks   chan wire.Assignments
 	logs    chan wire.LogRequest
-	ended   chan error // the end of the session
+	answers chan wire.ManagerMessage // to heartbeats and reports
+	ended   chan error               // the end of the session
+	over    chan struct{}            // closed once the session has ended
+	why     error                    // set before
 	leave   func()
 	trouble string // that its heartbeats tell
 }
@@ -226,54 +232,95 @@ func (m *manager) connect(id string) *node {
 }
 
 // dial returns a client with the certificate of a node.
-func (m *manager) dial(nodeID string) *wire.Client {
-	return wire.NewClient(m.pipe.As(wire.Identity{NodeID: nodeID, Role: specs.Worker}))
+func (m *manager) dial(nodeID string) *wire.Client { return wire.NewClient(as(m.calls, nodeID)) }
+
+// link connects a node for a session.
+func (m *manager) link(nodeID string) *wire.NodeEnd {
+	m.Helper()
+	conn, err := as(m.sessions, nodeID)(context.Background())
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.Cleanup(func() { _ = conn.Close() })
+	return wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn)
+}
+
+func as(p *wire.Pipe, nodeID string) wire.Dial {
+	return p.As(wire.Identity{NodeID: nodeID, Role: specs.Worker})
 }
 
 // tryConnect returns once a session has opened or ended.
 func (m *manager) tryConnect(id string) (*node, error) {
-	ctx, cancel := context.WithCancel(context.Background())
+	m.Helper()
+	conn, err := as(m.sessions, id)(context.Background())
+	if err != nil {
+		m.Fatal(err)
+	}
 	n := &node{
-		manager: m, id: id, client: m.dial(id), ended: make(chan error, 1),
+		manager: m, id: id, client: m.dial(id), link: wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn),
+		ended: make(chan error, 1), over: make(chan struct{}), answers: make(chan wire.ManagerMessage),
 		told: make(chan wire.Place, 100), tasks: make(chan wire.Assignments, 100), logs: make(chan wire.LogRequest, 100),
 	}
-	first := make(chan error, 1)
-	finished := make(chan struct{})
 	n.leave = sync.OnceFunc(func() {
-		cancel()
-		<-finished
+		_ = conn.Close() // as a process does that is killed
+		<-n.over
 		n.client.Close()
 	})
 	m.Cleanup(n.leave)
+	first := make(chan struct{})
 	go func() {
-		defer close(finished)
-		end, opened := error(nil), false
-		request := wire.SessionRequest{Description: specs.NodeDescription{Hostname: id}}
-		for msg, err := range wire.Session.Call(ctx, n.client, request) {
-			if end = err; err != nil {
-				break
-			}
-			if msg.Place != nil {
-				n.told <- *msg.Place
-			}
-			if msg.Assignments != nil {
-				n.tasks <- *msg.Assignments
-			}
-			if msg.Logs != nil {
-				n.logs <- *msg.Logs
-			}
-			if !opened && msg.Place.SessionID != "" {
-				opened, n.session = true, *msg.Place
-				first <- nil
-			}
-		}
-		n.ended <- end
-		select {
-		case first <- end:
-		default:
-		}
+		n.why = n.follow(first)
+		_ = conn.Close()
+		n.ended <- n.why
+		close(n.over)
 	}()
-	return n, <-first
+	select {
+	case <-first:
+		return n, nil
+	case <-n.over:
+		return n, n.why
+	}
+}
+
+// follow takes what the manager says until the session ends; opened is closed with
+// its first place.
+func (n *node) follow(opened chan<- struct{}) error {
+	if err := n.link.Send(wire.NodeMessage{Open: &wire.Open{Description: specs.NodeDescription{Hostname: n.id}}}); err != nil {
+		return err
+	}
+	for first := true; ; {
+		msg, err := n.link.Receive(context.Background())
+		if err != nil {
+			return err
+		}
+		if msg.Place != nil {
+			n.told <- *msg.Place
+		}
+		if msg.Assignments != nil {
+			n.tasks <- *msg.Assignments
+		}
+		if msg.Logs != nil {
+			n.logs <- *msg.Logs
+		}
+		if msg.Heard != nil || msg.Reported != nil {
+			n.answers <- msg
+		}
+		if first && msg.Place != nil && msg.Place.SessionID != "" {
+			first, n.session = false, *msg.Place
+			close(opened)
+		}
+	}
+}
+
+// say sends a message and waits for the answer, or for the end of the session.
+func (n *node) say(m wire.NodeMessage) (wire.ManagerMessage, error) {
+	_ = n.link.Send(m) // if it cannot be sent, the session has ended
+	select {
+	case answer := <-n.answers:
+		return answer, nil
+	case <-n.over:
+		return wire.ManagerMessage{}, n.why
+	}
 }
 
 // hears returns what the node is told next of its place, which must be there
@@ -289,14 +336,20 @@ func (n *node) hears() (wire.Place, bool) {
 }
 
 func (n *node) beat() error {
-	return wire.Heartbeat.Call(context.Background(), n.client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {
-		_, err := ask(wire.HeartbeatRequest{SessionID: n.session.SessionID, Trouble: n.trouble})
-		return err
-	})
+	_, err := n.say(wire.NodeMessage{Heartbeat: &wire.Heartbeat{Trouble: n.trouble}})
+	return err
 }
 
 func (n *node) report(reports ...wire.TaskReport) error {
-	_, err := wire.Report.Call(context.Background(), n.client, wire.ReportRequest{SessionID: n.session.SessionID, Tasks: reports})
+	return n.reportAt(time.Time{}, reports...)
+}
+
+// reportAt reports what is so at a time of the node's clock.
+func (n *node) reportAt(there time.Time, reports ...wire.TaskReport) error {
+	answer, err := n.say(wire.NodeMessage{Report: &wire.Report{Tasks: reports, Now: there}})
+	if err == nil && answer.Reported.Refused != "" {
+		err = wire.Errorf(wire.PermissionDenied, "%s", answer.Reported.Refused)
+	}
 	return err
 }
 

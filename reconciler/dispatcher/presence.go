@@ -23,8 +23,8 @@ type presence struct {
 	heard    time.Time // by the cluster's clock: when its first session of this term stood; zero if none did
 }
 
-// heartbeat is how often nodes say that they live.
-func (t *term) heartbeat() time.Duration {
+// period is how often nodes say that they live.
+func (t *term) period() time.Duration {
 	return t.Store.Snapshot().Cluster().Spec.Heartbeat()
 }
 
@@ -40,7 +40,7 @@ func (t *term) expectNodes(now time.Time) {
 // longer to be written than its grace.
 func (t *term) expect(node specs.Node, now time.Time) {
 	if _, expected := t.presence[node.ID]; !expected && node.Seen.Status == specs.NodeReady {
-		t.presence[node.ID] = presence{deadline: now.Add(firstGraceBeats * t.heartbeat())}
+		t.presence[node.ID] = presence{deadline: now.Add(firstGraceBeats * t.period())}
 	}
 }
 
@@ -88,7 +88,7 @@ func (t *term) watchPresence(ctx context.Context) error {
 func (t *term) silent(now time.Time) (nodeIDs []string, next time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next = now.Add(graceBeats * t.heartbeat())
+	next = now.Add(graceBeats * t.period())
 	for id, p := range t.presence {
 		switch {
 		case !p.deadline.After(now):

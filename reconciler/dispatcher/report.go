@@ -25,30 +25,35 @@ const (
 	maxLooks = 3
 )
 
-// report takes what a node sees of its tasks and answers once it is committed.
-func (d *Dispatcher) report(ctx context.Context, req wire.ReportRequest) (wire.ReportReply, error) {
-	t, s, err := d.opened(ctx, req.SessionID)
-	if err != nil {
-		return wire.ReportReply{}, err
+// report takes what a node sees of its tasks, which is acknowledged once it is
+// committed.
+func (t *term) report(ctx context.Context, s *session, r wire.Report) error {
+	news, err := s.news(t.Store.Snapshot(), r, t.Now())
+	waiting := done(err)
+	if err == nil && len(news) > 0 {
+		if waiting, err = t.inbox.put(news); err != nil {
+			return err
+		}
 	}
-	news, err := s.news(t.Store.Snapshot(), req, t.Now())
-	if err != nil || len(news) == 0 {
-		return wire.ReportReply{}, err
+	select {
+	case s.reports <- waiting:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return wire.ReportReply{}, t.inbox.deliver(ctx, news)
 }
 
 // news returns the reports that say something new about the node's own tasks. A
 // task that the cluster has forgotten is no news; another node's is refused.
-func (s *session) news(snapshot store.Snapshot, req wire.ReportRequest, now time.Time) ([]wire.TaskReport, error) {
+func (s *session) news(snapshot store.Snapshot, r wire.Report, now time.Time) ([]wire.TaskReport, error) {
 	var news []wire.TaskReport
-	for _, r := range req.Tasks {
-		task, exists := snapshot.Task(r.TaskID)
+	for _, of := range r.Tasks {
+		task, exists := snapshot.Task(of.TaskID)
 		if exists && task.Want.Node != s.nodeID {
-			return nil, wire.Errorf(wire.PermissionDenied, "task %s is not a task of node %s", r.TaskID, s.nodeID)
+			return nil, wire.Errorf(wire.PermissionDenied, "task %s is not a task of node %s", of.TaskID, s.nodeID)
 		}
-		if exists && isNews(task.Seen, r.Seen) {
-			news = append(news, wire.TaskReport{TaskID: r.TaskID, Seen: dated(r.Seen, req.Now, task.Created, now)})
+		if exists && isNews(task.Seen, of.Seen) {
+			news = append(news, wire.TaskReport{TaskID: of.TaskID, Seen: dated(of.Seen, r.Now, task.Created, now)})
 		}
 	}
 	return news, nil
@@ -105,21 +110,26 @@ func newBatch() *batch {
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), next: newBatch()} }
 
-// deliver returns once the reports are committed.
-func (b *inbox) deliver(ctx context.Context, reports []wire.TaskReport) error {
-	waiting, err := b.put(reports)
-	if err != nil {
-		return err
-	}
-	signal(b.wake)
-	select {
-	case <-waiting.done:
-		return waiting.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// done is a batch that need not be committed.
+func done(err error) *batch {
+	b := &batch{done: make(chan struct{}), err: err}
+	close(b.done)
+	return b
 }
 
+// reply is what a node hears of a report in a batch that is done. An error ends its
+// session: it reports again in the next.
+func (b *batch) reply() (*wire.Reported, error) {
+	switch {
+	case b.err == nil:
+		return &wire.Reported{}, nil
+	case wire.KindOf(b.err) == wire.PermissionDenied:
+		return &wire.Reported{Refused: b.err.Error()}, nil
+	}
+	return nil, b.err
+}
+
+// put has the reports committed with the next batch, which it returns.
 func (b *inbox) put(reports []wire.TaskReport) (*batch, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,6 +144,7 @@ func (b *inbox) put(reports []wire.TaskReport) (*batch, error) {
 			b.next.latest[r.TaskID] = r.Seen
 		}
 	}
+	signal(b.wake)
 	return b.next, nil
 }
 

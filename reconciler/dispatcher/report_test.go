@@ -1,7 +1,6 @@
 package dispatcher_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -75,9 +74,7 @@ func TestTimesAreToldByTheClustersClock(t *testing.T) {
 				n := m.connect("n1")
 				there := time.Now().Add(test.ahead)
 				seen := specs.TaskSeen{State: specs.StateRunning, Since: there.Add(test.since), Running: there.Add(test.since)}
-				if _, err := wire.Report.Call(context.Background(), n.client, wire.ReportRequest{
-					SessionID: n.session.SessionID, Tasks: []wire.TaskReport{{TaskID: "t1", Seen: seen}}, Now: there,
-				}); err != nil {
+				if err := n.reportAt(there, wire.TaskReport{TaskID: "t1", Seen: seen}); err != nil {
 					t.Fatal(err)
 				}
 				got := m.seen("t1")
@@ -171,8 +168,10 @@ func TestReportIsAcknowledgedOnlyOnceWritten(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 
+		n = m.connect("n1") // the session has ended with the error
 		m.failing(errors.New("outcome unknown"), true)
 		wantKind(t, n.report(is("t1", specs.StateRunning)), wire.Unavailable)
+		n = m.connect("n1")
 		m.failing(nil, false)
 		before, _ := m.proposed()
 		if err := n.report(is("t1", specs.StateRunning)); err != nil {

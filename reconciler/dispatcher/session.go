@@ -10,31 +10,54 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
+// openPatience is how long a node that has connected may take to open its session.
+const openPatience = 10 * time.Second
+
 // session answers one node for as long as it stays connected.
-func (d *Dispatcher) session(ctx context.Context, req wire.SessionRequest, send func(wire.SessionMessage) error) error {
+func (d *Dispatcher) session(ctx context.Context, node *wire.ManagerEnd) error {
 	peer, known := wire.Peer(ctx)
 	if !known {
 		return wire.Errorf(wire.Unauthenticated, "a session is opened by a node with a certificate of the cluster")
 	}
+	open, err := opening(ctx, node)
+	if err != nil {
+		return err
+	}
 	t, err := d.current()
 	if err != nil {
-		return d.redirect(ctx, send)
+		return d.redirect(ctx, node.Send)
 	}
-	s, err := t.open(peer.NodeID, req.Trouble)
+	s, err := t.open(peer.NodeID, open.Trouble)
 	if err != nil {
 		return err
 	}
 	defer t.close(s)
-	if err := t.writeReady(ctx, s, req.Description); err != nil {
+	if err := t.writeReady(ctx, s, open.Description); err != nil {
 		return err
 	}
 	t.Log.InfoContext(ctx, "node connected", "node", s.nodeID)
-	return t.tell(ctx, s, send)
+	flows, ctx := errgroup.WithContext(ctx)
+	flows.Go(func() error { return t.tell(ctx, s, node.Send) })
+	flows.Go(func() error { return t.attend(ctx, s, node) })
+	return flows.Wait()
+}
+
+// opening is the first that a node says.
+func opening(ctx context.Context, node *wire.ManagerEnd) (*wire.Open, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, openPatience, wire.Errorf(wire.DeadlineExceeded, "no session was opened within %s", openPatience))
+	defer cancel()
+	m, err := node.Receive(ctx)
+	if err == nil && m.Open == nil {
+		err = wire.Errorf(wire.InvalidArgument, "a session begins with its opening")
+	}
+	return m.Open, err
 }
 
 // leaderPatience is how long a node is kept waiting for a leader to be elected:
@@ -43,7 +66,7 @@ const leaderPatience = 2 * time.Second
 
 // redirect answers a node that came to a manager which does not lead. While
 // nobody leads it waits a little for who will: the node goes there at once.
-func (d *Dispatcher) redirect(ctx context.Context, send func(wire.SessionMessage) error) error {
+func (d *Dispatcher) redirect(ctx context.Context, send func(wire.ManagerMessage) error) error {
 	patience := time.NewTimer(leaderPatience)
 	defer patience.Stop()
 	managers, changed := d.Managers()
@@ -56,7 +79,7 @@ func (d *Dispatcher) redirect(ctx context.Context, send func(wire.SessionMessage
 			return nil
 		}
 	}
-	if err := send(wire.SessionMessage{Place: &wire.Place{Managers: managers}}); err != nil {
+	if err := send(wire.ManagerMessage{Place: &wire.Place{Managers: managers}}); err != nil {
 		return err
 	}
 	return notLeader(managers)
@@ -64,21 +87,22 @@ func (d *Dispatcher) redirect(ctx context.Context, send func(wire.SessionMessage
 
 // tell tells a node what it has to know and do, now and as that changes, until the
 // session or ctx ends. A node that takes nothing for wire.SendTimeout is cut off.
-func (t *term) tell(ctx context.Context, s *session, send func(wire.SessionMessage) error) error {
+func (t *term) tell(ctx context.Context, s *session, send func(wire.ManagerMessage) error) error {
 	place, tasks := &placer{term: t, session: s}, newAssigner(s)
 	first := place.look()
 	t.welcome(s, time.Duration(first.Heartbeat))
-	if err := send(wire.SessionMessage{Place: first}); err != nil { // at once, however many tasks there are
+	if err := send(wire.ManagerMessage{Place: first}); err != nil { // at once, however many tasks there are
 		return err
 	}
 	all := tasks.everything(t.Store.Snapshot(), true)
-	for news := (wire.SessionMessage{Assignments: &all}); ; {
-		if news != (wire.SessionMessage{}) {
+	reports, waiting := s.reports, new(batch) // the node's report that is not committed yet
+	for news := (wire.ManagerMessage{Assignments: &all}); ; {
+		if news != (wire.ManagerMessage{}) {
 			if err := send(news); err != nil {
 				return err
 			}
 		}
-		news = wire.SessionMessage{}
+		news = wire.ManagerMessage{}
 		select {
 		case <-s.look:
 			news.Place = place.look()
@@ -92,6 +116,14 @@ func (t *term) tell(ctx context.Context, s *session, send func(wire.SessionMessa
 			tasks.rested()
 		case <-s.asked.wake:
 			news = s.asked.take()
+		case waiting = <-reports:
+			reports = nil
+		case <-waiting.done:
+			var err error
+			if news.Reported, err = waiting.reply(); err != nil {
+				return err
+			}
+			reports, waiting = s.reports, new(batch)
 		case <-s.gone:
 			return s.why
 		case <-ctx.Done():
@@ -112,7 +144,7 @@ type placer struct {
 
 // look is the node's place, nil if that is what it was told last.
 func (p *placer) look() *wire.Place {
-	now := wire.Place{SessionID: p.id, Heartbeat: specs.Duration(p.heartbeat())}
+	now := wire.Place{SessionID: p.id, Heartbeat: specs.Duration(p.period())}
 	now.Managers, p.managers = p.Managers()
 	now.Renew, p.renew = p.Renew(p.nodeID)
 	node, _ := p.Store.Snapshot().Node(p.nodeID) // a node that is gone has no session for long
@@ -127,18 +159,39 @@ func (p *placer) look() *wire.Place {
 	return &now
 }
 
-// heartbeat gives the node another grace.
-func (d *Dispatcher) heartbeat(ctx context.Context, req wire.HeartbeatRequest) (wire.HeartbeatReply, error) {
-	t, s, err := d.opened(ctx, req.SessionID)
-	if err != nil {
-		return wire.HeartbeatReply{}, err
+// attend hears what the node says until the session or ctx ends.
+func (t *term) attend(ctx context.Context, s *session, node *wire.ManagerEnd) error {
+	for {
+		m, err := node.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		if m.Heartbeat != nil {
+			if err := node.Send(wire.ManagerMessage{Heard: t.heartbeat(s, *m.Heartbeat)}); err != nil {
+				return err
+			}
+		}
+		if m.Report != nil {
+			if err := t.report(ctx, s, *m.Report); err != nil {
+				return err
+			}
+		}
+		if m.NoLogs != nil {
+			t.noLogs(s, *m.NoLogs)
+		}
 	}
-	period := t.heartbeat()
+}
+
+// heartbeat gives the node another grace.
+func (t *term) heartbeat(s *session, beat wire.Heartbeat) *wire.Heard {
+	period := t.period()
 	t.mu.Lock()
-	t.hear(s.nodeID, time.Now(), period)
-	s.trouble = req.Trouble
-	t.mu.Unlock()
-	return wire.HeartbeatReply{Period: specs.Duration(period)}, nil
+	defer t.mu.Unlock()
+	if t.byID[s.id] == s {
+		t.hear(s.nodeID, time.Now(), period)
+		s.trouble = beat.Trouble
+	}
+	return &wire.Heard{Period: specs.Duration(period)}
 }
 
 // writeReady writes down that the node is here and what it is.
@@ -196,12 +249,12 @@ type mailbox struct {
 	wake chan struct{} // readable when something may be there
 
 	mu      sync.Mutex
-	waiting []wire.SessionMessage
+	waiting []wire.ManagerMessage
 }
 
 func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
 
-func (m *mailbox) put(wish wire.SessionMessage) {
+func (m *mailbox) put(wish wire.ManagerMessage) {
 	m.mu.Lock()
 	m.waiting = append(m.waiting, wish)
 	m.mu.Unlock()
@@ -209,7 +262,7 @@ func (m *mailbox) put(wish wire.SessionMessage) {
 }
 
 // take returns the oldest, the zero message if there is none.
-func (m *mailbox) take() (wish wire.SessionMessage) {
+func (m *mailbox) take() (wish wire.ManagerMessage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.waiting) == 0 {

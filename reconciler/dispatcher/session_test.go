@@ -34,16 +34,23 @@ func TestSessionIsRefused(t *testing.T) {
 		_, err := m.tryConnect("stranger")
 		wantKind(t, err, wire.NotFound)
 
-		n := &node{manager: m, client: m.dial("n1")}
-		defer n.client.Close()
-		n.session.SessionID = "nonsense"
-		wantKind(t, n.beat(), wire.InvalidArgument)
-		wantKind(t, n.report(), wire.InvalidArgument)
+		rash := m.link("n1")
+		if err := rash.Send(wire.NodeMessage{Heartbeat: &wire.Heartbeat{}}); err != nil {
+			t.Error(err)
+		}
+		_, err = rash.Receive(m.Context())
+		wantKind(t, err, wire.InvalidArgument)
+
+		start := time.Now()
+		_, err = m.link("n1").Receive(m.Context()) // which says nothing
+		wantKind(t, err, wire.DeadlineExceeded)
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("after %s", took)
+		}
 
 		m.endTerm()
 		_, err = m.tryConnect("n1")
 		wantKind(t, err, wire.NotLeader)
-		wantKind(t, n.beat(), wire.NotLeader)
 	})
 }
 
@@ -52,7 +59,7 @@ func TestSecondSessionReplacesTheFirst(t *testing.T) {
 		first := m.connect("n1")
 		second := m.connect("n1")
 		wantKind(t, <-first.ended, wire.Unavailable)
-		wantKind(t, first.beat(), wire.InvalidArgument)
+		wantKind(t, first.beat(), wire.Unavailable)
 		if err := second.beat(); err != nil {
 			t.Errorf("the second session: %v", err)
 		}
@@ -377,7 +384,6 @@ func TestNobodyUsesAnothersSession(t *testing.T) {
 		m.write(m.newTask("t1", "web", "n1"))
 		victim, thief := m.connect("n1"), m.connect("n2")
 		thief.session.SessionID = victim.session.SessionID
-		wantKind(t, thief.beat(), wire.PermissionDenied)
 		wantKind(t, thief.report(is("t1", specs.StateFailed)), wire.PermissionDenied)
 		wantKind(t, thief.refusedContent("t1", "v1"), wire.PermissionDenied)
 		wantKind(t, thief.publish("request", line("mine")), wire.PermissionDenied)
@@ -388,9 +394,16 @@ func TestNobodyUsesAnothersSession(t *testing.T) {
 			t.Errorf("the node's own session: %v", err)
 		}
 
-		nobody := &node{manager: m, client: wire.NewClient(m.pipe.Dial), session: victim.session}
+		nobody := &node{manager: m, client: wire.NewClient(m.calls.Dial), session: victim.session}
 		defer nobody.client.Close()
-		wantKind(t, nobody.beat(), wire.PermissionDenied)
+		wantKind(t, nobody.refusedContent("t1", "v1"), wire.PermissionDenied)
+		conn, err := m.sessions.Dial(m.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, err = wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn).Receive(m.Context())
+		wantKind(t, err, wire.Unauthenticated)
 	})
 }
 

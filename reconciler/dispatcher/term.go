@@ -67,12 +67,13 @@ var errTermEnded = wire.Errorf(wire.NotLeader, "this manager does not lead the c
 
 // session is what is known of one node while it is connected.
 type session struct {
-	id     string
-	nodeID string
-	stream *stream
-	asked  *mailbox
-	look   chan struct{} // readable when the node's own row changed
-	turn   bool          // it replaced another
+	id      string
+	nodeID  string
+	stream  *stream
+	asked   *mailbox
+	look    chan struct{} // readable when the node's own row changed
+	reports chan *batch   // each that the node sent, to be acknowledged once it is committed
+	turn    bool          // it replaced another
 
 	trouble string // as the node told last; guarded by the term's mutex
 
@@ -103,14 +104,14 @@ func (t *term) open(nodeID, trouble string) (*session, error) {
 		t.drop(older, wire.Errorf(wire.Unavailable, "a newer session of node %s replaced this one", nodeID))
 	}
 	t.sessions[nodeID], t.byID[s.id] = s, s
-	t.hear(nodeID, now, t.heartbeat())
+	t.hear(nodeID, now, t.period())
 	return s, nil
 }
 
 func newSession(nodeID string) *session {
 	return &session{
 		id: specs.NewID(rand.Reader), nodeID: nodeID, stream: newStream(), asked: newMailbox(),
-		look: make(chan struct{}, 1), gone: make(chan struct{}),
+		look: make(chan struct{}, 1), reports: make(chan *batch), gone: make(chan struct{}),
 	}
 }
 

@@ -26,8 +26,9 @@ type Config struct {
 	Logs     Logs         // nil: this node keeps no logs
 	Log      *slog.Logger
 
-	// Dial connects to the manager at addr, for calls. The agent closes it.
-	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Dial connects to the manager at addr, for a session or for calls. The agent
+	// closes it.
+	Dial func(ctx context.Context, addr string, protocol wire.Protocol) (net.Conn, error)
 
 	// Managers are the addresses to begin with. Where managers are later is told
 	// by them, and remembered.

@@ -159,7 +159,7 @@ func (n *node) start() {
 	n.daemon = run(n.T, "agent "+n.id, agent.New(config).Run)
 }
 
-func (n *node) dial(ctx context.Context, addr string) (net.Conn, error) {
+func (n *node) dial(ctx context.Context, addr string, protocol wire.Protocol) (net.Conn, error) {
 	n.connections.Lock()
 	n.dials++
 	cut := n.cut
@@ -171,7 +171,7 @@ func (n *node) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := m.pipe.As(wire.Identity{NodeID: n.id, Role: specs.Worker})(ctx)
+	conn, err := m.pipes[protocol].As(wire.Identity{NodeID: n.id, Role: specs.Worker})(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (n *node) dialed() int {
 type freezingConn struct {
 	net.Conn
 	to             *manager
-	frozen, thawed chan struct{} // closed when it freezes and when it is closed
+	frozen, thawed chan struct{} // closed when it freezes, and when nobody waits for it any more
 	once           sync.Once
 }
 
@@ -213,6 +213,11 @@ func (f *freezingConn) Read(p []byte) (int, error) {
 	default:
 		return f.Conn.Read(p)
 	}
+}
+
+func (f *freezingConn) SetReadDeadline(t time.Time) error {
+	f.once.Do(func() { close(f.thawed) })
+	return f.Conn.SetReadDeadline(t)
 }
 
 func (f *freezingConn) Close() error {

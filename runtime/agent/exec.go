@@ -22,7 +22,7 @@ func (s *session) answerCommand(ctx context.Context, req wire.ExecRequest) {
 
 // runCommand runs one command, and kills it when who asked for it is gone.
 func (s *session) runCommand(ctx context.Context, req wire.ExecRequest) error {
-	conn, err := s.Dial(ctx, s.addr)
+	conn, err := s.Dial(ctx, s.addr, wire.Calls)
 	if err != nil {
 		return err
 	}

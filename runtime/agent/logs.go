@@ -33,12 +33,15 @@ func (s *session) answerLogs(ctx context.Context, flows *errgroup.Group, req wir
 // not read on fills the connection, and heartbeats must not wait behind that.
 func (s *session) publish(ctx context.Context, req wire.LogRequest) {
 	began := false
-	conn, err := s.Dial(ctx, s.addr)
+	conn, err := s.Dial(ctx, s.addr, wire.Calls)
 	if err == nil {
 		defer conn.Close()
 		client := wire.ClientOver(conn)
 		defer client.Close()
-		err = s.answer(ctx, client, req.ID, func(send func(wire.LogBatch) error) error {
+		_, err = wire.PublishLogs.Call(ctx, client, func(send func(wire.LogBatch) error) error {
+			if err := send(wire.LogBatch{RequestID: req.ID, SessionID: s.SessionID}); err != nil {
+				return err
+			}
 			began = true
 			return s.readLogs(ctx, req, send)
 		})
@@ -47,28 +50,9 @@ func (s *session) publish(ctx context.Context, req wire.LogRequest) {
 		return
 	}
 	s.Log.DebugContext(ctx, "a log stream ended early", "request", req.ID, "error", err)
-	if !began { // who asked would wait for ever
-		s.excuse(ctx, req.ID, err)
+	if !began { // who asked would wait for ever; if that fails too, the session is about to end
+		_ = s.link.Send(wire.NodeMessage{NoLogs: &wire.NoLogs{RequestID: req.ID, Why: fmt.Sprintf("logs of node %s: no connection for them: %v", s.NodeID, err)}})
 	}
-}
-
-// answer sends what source sends as the answer to a request.
-func (s *session) answer(ctx context.Context, client *wire.Client, requestID string, source func(send func(wire.LogBatch) error) error) error {
-	_, err := wire.PublishLogs.Call(ctx, client, func(send func(wire.LogBatch) error) error {
-		if err := send(wire.LogBatch{RequestID: requestID, SessionID: s.SessionID}); err != nil {
-			return err
-		}
-		return source(send)
-	})
-	return err
-}
-
-// excuse answers a request with the reason why it cannot be answered, over the
-// session's connection. If that fails too, the session is about to end.
-func (s *session) excuse(ctx context.Context, requestID string, why error) {
-	_ = s.answer(ctx, s.client, requestID, func(send func(wire.LogBatch) error) error {
-		return send(wire.LogBatch{Err: fmt.Sprintf("logs of node %s: no connection for them: %v", s.NodeID, why)})
-	})
 }
 
 // readLogs sends the logs of all tasks of a request as they come, mixed.

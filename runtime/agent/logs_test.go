@@ -173,11 +173,11 @@ func TestWhoAsksForLogsIsAnswered(t *testing.T) {
 		n.logs = newLogs()
 		n.adapt = func(config *agent.Config) {
 			dial, dials := config.Dial, 0
-			config.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			config.Dial = func(ctx context.Context, addr string, protocol wire.Protocol) (net.Conn, error) {
 				if dials++; dials > 1 {
 					return nil, errors.New("no ports are left")
 				}
-				return dial(ctx, addr)
+				return dial(ctx, addr, protocol)
 			}
 		}
 		n.start()

@@ -18,7 +18,7 @@ type manager struct {
 	*cluster
 	addr       string
 	dispatcher *dispatcher.Dispatcher
-	pipe       *wire.Pipe
+	pipes      map[wire.Protocol]*wire.Pipe
 
 	// Guarded by the cluster's mutex.
 	state    reachability
@@ -34,11 +34,12 @@ const (
 )
 
 func newManager(c *cluster, addr string) *manager {
-	m := &manager{cluster: c, addr: addr, pipe: wire.NewPipe()}
+	m := &manager{cluster: c, addr: addr, pipes: map[wire.Protocol]*wire.Pipe{wire.Calls: wire.NewPipe(), wire.Sessions: wire.NewPipe()}}
 	m.dispatcher = dispatcher.New(dispatcher.Config{Store: c.store, Propose: m, Log: c.log.With("manager", addr), Managers: m.view, Content: c.content, Login: c.login})
 	mux := http.NewServeMux()
 	m.dispatcher.Register(mux)
-	run(c.T, "serve", func(ctx context.Context) error { return wire.Serve(ctx, m.pipe, mux) })
+	run(c.T, "serve", func(ctx context.Context) error { return wire.Serve(ctx, m.pipes[wire.Calls], mux) })
+	run(c.T, "sessions", func(ctx context.Context) error { return m.dispatcher.ServeSessions(ctx, m.pipes[wire.Sessions]) })
 	return m
 }
 

@@ -147,7 +147,8 @@ func (a *Agent) whom() ([]string, error) {
 
 // reach connects to the first of the managers that answers.
 func (a *Agent) reach(ctx context.Context, addrs []string) (addr string, conn net.Conn, err error) {
-	for _, asked := range wire.Race(ctx, addrs, a.Dial, func(late net.Conn) { _ = late.Close() }) {
+	dial := func(ctx context.Context, addr string) (net.Conn, error) { return a.Dial(ctx, addr, wire.Sessions) }
+	for _, asked := range wire.Race(ctx, addrs, dial, func(late net.Conn) { _ = late.Close() }) {
 		if asked.Err == nil {
 			return asked.Addr, asked.Answer, nil
 		}

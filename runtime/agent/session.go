@@ -8,6 +8,7 @@ import (
 	"net"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -55,9 +56,13 @@ var (
 type session struct {
 	*Agent
 	addr   string // of the manager
-	client *wire.Client
+	link   *wire.NodeEnd
+	client *wire.Client // for what is in no message of the session
 	wire.Place
 	description specs.NodeDescription
+	awaited     atomic.Bool         // a heartbeat was sent and is not answered
+	period      atomic.Int64        // nanoseconds between heartbeats, as it was answered last
+	reported    chan *wire.Reported // the answer to the report that was sent
 
 	// Of the goroutine that hears the manager.
 	carried wire.Carried
@@ -161,17 +166,23 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 	case <-a.Renewed: // this session is of the newest certificate
 	default:
 	}
-	client := wire.ClientOver(conn)
-	defer client.Close()
-
 	patient, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	patience := time.AfterFunc(openPatience, func() { giveUp(errNoAnswer) })
 	defer patience.Stop()
 	flows, open := errgroup.WithContext(patient)
-	s := &session{Agent: a, addr: addr, client: client, description: description, reading: map[string]context.CancelFunc{}}
+	s := &session{
+		Agent: a, addr: addr, link: wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn), description: description,
+		reported: make(chan *wire.Reported, 1), reading: map[string]context.CancelFunc{},
+	}
+	s.client = wire.NewClient(func(ctx context.Context) (net.Conn, error) { return s.callBy(ctx, open) })
+	defer s.client.Close()
 	flows.Go(func() error {
-		for msg, err := range wire.Session.Call(open, client, wire.SessionRequest{Description: description, Trouble: a.Trouble()}) {
+		if err := s.link.Send(wire.NodeMessage{Open: &wire.Open{Description: description, Trouble: a.Trouble()}}); err != nil {
+			return err
+		}
+		for {
+			msg, err := s.link.Receive(open)
 			if err != nil {
 				return err
 			}
@@ -189,7 +200,6 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 				return err
 			}
 		}
-		return errors.New("the manager ended the session")
 	})
 	err = flows.Wait()
 	a.desk.set(nil)
@@ -199,10 +209,20 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 	return opened, err
 }
 
+// callBy connects to the manager of the session, for calls that end with it.
+func (s *session) callBy(ctx, open context.Context) (net.Conn, error) {
+	conn, err := s.Dial(ctx, s.addr, wire.Calls)
+	if err == nil {
+		context.AfterFunc(open, func() { _ = conn.Close() }) // who calls hears of it
+	}
+	return conn, err
+}
+
 // begin starts the flows of an open session, which end with ctx. What the crew
 // does goes on until life ends.
 func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 	clear(s.said)
+	s.period.Store(int64(s.Heartbeat))
 	s.Log.InfoContext(ctx, "session opened", "manager", s.addr, "session", s.SessionID)
 	s.desk.set(s)
 	s.crew.reportAll()
@@ -213,7 +233,7 @@ func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 
 // hear does what a message of the manager asks for. What takes time goes on in
 // flows, until ctx ends.
-func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.SessionMessage) error {
+func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.ManagerMessage) error {
 	if m.Place != nil {
 		s.Told(*m.Place)
 	}
@@ -229,31 +249,31 @@ func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.
 	if m.Command != nil {
 		s.answerCommand(ctx, *m.Command)
 	}
+	if m.Heard != nil {
+		s.period.Store(int64(m.Heard.Period))
+		s.awaited.Store(false)
+	}
+	if m.Reported != nil {
+		select {
+		case s.reported <- m.Reported:
+		default: // nothing was reported
+		}
+	}
 	return nil
 }
 
-// beat says again and again that the node lives. It gives up a manager that does
-// not answer within a period: another session may still be in time.
+// beat says again and again that the node lives. It gives up a manager that has not
+// answered the one before: another session may still be in time.
 func (s *session) beat(ctx context.Context) error {
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	err := wire.Heartbeat.Call(ctx, s.client, func(ask func(wire.HeartbeatRequest) (wire.HeartbeatReply, error)) error {
-		period := time.Duration(s.Heartbeat)
-		for bell.Sleep(ctx, jittered(period)) == nil {
-			patience := time.AfterFunc(period, func() { giveUp(errSilent) })
-			reply, err := ask(wire.HeartbeatRequest{SessionID: s.SessionID, Trouble: s.Trouble()})
-			patience.Stop()
-			if err != nil {
-				return err
-			}
-			period = time.Duration(reply.Period)
+	for bell.Sleep(ctx, jittered(time.Duration(s.period.Load()))) == nil {
+		if s.awaited.Swap(true) {
+			return fmt.Errorf("heartbeat: %w", errSilent)
 		}
-		return ctx.Err()
-	})
-	if context.Cause(ctx) == errSilent {
-		err = errSilent
+		if err := s.link.Send(wire.NodeMessage{Heartbeat: &wire.Heartbeat{Trouble: s.Trouble()}}); err != nil {
+			return fmt.Errorf("heartbeat: %w", err)
+		}
 	}
-	return fmt.Errorf("heartbeat: %w", err)
+	return ctx.Err()
 }
 
 func jittered(period time.Duration) time.Duration {
@@ -291,14 +311,19 @@ func (s *session) report(ctx context.Context) error {
 // send reports once. What the manager refuses for good is dropped with a word:
 // sent again it would hold up everything behind it.
 func (s *session) send(ctx context.Context, reports []wire.TaskReport) error {
-	_, err := wire.Report.Call(ctx, s.client, wire.ReportRequest{SessionID: s.SessionID, Tasks: reports, Now: time.Now()})
-	if wire.KindOf(err) == wire.PermissionDenied {
-		s.Log.ErrorContext(ctx, "the manager refused reports", "error", err)
-		return nil
+	err := s.link.Send(wire.NodeMessage{Report: &wire.Report{Tasks: reports, Now: time.Now()}})
+	if err == nil {
+		select {
+		case reply := <-s.reported:
+			if reply.Refused != "" {
+				s.Log.ErrorContext(ctx, "the manager refused reports", "error", reply.Refused)
+			}
+			return nil
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
-	if err != nil {
-		s.outbox.putBack(reports)
-	}
+	s.outbox.putBack(reports)
 	return err
 }
 

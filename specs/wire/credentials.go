@@ -24,8 +24,9 @@ type Protocol string
 
 // The protocols of the node port.
 const (
-	Calls Protocol = "h2" // procedures
-	Raft  Protocol = "swarmgit-raft"
+	Calls    Protocol = "h2" // procedures
+	Sessions Protocol = "swarmgit-session"
+	Raft     Protocol = "swarmgit-raft"
 )
 
 // dialTimeout bounds a connection and its handshake.
@@ -88,7 +89,7 @@ func (c *Credentials) server() *tls.Config {
 			shown := h.cert
 			shown.Certificate = h.chain // with the roots: who joins knows their digest only
 			return &tls.Config{
-				MinVersion: tls.VersionTLS13, NextProtos: []string{string(Calls), string(Raft)},
+				MinVersion: tls.VersionTLS13, NextProtos: []string{string(Calls), string(Sessions), string(Raft)},
 				Certificates: []tls.Certificate{shown}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: h.roots,
 				SessionTicketsDisabled: true, // a node that was removed must not resume
 				VerifyConnection:       func(s tls.ConnectionState) error { return c.admit(h, s) },

@@ -50,7 +50,8 @@ func (p Duplex[Req, Res]) Serve(mux *http.ServeMux, answer func(context.Context,
 func (p Duplex[Req, Res]) Call(ctx context.Context, c *Client, talk func(Ends[Req, Res]) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	stream := dial[Req, Res](c, string(p)).CallBidiStream(ctx)
-	context.AfterFunc(ctx, func() { _ = stream.CloseRequest() }) // as in a Dialogue
+	// While a request may still come, the end of ctx alone ends nothing.
+	context.AfterFunc(ctx, func() { _ = stream.CloseRequest() })
 	defer func() {
 		cancel()
 		_ = stream.CloseResponse()

@@ -8,16 +8,8 @@ import (
 
 // Procedures between nodes. The agent calls, the manager's dispatcher answers.
 const (
-	// Session opens a node's session and lasts as long as it: the manager tells the
-	// node all that it is to know and do. It is one stream, because each holds some
-	// 40 kB of memory, both ends together, though nothing is said in it.
-	Session = ServerStream[SessionRequest, SessionMessage]("/swarmgit.node/Session")
-	// Heartbeat says that the node lives, again and again.
-	Heartbeat = Dialogue[HeartbeatRequest, HeartbeatReply]("/swarmgit.node/Heartbeat")
 	// Content is one version of a secret or config of a task of the node that calls.
 	Content = Unary[ContentRequest, ContentReply]("/swarmgit.node/Content")
-	// Report brings what the node sees of its tasks.
-	Report = Unary[ReportRequest, ReportReply]("/swarmgit.node/Report")
 	// PublishLogs brings the logs that one LogRequest asked for.
 	PublishLogs = ClientStream[LogBatch, PublishLogsReply]("/swarmgit.node/PublishLogs")
 	// Leave says that the node that calls leaves the cluster. The manager that
@@ -26,21 +18,40 @@ const (
 	Leave = Unary[LeaveRequest, LeaveReply]("/swarmgit.node/Leave")
 )
 
-// SessionRequest opens a session of the node that calls. A second session of a
-// node replaces the first.
-type SessionRequest struct {
-	Description specs.NodeDescription `json:"description"`
-	Trouble     string                `json:"trouble,omitempty"` // as in HeartbeatRequest
+// A node's session is a link: the agent opens it and says what it sees, the
+// manager's dispatcher tells the node all that it is to know and do.
+type (
+	// NodeEnd is the agent's end of a session.
+	NodeEnd = Link[NodeMessage, ManagerMessage]
+	// ManagerEnd is the dispatcher's.
+	ManagerEnd = Link[ManagerMessage, NodeMessage]
+)
+
+// NodeMessage is what a node says, in one of its fields. The first is Open.
+type NodeMessage struct {
+	Open      *Open      `json:"open,omitempty"`
+	Heartbeat *Heartbeat `json:"heartbeat,omitempty"` // answered with Heard
+	Report    *Report    `json:"report,omitempty"`    // answered with Reported; until then there is no other
+	NoLogs    *NoLogs    `json:"no_logs,omitempty"`
 }
 
-// SessionMessage is something new for the node, in one of its fields. The first is
-// its Place, the second all of its tasks. The stream ends when the manager is no
+// ManagerMessage is something new for the node, in one of its fields. The first is
+// its Place, the second all of its tasks. The link ends when the manager is no
 // leader any more.
-type SessionMessage struct {
+type ManagerMessage struct {
 	Place       *Place       `json:"place,omitempty"`
 	Assignments *Assignments `json:"assignments,omitempty"`
 	Logs        *LogRequest  `json:"logs,omitempty"`    // answered with a call of PublishLogs
 	Command     *ExecRequest `json:"command,omitempty"` // answered with a call of Exec
+	Heard       *Heard       `json:"heard,omitempty"`
+	Reported    *Reported    `json:"reported,omitempty"`
+}
+
+// Open opens a session of the node that calls. A second session of a node replaces
+// the first.
+type Open struct {
+	Description specs.NodeDescription `json:"description"`
+	Trouble     string                `json:"trouble,omitempty"` // as in Heartbeat
 }
 
 // Place is what a node has to know of the cluster and of itself. A manager that
@@ -62,15 +73,13 @@ type Manager struct {
 	Leader bool   `json:"leader,omitempty"`
 }
 
-// HeartbeatRequest says that the node lives, and what the operator should know of
-// it.
-type HeartbeatRequest struct {
-	SessionID string `json:"session_id"`
-	Trouble   string `json:"trouble,omitempty"`
+// Heartbeat says that the node lives, and what the operator should know of it.
+type Heartbeat struct {
+	Trouble string `json:"trouble,omitempty"`
 }
 
-// HeartbeatReply says when the next heartbeat is expected at the latest.
-type HeartbeatReply struct {
+// Heard says when the next heartbeat is expected at the latest.
+type Heard struct {
 	Period specs.Duration `json:"period"`
 }
 
@@ -115,11 +124,10 @@ type ContentReply struct {
 	Content []byte `json:"content"`
 }
 
-// ReportRequest carries the latest state of each task that changed.
-type ReportRequest struct {
-	SessionID string       `json:"session_id"`
-	Tasks     []TaskReport `json:"tasks"`
-	Now       time.Time    `json:"now,omitzero"` // by the node's clock, as the times of the states are
+// Report carries the latest state of each task that changed.
+type Report struct {
+	Tasks []TaskReport `json:"tasks"`
+	Now   time.Time    `json:"now,omitzero"` // by the node's clock, as the times of the states are
 }
 
 // TaskReport is the latest state of one task.
@@ -128,9 +136,11 @@ type TaskReport struct {
 	Seen   specs.TaskSeen `json:"seen"`
 }
 
-// ReportReply acknowledges that the reports are committed; until it arrives the
-// agent sends them again.
-type ReportReply struct{}
+// Reported acknowledges that what was reported is committed, or says why it never
+// will be. A node whose session ends before reports it again in the next.
+type Reported struct {
+	Refused string `json:"refused,omitempty"`
+}
 
 // LogRequest wants the logs of some tasks of the node. Cancel ends an earlier
 // request.
@@ -141,6 +151,12 @@ type LogRequest struct {
 	Tail   int       `json:"tail,omitempty"` // last lines of each task; negative is all
 	Since  time.Time `json:"since,omitzero"`
 	Cancel bool      `json:"cancel,omitempty"`
+}
+
+// NoLogs is why a LogRequest is not answered with a call of PublishLogs.
+type NoLogs struct {
+	RequestID string `json:"request_id"`
+	Why       string `json:"why"`
 }
 
 // LogBatch carries lines for one request. The first batch of a stream names the

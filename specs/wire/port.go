@@ -70,7 +70,7 @@ func NewPort(l net.Listener, c *Credentials, log *slog.Logger) *Port {
 		callers: make(places, maxCallers), handshakes: map[Protocol]places{},
 		work: make(places, handshakesAtWork()), strangers: make(places, maxStrangers), told: map[string]time.Time{},
 	}
-	for _, protocol := range []Protocol{Calls, Raft} {
+	for _, protocol := range []Protocol{Calls, Sessions, Raft} {
 		p.inside[protocol], p.handshakes[protocol] = NewQueue(l.Addr()), make(places, maxHandshakes)
 	}
 	return p

@@ -26,14 +26,10 @@ func Race[T any](ctx context.Context, addrs []string, ask func(ctx context.Conte
 	defer giveUp()
 	answers := make(chan Asked[T])
 	running := 0
-	next := time.NewTimer(0)
-	defer next.Stop()
+	headStart := time.NewTimer(HeadStart)
+	defer headStart.Stop()
 	for running > 0 || len(addrs) > 0 {
-		select {
-		case <-next.C:
-			if len(addrs) == 0 {
-				continue
-			}
+		if len(addrs) > 0 {
 			addr := addrs[0]
 			addrs = addrs[1:]
 			running++
@@ -41,7 +37,10 @@ func Race[T any](ctx context.Context, addrs []string, ask func(ctx context.Conte
 				answer, err := ask(ctx, addr)
 				answers <- Asked[T]{addr, answer, err}
 			}()
-			next.Reset(HeadStart)
+			headStart.Reset(HeadStart)
+		}
+		select {
+		case <-headStart.C:
 		case a := <-answers:
 			running--
 			if a.Err == nil {
@@ -49,7 +48,6 @@ func Race[T any](ctx context.Context, addrs []string, ask func(ctx context.Conte
 				return append(append(all, losers(answers, running, drop)...), a)
 			}
 			all = append(all, a)
-			next.Reset(0)
 		}
 	}
 	return all

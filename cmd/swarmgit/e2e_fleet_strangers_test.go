@@ -146,6 +146,13 @@ func presumptuousWorker(t *testing.T, addr string, leader, n *realCluster) {
 	others := opened[len(opened)-1][1] // the leader's node's own
 	_, err = wire.NeededImages.Call(t.Context(), client, wire.NeededImagesRequest{SessionID: others})
 	isRefused(t, err, wire.PermissionDenied, "session")
+	session, err := self.Credentials().Dial(t.Context(), addr, wire.Sessions)
+	do(t, err)
+	defer session.Close()
+	_, err = io.WriteString(session, "GET / HTTP/1.1\r\n\r\n") // which reads as a message that is far too long
+	do(t, err)
+	_, err = wire.NewLink[wire.NodeMessage, wire.ManagerMessage](session).Receive(t.Context())
+	isRefused(t, err, wire.Exhausted, "a message of")
 	conn, err := self.Credentials().Dial(t.Context(), addr, wire.Raft)
 	if err == nil {
 		defer conn.Close()

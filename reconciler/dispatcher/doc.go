@@ -12,15 +12,15 @@
 //
 // # Flows
 //
-//	Session, Heartbeat  -> presence: a deadline for each node, READY <-> DOWN
-//	managers, the node's role, the root to renew from -> tell -> Session
-//	store.Feed -> route -> stream of the node -> tell -> Session
+//	session: Open, Heartbeat -> attend -> presence: a deadline for each node, READY <-> DOWN
+//	managers, the node's role, the root to renew from -> tell -> session
+//	store.Feed -> route -> stream of the node -> tell -> session
+//	session: Report -> attend -> inbox -> commit: one transaction for each task -> tell -> session
 //	Content: a secret or config, to the node of a task that refers to it
 //	RegistryLogin: what opens the registry of a task's image, to the task's node
 //	NeededImages: what a node may not collect
-//	Report -> inbox -> commit: one transaction for each task -> acknowledged
-//	Logs -> tell -> Session ... PublishLogs of the node -> Logs
-//	Exec -> tell -> Session ... Exec of the node -> Exec
+//	Logs -> tell -> session ... PublishLogs of the node -> Logs
+//	Exec -> tell -> session ... Exec of the node -> Exec
 //
 // Nothing waits on an idle way: the first change to a node's tasks and the first
 // report are passed on at once, what comes while they are on their way goes

@@ -8,20 +8,21 @@
 //
 // # Flows
 //
-//	manager --Session--> session --> crew: one driver for each live task
+//	manager --session--> crew: one driver for each live task
 //	manager --Content--> driver --> runtime/secrets: before Prepare, unless they are there
 //	manager --RegistryLogin--> driver --> executor: if the registry of an image asks
 //	manager --NeededImages--> Collect: every few minutes, what else is here may go
 //	driver: task.Step -> action -> executor -> event -> task.Step
 //	driver --> memory (disk, written behind)
-//	driver --> outbox (latest state of each task) --> session --Report--> manager
+//	driver --> outbox (latest state of each task) --session--> manager
 //
 // While a task's process is waited for, its driver checks its health whenever
 // task.Step says so, in turn with the node's other tasks.
 //
-// A session is a heartbeat, the stream of what the manager wants, the reports, and
-// the logs and commands that people ask for, all with one manager; when one of the
-// first three ends, the session ends and the next one begins, after a pause that
+// A session is a connection to one manager that carries heartbeats, what the manager
+// wants, and reports; what else is asked of that manager, and the logs and commands
+// that people ask for, have connections beside it, which end with it. When one of the
+// first three fails, the session ends and the next one begins, after a pause that
 // doubles from 100 ms to 8 s and is drawn at random. A new session gets the whole
 // set of tasks and reports the state of every task again: the manager drops what
 // it knows.

@@ -181,6 +181,23 @@ func TestNodePort(t *testing.T) {
 	}
 }
 
+// TestOnlyCallsNeedNoCertificate has a stranger ask for each protocol.
+func TestOnlyCallsNeedNoCertificate(t *testing.T) {
+	root := newAuthority(t)
+	addr, _ := openPort(t, root.node(manager("m1")))
+	for _, protocol := range []Protocol{Calls, Sessions, Raft} {
+		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{string(protocol)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.Read(make([]byte, 1))
+		if in := err == nil; in != (protocol == Calls) {
+			t.Errorf("%s: %v", protocol, err)
+		}
+		_ = conn.Close()
+	}
+}
+
 func TestRaftIsForManagers(t *testing.T) {
 	root := newAuthority(t)
 	addr, port := openPort(t, root.node(manager("m1")))

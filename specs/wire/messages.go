@@ -56,7 +56,7 @@ type Open struct {
 
 // Place is what a node has to know of the cluster and of itself. A manager that
 // does not lead sends one without a SessionID, for its Managers, and ends the
-// stream as NotLeader; while nobody leads it waits a few seconds before.
+// session as NotLeader; while nobody leads it waits a few seconds before.
 type Place struct {
 	SessionID string         `json:"session_id,omitempty"`
 	Heartbeat specs.Duration `json:"heartbeat,omitempty"` // send one after each such period

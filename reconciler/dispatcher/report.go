@@ -29,7 +29,7 @@ const (
 // committed.
 func (t *term) report(ctx context.Context, s *session, r wire.Report) error {
 	news, err := s.news(t.Store.Snapshot(), r, t.Now())
-	waiting := done(err)
+	waiting := settled(err)
 	if err == nil && len(news) > 0 {
 		if waiting, err = t.inbox.put(news); err != nil {
 			return err
@@ -110,8 +110,8 @@ func newBatch() *batch {
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), next: newBatch()} }
 
-// done is a batch that need not be committed.
-func done(err error) *batch {
+// settled is a batch that need not be committed.
+func settled(err error) *batch {
 	b := &batch{done: make(chan struct{}), err: err}
 	close(b.done)
 	return b

@@ -63,15 +63,21 @@ func (k *desk) needed(ctx context.Context) ([]string, error) {
 	return reply.Images, err
 }
 
-// ask waits for a manager and asks it. What it refuses or cannot answer says
-// nothing about the task: it is asked again.
+// ask waits for a manager and asks it, as long as its session is open. What it
+// refuses or cannot answer says nothing about the task: it is asked again.
 func ask[Req, Res any](ctx context.Context, k *desk, procedure wire.Unary[Req, Res], request func(sessionID string) Req) (Res, error) {
 	s, err := k.now(ctx)
 	if err != nil {
 		var none Res
 		return none, err
 	}
-	reply, err := procedure.Call(ctx, s.client, request(s.SessionID))
+	asking, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	defer context.AfterFunc(s.over, giveUp)()
+	reply, err := procedure.Call(asking, s.client, request(s.SessionID))
+	if err != nil && s.over.Err() != nil {
+		err = errOver
+	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", cmp.Or(ctx.Err(), executor.ErrTemporary), err)
 	}

@@ -48,6 +48,7 @@ var (
 	errIntroduce = errors.New("the node has changed: introducing it again")
 	errNoManager = errors.New("no manager is known: give the daemon the address of one")
 	errSilent    = errors.New("no answer")
+	errOver      = errors.New("the session with the manager has ended")
 	errNoAnswer  = fmt.Errorf("no session within %s", openPatience)
 )
 
@@ -55,7 +56,8 @@ var (
 // are set before its flows begin.
 type session struct {
 	*Agent
-	addr   string // of the manager
+	over   context.Context // ends with the session
+	addr   string          // of the manager
 	link   *wire.NodeEnd
 	client *wire.Client // for what is in no message of the session
 	wire.Place
@@ -172,10 +174,10 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 	defer patience.Stop()
 	flows, open := errgroup.WithContext(patient)
 	s := &session{
-		Agent: a, addr: addr, link: wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn), description: description,
+		Agent: a, over: open, addr: addr, link: wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn), description: description,
 		reported: make(chan *wire.Reported, 1), reading: map[string]context.CancelFunc{},
 	}
-	s.client = wire.NewClient(func(ctx context.Context) (net.Conn, error) { return s.callBy(ctx, open) })
+	s.client = wire.NewClient(func(ctx context.Context) (net.Conn, error) { return a.Dial(ctx, addr, wire.Calls) })
 	defer s.client.Close()
 	flows.Go(func() error {
 		if err := s.link.Send(wire.NodeMessage{Open: &wire.Open{Description: description, Trouble: a.Trouble()}}); err != nil {
@@ -207,15 +209,6 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 		err = errNoAnswer
 	}
 	return opened, err
-}
-
-// callBy connects to the manager of the session, for calls that end with it.
-func (s *session) callBy(ctx, open context.Context) (net.Conn, error) {
-	conn, err := s.Dial(ctx, s.addr, wire.Calls)
-	if err == nil {
-		context.AfterFunc(open, func() { _ = conn.Close() }) // who calls hears of it
-	}
-	return conn, err
 }
 
 // begin starts the flows of an open session, which end with ctx. What the crew

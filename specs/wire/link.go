@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -27,14 +28,12 @@ type Link[Out, In any] struct {
 	sending sync.Mutex
 }
 
-// The first bytes of frames, and the sizes of their parts.
+// The first bytes of frames, and sizes.
 const (
 	frameMessage byte = iota
 	frameEnd
 
 	frameHead = 1 + 4
-	// framePart is how much of a frame the other side has SendTimeout to take.
-	framePart = 64 << 10
 	// linkBuffer holds a heartbeat with room to spare; there is one for each node.
 	linkBuffer = 512
 )
@@ -50,9 +49,9 @@ func NewLink[Out, In any](conn net.Conn) *Link[Out, In] {
 	return &Link[Out, In]{conn: conn, in: bufio.NewReaderSize(conn, linkBuffer)}
 }
 
-// Send sends a message. It blocks while the other side is slow, and fails once that
-// took nothing for SendTimeout; the link is of no use then. It is safe for concurrent
-// use.
+// Send sends a message. It blocks while the other side is slow, and fails if that has
+// not taken all of it within SendTimeout; the link is of no use then. It is safe for
+// concurrent use.
 func (l *Link[Out, In]) Send(message Out) error { return l.send(frameMessage, message) }
 
 func (l *Link[Out, In]) send(kind byte, content any) error {
@@ -66,17 +65,11 @@ func (l *Link[Out, In]) send(kind byte, content any) error {
 	frame = append(frame, body...)
 	l.sending.Lock()
 	defer l.sending.Unlock()
-	for len(frame) > 0 {
-		if err := l.conn.SetWriteDeadline(time.Now().Add(SendTimeout)); err != nil {
-			return lost(err)
-		}
-		n, err := l.conn.Write(frame[:min(len(frame), framePart)])
-		if err != nil {
-			return lost(err)
-		}
-		frame = frame[n:]
+	err = l.conn.SetWriteDeadline(time.Now().Add(SendTimeout))
+	if err == nil {
+		_, err = l.conn.Write(frame)
 	}
-	return nil
+	return lost(err)
 }
 
 // Receive waits for the next message. It fails with the cause of the end of ctx,
@@ -118,14 +111,15 @@ func (l *Link[Out, In]) frame() (kind byte, body []byte, err error) {
 	return head[0], read.Bytes(), nil
 }
 
-// lost is what a connection reports.
+// lost is what a connection reports, nil if that is nothing.
 func lost(err error) error {
-	var timeout net.Error
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Errorf(Unavailable, "the other side hung up")
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return Errorf(Unavailable, "the other side took nothing for %s", SendTimeout)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return Errorf(Unavailable, "the other side did not take a message within %s", SendTimeout)
 	}
 	return Errorf(Unavailable, "the connection is lost: %w", err)
 }

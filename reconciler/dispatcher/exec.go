@@ -25,9 +25,10 @@ type nodeCall struct {
 
 // pending is a command that waits for its node.
 type pending struct {
-	nodeID string
-	called chan nodeCall
-	over   chan struct{} // closed once nobody waits for the command any more
+	nodeID  string
+	called  chan nodeCall
+	refused chan string   // why the node cannot call; holds one
+	over    chan struct{} // closed once nobody waits for the command any more
 }
 
 // Exec has a node run a command in one of its tasks: in yields what comes to it,
@@ -45,7 +46,7 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 		return err
 	}
 	req.ID = specs.NewID(rand.Reader)
-	p := &pending{nodeID: nodeID, called: make(chan nodeCall), over: make(chan struct{})}
+	p := &pending{nodeID: nodeID, called: make(chan nodeCall), refused: make(chan string, 1), over: make(chan struct{})}
 	t.await(req.ID, p)
 	defer t.forgetCommand(req.ID, p)
 	s.asked.put(wire.ManagerMessage{Command: &req})
@@ -54,6 +55,8 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 	select {
 	case call := <-p.called:
 		return carry(ctx, s, call, in, out)
+	case why := <-p.refused:
+		return wire.Errorf(wire.Unavailable, "%s", why)
 	case <-patience.C:
 		return wire.Errorf(wire.Unavailable, "node %s does not take commands", nodeID)
 	case <-s.gone:

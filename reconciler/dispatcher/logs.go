@@ -144,30 +144,13 @@ func (d *Dispatcher) sinkOf(ctx context.Context, first wire.LogBatch) (*sink, er
 	if err != nil {
 		return nil, err
 	}
-	return t.sink(s, first.RequestID)
-}
-
-// sink is who waits for the node's logs.
-func (t *term) sink(s *session, requestID string) (*sink, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	to, ok := t.sinks[requestID]
+	to, ok := t.sinks[first.RequestID]
 	if !ok || to.nodeID != s.nodeID {
-		return nil, wire.Errorf(wire.NotFound, "nobody waits for the logs of request %s", requestID)
+		return nil, wire.Errorf(wire.NotFound, "nobody waits for the logs of request %s", first.RequestID)
 	}
 	return to, nil
-}
-
-// noLogs tells who waits for logs that the node cannot send them.
-func (t *term) noLogs(s *session, no wire.NoLogs) {
-	to, err := t.sink(s, no.RequestID)
-	if err != nil {
-		return // nobody waits any more
-	}
-	select {
-	case to.refused <- no.Why:
-	default: // it said so before
-	}
 }
 
 func (s *sink) give(ctx context.Context, batch wire.LogBatch) error {

@@ -176,9 +176,26 @@ func (t *term) attend(ctx context.Context, s *session, node *wire.ManagerEnd) er
 				return err
 			}
 		}
-		if m.NoLogs != nil {
-			t.noLogs(s, *m.NoLogs)
+		if m.Unable != nil {
+			t.unable(s, *m.Unable)
 		}
+	}
+}
+
+// unable tells who waits for logs or a command of the node that there are none.
+func (t *term) unable(s *session, u wire.Unable) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var refused chan<- string // nil if nobody waits any more
+	if to := t.sinks[u.RequestID]; to != nil && to.nodeID == s.nodeID {
+		refused = to.refused
+	}
+	if p := t.pending[u.RequestID]; p != nil && p.nodeID == s.nodeID {
+		refused = p.refused
+	}
+	select {
+	case refused <- u.Why:
+	default: // or it said so before
 	}
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 
@@ -24,6 +25,7 @@ func (s *session) answerCommand(ctx context.Context, req wire.ExecRequest) {
 func (s *session) runCommand(ctx context.Context, req wire.ExecRequest) error {
 	conn, err := s.Dial(ctx, s.addr, wire.Calls)
 	if err != nil {
+		s.excuse(req.ID, fmt.Errorf("commands on node %s: no connection for them: %w", s.NodeID, err))
 		return err
 	}
 	defer conn.Close()

@@ -50,9 +50,15 @@ func (s *session) publish(ctx context.Context, req wire.LogRequest) {
 		return
 	}
 	s.Log.DebugContext(ctx, "a log stream ended early", "request", req.ID, "error", err)
-	if !began { // who asked would wait for ever; if that fails too, the session is about to end
-		_ = s.link.Send(wire.NodeMessage{NoLogs: &wire.NoLogs{RequestID: req.ID, Why: fmt.Sprintf("logs of node %s: no connection for them: %v", s.NodeID, err)}})
+	if !began { // who asked would wait for ever
+		s.excuse(req.ID, fmt.Errorf("logs of node %s: no connection for them: %w", s.NodeID, err))
 	}
+}
+
+// excuse tells the manager why a request gets no call. If that fails too, the session
+// is about to end.
+func (s *session) excuse(requestID string, why error) {
+	_ = s.link.Send(wire.NodeMessage{Unable: &wire.Unable{RequestID: requestID, Why: why.Error()}})
 }
 
 // readLogs sends the logs of all tasks of a request as they come, mixed.

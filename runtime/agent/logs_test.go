@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -149,8 +150,9 @@ func TestLogsOutliveTheirTask(t *testing.T) {
 	})
 }
 
-// TestWhoAsksForLogsIsAnswered asks nodes that have none to give.
-func TestWhoAsksForLogsIsAnswered(t *testing.T) {
+// TestWhoAsksIsAnswered asks for logs that a node does not keep, and a node that cannot
+// open connections.
+func TestWhoAsksIsAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
 		read := func(node string) (words string) {
 			t.Helper()
@@ -172,9 +174,9 @@ func TestWhoAsksForLogsIsAnswered(t *testing.T) {
 		n := c.machine("n2")
 		n.logs = newLogs()
 		n.adapt = func(config *agent.Config) {
-			dial, dials := config.Dial, 0
+			dial := config.Dial
 			config.Dial = func(ctx context.Context, addr string, protocol wire.Protocol) (net.Conn, error) {
-				if dials++; dials > 1 {
+				if protocol == wire.Calls {
 					return nil, errors.New("no ports are left")
 				}
 				return dial(ctx, addr, protocol)
@@ -184,6 +186,12 @@ func TestWhoAsksForLogsIsAnswered(t *testing.T) {
 		synctest.Wait()
 		if got := read("n2"); !strings.Contains(got, "no ports are left") {
 			t.Errorf("without a connection: %q", got)
+		}
+		asked := time.Now()
+		err := c.dispatcher.Exec(t.Context(), "n2", wire.ExecRequest{TaskID: "t1"},
+			func() (wire.ExecInput, error) { return wire.ExecInput{}, io.EOF }, func(wire.ExecOutput) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), "no ports are left") || time.Since(asked) > 0 {
+			t.Errorf("a command without a connection, after %s: %v", time.Since(asked), err)
 		}
 	})
 }

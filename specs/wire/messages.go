@@ -32,7 +32,7 @@ type NodeMessage struct {
 	Open      *Open      `json:"open,omitempty"`
 	Heartbeat *Heartbeat `json:"heartbeat,omitempty"` // answered with Heard
 	Report    *Report    `json:"report,omitempty"`    // answered with Reported; until then there is no other
-	NoLogs    *NoLogs    `json:"no_logs,omitempty"`
+	Unable    *Unable    `json:"unable,omitempty"`
 }
 
 // ManagerMessage is something new for the node, in one of its fields. The first is
@@ -153,8 +153,8 @@ type LogRequest struct {
 	Cancel bool      `json:"cancel,omitempty"`
 }
 
-// NoLogs is why a LogRequest is not answered with a call of PublishLogs.
-type NoLogs struct {
+// Unable is why a LogRequest or an ExecRequest is not answered with a call.
+type Unable struct {
 	RequestID string `json:"request_id"`
 	Why       string `json:"why"`
 }

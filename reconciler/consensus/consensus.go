@@ -232,8 +232,12 @@ func orDefault[T comparable](v, otherwise T) T {
 	return v
 }
 
-// bootstrap writes the first configuration: this manager is the only voter.
+// bootstrap writes the first configuration: this manager is the only voter. One
+// that was killed before that was done does it again.
 func (c *Consensus) bootstrap(conf *raft.Config) error {
+	if err := c.storage.takeBackTerm(); err != nil {
+		return err
+	}
 	exists, err := raft.HasExistingState(c.storage.log, c.storage.stable, c.storage.snapshots)
 	if err != nil {
 		return fmt.Errorf("look for the state of a cluster: %w", err)

@@ -27,21 +27,42 @@ const (
 )
 
 // takePart asks the leader for a vote until this manager has it. It does so at
-// every start: a manager whose address has changed is found again by that.
+// every start: a manager whose address has changed is found again by that. It does
+// so again whenever nobody leads it for long: it may have been demoted and promoted
+// meanwhile, and nobody would ask it back.
 func (m *Manager) takePart(ctx context.Context) error {
+	for pause := stepPause; ; pause = standingPause {
+		if err := m.seekVote(ctx, pause); err != nil {
+			return err
+		}
+		for led := true; led; led = m.raft.Leaderless() < standingPause {
+			if err := bell.Sleep(ctx, standingPause); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// seekVote asks until this manager has its vote, after pauses while nobody gives it
+// one.
+func (m *Manager) seekVote(ctx context.Context, pause time.Duration) error {
 	said := ""
 	for {
 		reply, err := m.step(ctx)
+		rest := stepPause
 		switch {
 		case reply.Voter:
 			return m.begin(ctx, reply.Index)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && err.Error() != said:
-			said = err.Error() // told once
-			m.log.WarnContext(ctx, "this manager does not take part yet; trying again", "err", err)
+		case err != nil:
+			rest = pause
+			if err.Error() != said {
+				said = err.Error() // told once
+				m.log.WarnContext(ctx, "no leader has this manager take part yet; trying again", "err", err)
+			}
 		}
-		if bell.Sleep(ctx, stepPause) != nil {
+		if bell.Sleep(ctx, rest) != nil {
 			return ctx.Err()
 		}
 	}

@@ -211,15 +211,21 @@ func commonFormat(snap store.Snapshot) int {
 // Format is the newest form of entries that every manager reads.
 func (m *Manager) Format() int { return commonFormat(m.store.Snapshot()) }
 
-// demote takes out one such manager at a time: each removal changes how many
-// the others need.
+// demote takes out one such manager at a time, the first that the others can do
+// without: each removal changes how many they need.
 func (m *Manager) demote(ctx context.Context, snap store.Snapshot) error {
+	var errs []error
 	for _, member := range m.members() {
-		if node, ok := snap.Node(member.ID); !ok || node.Spec.Role != specs.Manager {
-			return m.raft.Remove(ctx, member.ID)
+		if node, ok := snap.Node(member.ID); ok && node.Spec.Role == specs.Manager {
+			continue
 		}
+		err := m.raft.Remove(ctx, member.ID)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Whereabouts are where nodes and other managers reach the managers.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,4 +41,25 @@ func TestAManagerThatIsOneAgainVotesAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOfManagersThatAreToBeNoneTheOneThatCanGoGoesFirst: the others cannot do without
+// the first while a third is down, and can do without the third.
+func TestOfManagersThatAreToBeNoneTheOneThatCanGoGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, 3, simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"))
+		leader := c.leading()
+		others := slices.DeleteFunc(slices.Clone(c.nodes), func(n *simNode) bool { return n == leader })
+		others[1].kill()
+		time.Sleep(time.Minute)
+		var tx specs.Transaction
+		for _, n := range others {
+			row, _ := c.snapshot().Node(n.id)
+			tx = append(tx, specs.Change{NodeSpec: specs.Set(n.id, row.SpecVersion, specs.NodeSpec{Role: specs.Worker})})
+		}
+		if err := leader.managing().Propose(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		c.await("both vote no more", func(store.Snapshot) bool { return len(leader.managing().Managers()) == 1 })
+	})
 }

@@ -218,6 +218,7 @@ func raftConfig(cfg Config) *raft.Config {
 	conf.SnapshotInterval = orDefault(cfg.Snapshots.Interval, 30*time.Second)
 	conf.SnapshotThreshold = orDefault(cfg.Snapshots.Threshold, 4096)
 	conf.TrailingLogs = orDefault(cfg.Snapshots.Trailing, 2048)
+	conf.MaxAppendEntries = entriesAtOnce
 	conf.BatchApplyCh = true // entries that wait for the disk share the next fsync
 	conf.NoLegacyTelemetry = true
 	conf.ShutdownOnRemove = false // Close is who shuts down

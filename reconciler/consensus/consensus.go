@@ -102,6 +102,7 @@ type Consensus struct {
 	probation probation
 	strokes   strokes
 	probe     probe
+	pulse     pulse
 
 	raft    *raft.Raft
 	storage storage
@@ -120,7 +121,7 @@ type Consensus struct {
 func Open(cfg Config) (*Consensus, error) {
 	c := &Consensus{
 		id: raft.ServerID(cfg.NodeID), opened: time.Now(), log: cfg.Log, usable: cfg.Format, room: cfg.Room, clock: clock{wall: cfg.Wall},
-		turns: make(chan bool, 1), queue: queue{ready: make(chan struct{}, 1)}, changing: make(chan struct{}, 1), closed: make(chan struct{}), released: make(chan struct{}),
+		turns: make(chan bool, 1), queue: queue{ready: make(chan struct{}, 1)}, pulse: pulse{awake: make(chan struct{}, 1)}, changing: make(chan struct{}, 1), closed: make(chan struct{}), released: make(chan struct{}),
 	}
 	if c.log == nil {
 		c.log = slog.Default()

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	pulsePeriod = 250 * time.Millisecond
+	pulsePeriod = time.Second
 	// stillness is how long a leader may stand still without any effect: as long as
 	// one heartbeat of a node. Nodes are given up after three.
 	stillness = 5 * time.Second

@@ -6,6 +6,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/ca"
+	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -15,6 +16,9 @@ func (m *Manager) newAuthority() *ca.Server {
 	return ca.New(ca.Config{
 		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: m.log, Tell: m.renewals.tell,
 		Show: m.cfg.Credentials.Show,
+		Votes: func(nodeID string) bool {
+			return slices.ContainsFunc(m.members(), func(member consensus.Member) bool { return member.ID == nodeID })
+		},
 		Leader: func() string {
 			_, addr := m.raft.Leader()
 			return addr

@@ -95,7 +95,8 @@ type Manager struct {
 // Run runs. ErrRemoved says that it is no part of the cluster any more, here or
 // by Run.
 func New(ctx context.Context, cfg Config) (*Manager, error) {
-	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens(), renewals: newRenewals(), opened: time.Now(), ready: make(chan struct{})}
+	m := &Manager{cfg: cfg, log: cfg.Log, store: store.New(), loader: schema.NewLoader(), tokens: newTokens(), opened: time.Now(), ready: make(chan struct{})}
+	m.renewals = newRenewals(m.store)
 	m.metrics = metrics.New(cfg.Version, gauges{m})
 	var err error
 	m.raft, err = consensus.Open(consensus.Config{

@@ -27,21 +27,42 @@ const (
 )
 
 // takePart asks the leader for a vote until this manager has it. It does so at
-// every start: a manager whose address has changed is found again by that.
+// every start: a manager whose address has changed is found again by that. It does
+// so again whenever nobody leads it for long: it may have been demoted and promoted
+// meanwhile, and nobody would ask it back.
 func (m *Manager) takePart(ctx context.Context) error {
+	for pause := stepPause; ; pause = standingPause {
+		if err := m.seekVote(ctx, pause); err != nil {
+			return err
+		}
+		for led := true; led; led = m.raft.Leaderless() < standingPause {
+			if err := bell.Sleep(ctx, standingPause); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// seekVote asks until this manager has its vote, after pauses while nobody gives it
+// one.
+func (m *Manager) seekVote(ctx context.Context, pause time.Duration) error {
 	said := ""
 	for {
 		reply, err := m.step(ctx)
+		rest := stepPause
 		switch {
 		case reply.Voter:
 			return m.begin(ctx, reply.Index)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && err.Error() != said:
-			said = err.Error() // told once
-			m.log.WarnContext(ctx, "this manager does not take part yet; trying again", "err", err)
+		case err != nil:
+			rest = pause
+			if err.Error() != said {
+				said = err.Error() // told once
+				m.log.WarnContext(ctx, "no leader has this manager take part yet; trying again", "err", err)
+			}
 		}
-		if bell.Sleep(ctx, stepPause) != nil {
+		if bell.Sleep(ctx, rest) != nil {
 			return ctx.Err()
 		}
 	}
@@ -190,15 +211,21 @@ func commonFormat(snap store.Snapshot) int {
 // Format is the newest form of entries that every manager reads.
 func (m *Manager) Format() int { return commonFormat(m.store.Snapshot()) }
 
-// demote takes out one such manager at a time: each removal changes how many
-// the others need.
+// demote takes out one such manager at a time, the first that the others can do
+// without: each removal changes how many they need.
 func (m *Manager) demote(ctx context.Context, snap store.Snapshot) error {
+	var errs []error
 	for _, member := range m.members() {
-		if node, ok := snap.Node(member.ID); !ok || node.Spec.Role != specs.Manager {
-			return m.raft.Remove(ctx, member.ID)
+		if node, ok := snap.Node(member.ID); ok && node.Spec.Role == specs.Manager {
+			continue
 		}
+		err := m.raft.Remove(ctx, member.ID)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Whereabouts are where nodes and other managers reach the managers.

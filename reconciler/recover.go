@@ -81,7 +81,7 @@ func (m *Manager) mayBegin(ctx context.Context, others []consensus.Member) error
 }
 
 // standingPause is how often a manager that knows no leader asks whether it was
-// removed.
+// removed, and whether it may take part again.
 const standingPause = 5 * time.Second
 
 // keepStanding returns ErrRemoved once another manager says so, nil when ctx ends.

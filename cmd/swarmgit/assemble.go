@@ -56,6 +56,7 @@ type node struct {
 	leaving  leaving
 	settled  chan struct{}          // closed once the node is what it is to be for the first time
 	expelled atomic.Pointer[string] // what a manager that was removed says to people; nil is none
+	lacking  atomic.Pointer[string] // why it is not the manager that it is to be; nil if it is
 
 	mu      sync.RWMutex
 	manager *manager // nil while the node is a worker only
@@ -160,6 +161,9 @@ func (n *node) ownManagers() []wire.Manager {
 func (n *node) trouble() string {
 	if m := n.managing(); m != nil {
 		return m.DiskTrouble()
+	}
+	if words := n.lacking.Load(); words != nil {
+		return *words
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
@@ -216,5 +217,29 @@ func TestLostWorker(t *testing.T) {
 	})
 	if now := f.steady(t); strings.Join(now, ",") != strings.Join(replaced, ",") {
 		t.Errorf("tasks changed when it came back: %q, then %q", replaced, now)
+	}
+}
+
+// TestStoppedManager stops the only manager's process until its worker has been silent
+// to it for too long, and has it go on: no task notices.
+func TestStoppedManager(t *testing.T) {
+	f := newFleet(t, 1, 1)
+	manager, worker := f.nodes[0], f.nodes[1]
+	f.person(t, manager).push(t, map[string]string{"stacks/steady/stack.yml": steadyStack})
+	before, said := f.steady(t), len(worker.log(t))
+	do(t, manager.daemon.Process.Signal(syscall.SIGSTOP))
+	f.await(t, "the worker has missed three heartbeats", func() bool {
+		log := worker.log(t)[said:]
+		return strings.Contains(log, "heartbeat: no answer") && strings.Contains(log, "no answer in 5s")
+	})
+	do(t, manager.daemon.Process.Signal(syscall.SIGCONT))
+	f.await(t, "it has its session again", func() bool {
+		return strings.Contains(worker.log(t)[said:], "session opened") && f.ready() == 2
+	})
+	if after := f.steady(t); !slices.Equal(before, after) {
+		t.Errorf("tasks before: %q, and after: %q", before, after)
+	}
+	if !strings.Contains(manager.log(t), "this manager has stood still") {
+		t.Error("the manager has not noticed that it stood still")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,4 +103,31 @@ func (f *realFleet) managersNow(t testing.TB, but *realCluster) (all []*realClus
 		}
 	}
 	return all
+}
+
+// TestAManagerThatCannotBeOne promotes a worker whose node port is in use: it goes on
+// as a worker, also after a restart, says why, and is a manager once the port is free.
+func TestAManagerThatCannotBeOne(t *testing.T) {
+	f := newFleet(t, 1, 1)
+	leader, worker := f.nodes[0], f.nodes[1]
+	ana := f.person(t, leader)
+	ana.push(t, map[string]string{"stacks/steady/stack.yml": steadyStack})
+	before := f.steady(t)
+	taken := worker.machine.listen(t, ":2377")
+	lacks := func() bool {
+		out, _, _ := leader.swarmgit("status")
+		return strings.Contains(out, "n2: it cannot be the manager that it is to be: listen on") && f.ready() == 2
+	}
+	f.must(t, leader, "node", "promote", "n2")
+	f.await(t, "it says why it is none", lacks)
+	if now := f.steady(t); !slices.Equal(now, before) {
+		t.Errorf("its tasks are %q, they were %q", now, before)
+	}
+	do(t, worker.stop())
+	worker.flags = nil
+	f.launch(t, worker)
+	f.await(t, "it says so again", lacks)
+	do(t, taken.Close())
+	f.managers = 2
+	f.allVote(t)
 }

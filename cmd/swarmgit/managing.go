@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,9 +34,20 @@ type manager struct {
 // office is a manager whenever the node's certificate says so, until ctx ends.
 func (n *node) office(ctx context.Context) error {
 	settle := sync.OnceFunc(func() { close(n.settled) })
+	mayLack := false
 	for ctx.Err() == nil {
 		if n.role() == specs.Manager {
-			err := n.manage(ctx, settle)
+			mayLack = mayLack || n.mayLack()
+			m, err := n.openManager(ctx)
+			if err != nil && mayLack && !errors.Is(err, reconciler.ErrRemoved) {
+				settle()
+				n.lack(ctx, err)
+				continue
+			}
+			if err == nil {
+				mayLack = false
+				err = n.manage(ctx, m, settle)
+			}
 			if errors.Is(err, reconciler.ErrRemoved) {
 				n.expel(ctx, err)
 				settle()
@@ -52,6 +64,7 @@ func (n *node) office(ctx context.Context) error {
 		if err := errors.Join(mounts.RemoveAll(n.path("raft")), mounts.RemoveAll(n.path("git"))); err != nil {
 			return fmt.Errorf("forget what this node knew as a manager: %w", err)
 		}
+		n.lacking.Store(nil)
 		settle()
 		select {
 		case <-n.changed:
@@ -63,13 +76,47 @@ func (n *node) office(ctx context.Context) error {
 
 func (n *node) role() specs.Role { return n.identity.Credentials().Self().Role }
 
+// mayLack reports that this node goes on as a worker if it cannot be the manager
+// that it was made: its tasks would else be replaced for a port that is in use. One
+// that has been a manager here, or is one from its first start on, ends: who starts
+// it reads why.
+func (n *node) mayLack() bool {
+	select {
+	case <-n.settled:
+	default:
+		if len(n.cfg.begin.join) > 0 {
+			return false
+		}
+	}
+	for _, path := range []string{n.path("raft"), firstPath(n.cfg.dataDir)} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			return false
+		}
+	}
+	return true
+}
+
+// lackPause is how often a node tries again to be the manager that it is to be.
+const lackPause = 10 * time.Second
+
+// lack tells why this node is not the manager that it is to be, and returns when that
+// is to be tried again.
+func (n *node) lack(ctx context.Context, why error) {
+	words := fmt.Sprintf("it cannot be the manager that it is to be: %v", why)
+	if old := n.lacking.Swap(&words); old == nil || *old != words {
+		n.cfg.log.ErrorContext(ctx, "this node goes on as a worker", "err", words)
+	}
+	select {
+	case <-n.changed:
+	case <-time.After(lackPause):
+	case <-ctx.Done():
+	}
+}
+
 // manage is one time as a manager: until the certificate says worker, or ctx
 // ends. opened is called once it can be asked.
-func (n *node) manage(ctx context.Context, opened func()) error {
-	m, err := n.openManager(ctx)
-	if err != nil {
-		return err
-	}
+func (n *node) manage(ctx context.Context, m *manager, opened func()) error {
+	n.lacking.Store(nil)
 	n.setManager(m)
 	defer n.setManager(nil)
 	opened()
@@ -90,7 +137,7 @@ func (n *node) manage(ctx context.Context, opened func()) error {
 		}
 		return nil
 	})
-	err = meant(until, g.Wait())
+	err := meant(until, g.Wait())
 	if closed := m.Close(); err == nil {
 		err = closed
 	}

@@ -69,6 +69,17 @@ func mayDemote(snap store.Snapshot, managers map[string]bool, node specs.Node) e
 	return nil
 }
 
+// remaining writes the rows of the managers that are left as they are: who demotes
+// one of them at the same time conflicts with that, and looks again who is left.
+func remaining(snap store.Snapshot, demoted specs.Node) (tx specs.Transaction) {
+	for node := range snap.Nodes() {
+		if node.Spec.Role == specs.Manager && node.ID != demoted.ID {
+			tx = append(tx, specs.Change{NodeSpec: specs.Set(node.ID, node.SpecVersion, node.Spec)})
+		}
+	}
+	return tx
+}
+
 // plural is "1 manager" or "2 managers".
 func plural(n int, noun string) string {
 	if n == 1 {

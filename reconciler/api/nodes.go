@@ -27,12 +27,14 @@ func (s *Server) updateNode(ctx context.Context, req UpdateNodeRequest) (UpdateN
 		if sameSpec(spec, node.Spec) {
 			return UpdateNodeReply{Node: s.nodeView(ctx, snap, node)}, nil
 		}
+		tx := specs.Transaction{{NodeSpec: specs.Set(node.ID, node.SpecVersion, spec)}}
 		if node.Spec.Role == specs.Manager && spec.Role != specs.Manager {
 			if err := mayDemote(snap, s.Nodes.Managers(), node); err != nil {
 				return UpdateNodeReply{}, err
 			}
+			tx = append(tx, remaining(snap, node)...)
 		}
-		err = s.Nodes.Propose(ctx, specs.Transaction{{NodeSpec: specs.Set(node.ID, node.SpecVersion, spec)}})
+		err = s.Nodes.Propose(ctx, tx)
 		switch {
 		case err == nil:
 			snap = s.Cluster.Snapshot()

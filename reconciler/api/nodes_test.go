@@ -70,6 +70,27 @@ func TestUpdateNodeOverTheWire(t *testing.T) {
 	}
 }
 
+// Of two operators who demote the last two managers at the same time, the second is
+// refused: each counted on the other's.
+func TestDemotionsAtOnce(t *testing.T) {
+	w := prod(t)
+	client := w.dial()
+	update := func(name string, role specs.Role) error {
+		_, err := UpdateNode.Call(t.Context(), client, UpdateNodeRequest{Name: name, Role: role})
+		return err
+	}
+	if err := update("n2", specs.Manager); err != nil {
+		t.Fatal(err)
+	}
+	w.before = func() {
+		if err := update("n2", specs.Worker); err != nil {
+			t.Error(err)
+		}
+	}
+	wantKind(t, update("n1", specs.Worker), wire.InvalidArgument,
+		"demote n1: refused: it is the last manager: promote another node first (swarmgit node promote NODE)")
+}
+
 // Of two operators who write at the same time neither loses what he wrote.
 func TestUpdateNodeLooksAgain(t *testing.T) {
 	w := prod(t)

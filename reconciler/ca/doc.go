@@ -6,7 +6,8 @@
 // through Raft; a manager that does not lead answers with the leader's address.
 // It refuses wrong tokens, nodes that were removed, roots that would not do, and
 // certificates of an external authority that are not what was asked for. It does
-// not decide a node's role: the node's row does, and the request has no say.
+// not decide a node's role: the node's row does, except that who votes stays a
+// manager until the others can do without that, and the request has no say.
 //
 // # Flows
 //

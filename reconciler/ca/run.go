@@ -10,8 +10,11 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
+// writePause is when to look again after a proposal that did not succeed.
+const writePause = 10 * time.Second
+
 // Run serves and carries rotations forward for one term of leadership, until
-// ctx ends. An error of a proposal ends it too: the next term looks again.
+// ctx ends. What cannot be written, because the disk is full, is tried again.
 func (s *Server) Run(ctx context.Context) error {
 	s.leads.Store(true)
 	defer s.leads.Store(false)
@@ -29,10 +32,7 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		case <-s.alarm(wake):
 		}
-		var err error
-		if wake, err = t.look(ctx, s); err != nil {
-			return err
-		}
+		wake = t.look(ctx, s)
 	}
 }
 
@@ -68,25 +68,19 @@ func (s *Server) alarm(at time.Time) <-chan time.Time {
 // term is what the leader knows beside the store: whom it has told.
 type term struct {
 	told map[string]specs.Hash // by node: the issuer that it was told of
+	said string                // why nothing can be written, as the log has it
 }
 
 // look does what is to be done by now, and returns when to look again.
-func (t *term) look(ctx context.Context, s *Server) (time.Time, error) {
+func (t *term) look(ctx context.Context, s *Server) time.Time {
 	snap := s.Store.Snapshot()
 	a := snap.Authority()
 	if a.Version == 0 {
-		return time.Time{}, nil // the cluster is being made
+		return time.Time{} // the cluster is being made
 	}
 	do := next(a, slices.Collect(snap.Nodes()), s.Now(), newSecret)
 	if do.Write != nil {
-		err := s.write(ctx, specs.Change{Authority: do.Write})
-		if err != nil && !errors.Is(err, store.ErrConflict) {
-			return time.Time{}, err
-		}
-		if err == nil && a.Rotation != nil && do.Write.Rotation == nil {
-			s.Log.InfoContext(ctx, "the root certificate is rotated: the join tokens are new")
-		}
-		return time.Time{}, nil // what was written wakes the loop
+		return t.write(ctx, s, a, *do.Write)
 	}
 	issuer := a.Issuer()
 	for _, id := range do.Tell {
@@ -95,5 +89,23 @@ func (t *term) look(ctx context.Context, s *Server) (time.Time, error) {
 			s.Tell(id, issuer)
 		}
 	}
-	return do.Wake, nil
+	return do.Wake
+}
+
+// write replaces the row, and returns when to look again. What was written, by this
+// manager or by another before, wakes the loop.
+func (t *term) write(ctx context.Context, s *Server, was, now specs.Authority) time.Time {
+	err := s.write(ctx, specs.Change{Authority: &now})
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		if t.said != err.Error() && ctx.Err() == nil {
+			t.said = err.Error()
+			s.Log.WarnContext(ctx, "the certificate authority cannot be written; trying again", "err", err)
+		}
+		return s.Now().Add(writePause)
+	}
+	t.said = ""
+	if err == nil && was.Rotation != nil && now.Rotation == nil {
+		s.Log.InfoContext(ctx, "the root certificate is rotated: the join tokens are new")
+	}
+	return time.Time{}
 }

@@ -184,23 +184,34 @@ func TestRunForgetsInTime(t *testing.T) {
 	})
 }
 
-// TestRunEndsWhenNothingCanBeWritten: the next term looks again.
-func TestRunEndsWhenNothingCanBeWritten(t *testing.T) {
+// TestRunTriesAgain: a term, and with it the session of every node, does not end
+// because the disk is full. What is due is written once that can be.
+func TestRunTriesAgain(t *testing.T) {
 	bubble(t, 1, func(l *leader) {
 		if _, err := l.Readmit(l.Context(), "n000"); err != nil {
 			l.Fatal(err)
 		}
-		l.end()
-		gone := errors.New("this manager does not lead")
-		l.fail = gone
-		time.Sleep(readmitWithin)
-		if err := l.Server.Run(l.Context()); !errors.Is(err, gone) {
-			l.Errorf("ended with %v", err)
-		}
-		if _, err := l.Readmit(l.Context(), "n000"); !errors.Is(err, gone) {
+		full := errors.New("the disk is full")
+		l.failing(full)
+		time.Sleep(readmitWithin + time.Hour)
+		if _, err := l.Readmit(l.Context(), "n000"); !errors.Is(err, full) {
 			l.Errorf("an operation ended with %v", err)
 		}
+		if !l.leads.Load() {
+			l.Fatal("the term has ended")
+		}
+		l.failing(nil)
+		time.Sleep(writePause)
+		if l.count(); len(l.store.Snapshot().Authority().Readmissions) != 0 {
+			l.Error("what was due was not written")
+		}
 	})
+}
+
+func (l *leader) failing(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = err
 }
 
 func TestOperationsRefuseMistakes(t *testing.T) {

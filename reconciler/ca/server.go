@@ -28,6 +28,11 @@ type Config struct {
 	Leader  func() (addr string) // of the leader's node port, "" while nobody is known to lead
 	Log     *slog.Logger
 
+	// Votes tells whether a node is one of the managers by their own agreement. It
+	// stays one, whatever its row says, until the others can do without its vote.
+	// Nil: no node is.
+	Votes func(nodeID string) bool
+
 	// Tell has a node renew its certificate: if it is not signed with issuer by
 	// the time the node hears of it. A node that is not connected is told when it
 	// connects. It must not block.
@@ -98,7 +103,7 @@ func (s *Server) answer(ctx context.Context, req wire.CertifyRequest) (wire.Cert
 		return wire.CertifyReply{}, err
 	}
 	snap := s.Store.Snapshot() // only now: a rotation may have begun while the row was written
-	id := wire.Identity{NodeID: node.ID, Role: node.Spec.Role, ClusterID: snap.Cluster().ID}
+	id := wire.Identity{NodeID: node.ID, Role: s.role(node), ClusterID: snap.Cluster().ID}
 	reply, err := Issue(ctx, snap.Authority(), req.CSR, id, s.Now(), s.Show)
 	if err != nil {
 		s.Log.WarnContext(ctx, "a certificate was not issued", "node", node.ID, "err", err)
@@ -107,8 +112,18 @@ func (s *Server) answer(ctx context.Context, req wire.CertifyRequest) (wire.Cert
 	if err := s.noteLongest(ctx, reply); err != nil {
 		return wire.CertifyReply{}, err
 	}
-	s.Log.InfoContext(ctx, "issued a certificate", "node", node.ID, "role", node.Spec.Role, "to", wire.CallerAddr(ctx))
+	s.Log.InfoContext(ctx, "issued a certificate", "node", node.ID, "role", id.Role, "to", wire.CallerAddr(ctx))
 	return reply, nil
+}
+
+// role is what the node's row says, but a node that votes is a manager: one with
+// the certificate of a worker forgets all that it knows as a manager, and the others
+// may not have a majority without it.
+func (s *Server) role(node specs.Node) specs.Role {
+	if s.Votes != nil && s.Votes(node.ID) {
+		return specs.Manager
+	}
+	return node.Spec.Role
 }
 
 // noteLongest remembers how long certificates last that an external authority makes

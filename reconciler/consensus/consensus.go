@@ -102,6 +102,7 @@ type Consensus struct {
 	probation probation
 	strokes   strokes
 	probe     probe
+	pulse     pulse
 
 	raft    *raft.Raft
 	storage storage
@@ -120,7 +121,7 @@ type Consensus struct {
 func Open(cfg Config) (*Consensus, error) {
 	c := &Consensus{
 		id: raft.ServerID(cfg.NodeID), opened: time.Now(), log: cfg.Log, usable: cfg.Format, room: cfg.Room, clock: clock{wall: cfg.Wall},
-		turns: make(chan bool, 1), queue: queue{ready: make(chan struct{}, 1)}, changing: make(chan struct{}, 1), closed: make(chan struct{}), released: make(chan struct{}),
+		turns: make(chan bool, 1), queue: queue{ready: make(chan struct{}, 1)}, pulse: pulse{awake: make(chan struct{}, 1)}, changing: make(chan struct{}, 1), closed: make(chan struct{}), released: make(chan struct{}),
 	}
 	if c.log == nil {
 		c.log = slog.Default()
@@ -218,6 +219,7 @@ func raftConfig(cfg Config) *raft.Config {
 	conf.SnapshotInterval = orDefault(cfg.Snapshots.Interval, 30*time.Second)
 	conf.SnapshotThreshold = orDefault(cfg.Snapshots.Threshold, 4096)
 	conf.TrailingLogs = orDefault(cfg.Snapshots.Trailing, 2048)
+	conf.MaxAppendEntries = entriesAtOnce
 	conf.BatchApplyCh = true // entries that wait for the disk share the next fsync
 	conf.NoLegacyTelemetry = true
 	conf.ShutdownOnRemove = false // Close is who shuts down
@@ -232,8 +234,12 @@ func orDefault[T comparable](v, otherwise T) T {
 	return v
 }
 
-// bootstrap writes the first configuration: this manager is the only voter.
+// bootstrap writes the first configuration: this manager is the only voter. One
+// that was killed before that was done does it again.
 func (c *Consensus) bootstrap(conf *raft.Config) error {
+	if err := c.storage.takeBackTerm(); err != nil {
+		return err
+	}
 	exists, err := raft.HasExistingState(c.storage.log, c.storage.stable, c.storage.snapshots)
 	if err != nil {
 		return fmt.Errorf("look for the state of a cluster: %w", err)

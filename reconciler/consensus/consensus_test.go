@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
@@ -195,4 +196,25 @@ func fsyncTimes(b *testing.B, dir string) (times median) {
 		times = append(times, time.Since(began))
 	}
 	return times
+}
+
+// TestBootstrapGoesOnAfterAKill: raft writes its term before the voters, and a
+// manager that was killed in between is to make its cluster at its next start.
+func TestBootstrapGoesOnAfterAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := NewMemory()
+		if err := memory.entries.SetUint64(termKey, 1); err != nil {
+			t.Fatal(err)
+		}
+		r := run(t, Config{Memory: memory, Bootstrap: true})
+		r.lead(t)
+		r.write(t, ref(1))
+		r.stop()
+
+		again := run(t, Config{Memory: memory, Bootstrap: true})
+		again.lead(t)
+		if _, ok := again.store.Snapshot().Ref("refs/heads/000001"); !ok {
+			t.Error("the next start has forgotten what was written")
+		}
+	})
 }

@@ -41,6 +41,10 @@
 // were down nobody has counted: then the wall clock of the first to lead is
 // believed.
 //
+// A leader whose process has stood still for long, stopped or frozen with its
+// machine, begins another term before it writes anything: to it everybody seems to
+// have been silent, and nobody was. See pulse.go.
+//
 // Whoever leaves office in order hands over: Close, Remove of the leader, a full
 // disk. Then the others are without a leader for a round trip and not for an
 // election's timeout.
@@ -84,7 +88,7 @@
 // # State and locks
 //
 // raft owns its goroutines from Open to Close. Run owns the guard, the turns of
-// leadership, the writer of entries and the watchdog. leadership.mu guards
+// leadership, the writer of entries, the pulse and the watchdog. leadership.mu guards
 // whether this manager leads and whom to tell; the queue's mutex the proposals
 // on their way; the machine's the time and failure of the last applied entry;
 // the gate's who answered when. One change of members is made at a time. No

@@ -119,6 +119,8 @@ func (c *Consensus) Leading(ctx context.Context) (context.Context, error) {
 // read.
 func (c *Consensus) Run(ctx context.Context) error {
 	var others sync.WaitGroup
+	c.pulse.last.Store(int64(time.Since(c.opened)))
+	others.Go(func() { c.keepPulse(ctx) })
 	others.Go(func() { c.watch(ctx) })
 	others.Go(c.write)
 	err := c.run(ctx)
@@ -150,6 +152,10 @@ func (c *Consensus) run(ctx context.Context) error {
 			ready = c.turn(ctx, leads)
 		case err := <-ready:
 			ready = c.office(ctx, err)
+		case <-c.pulse.awake:
+			if c.raft.State() == raft.Leader {
+				ready = c.prepare(0)
+			}
 		case <-tick.C:
 			c.disk.check()
 			c.mark()

@@ -30,8 +30,12 @@ type Network interface {
 const (
 	// networkPatience is how long a request or a dial may take. Heartbeats need
 	// to notice a dead connection soon, and a follower answers once its disk has
-	// written, at most 16 MiB at once. A request that took too long is repeated.
+	// written. A request that took too long is repeated.
 	networkPatience = 2 * time.Second
+	// entriesAtOnce is how many entries one request brings at most: full ones are
+	// 1 MiB, which a slow link carries within networkPatience. Raft's own limit is
+	// four times that, and who falls behind over such a link would stay behind.
+	entriesAtOnce = 16
 	// connectionsKept is how many idle connections to each manager are kept: one
 	// each for heartbeats, entries and votes.
 	connectionsKept = 3

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,6 +25,7 @@ type port struct {
 	addr  string
 	conns chan net.Conn
 	done  chan struct{}
+	speed int // of what is sent to it, in bytes per second; 0 is no limit
 }
 
 func (p *pipes) listen(addr string) *port {
@@ -31,7 +34,7 @@ func (p *pipes) listen(addr string) *port {
 	if p.ports == nil {
 		p.ports = make(map[string]*port)
 	}
-	p.ports[addr] = &port{p, addr, make(chan net.Conn), make(chan struct{})}
+	p.ports[addr] = &port{pipes: p, addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
 	return p.ports[addr]
 }
 
@@ -54,6 +57,9 @@ func (p *port) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	here, there := net.Pipe()
 	select {
 	case to.conns <- there:
+		if to.speed > 0 {
+			return slow{here, to.speed}, nil
+		}
 		return here, nil
 	case <-to.done:
 		return nil, errors.New("connection refused")
@@ -67,6 +73,23 @@ func (p *port) Address() string { return p.addr }
 func (p *port) Close() error {
 	close(p.done)
 	return nil
+}
+
+// slow is a connection that sends at some speed, in bytes per second.
+type slow struct {
+	net.Conn
+	speed int
+}
+
+func (s slow) Write(p []byte) (n int, err error) {
+	for part := range slices.Chunk(p, 16<<10) {
+		time.Sleep(time.Duration(len(part)) * time.Second / time.Duration(s.speed))
+		sent, err := s.Conn.Write(part)
+		if n += sent; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // loopback is a network of TCP on this machine.
@@ -186,6 +209,36 @@ func TestAManagerIsFoundAtAnotherAddress(t *testing.T) {
 		time.Sleep(time.Second)
 		if members, _ = first.Members(); members[1].Address != "c:1" {
 			t.Errorf("manager2 is written down at %s", members[1].Address)
+		}
+	})
+}
+
+// A manager that is behind is sent no more at once than a slow link carries before
+// the leader's patience is over: it would be sent the same again and again.
+func TestAManagerCatchesUpOverASlowLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var net pipes
+		var managers []running
+		memory := NewMemory()
+		for i, m := range []*Memory{NewMemory(), NewMemory(), memory} {
+			name := fmt.Sprintf("manager%d", i+1)
+			managers = append(managers, run(t, Config{NodeID: name, Memory: m, Network: net.listen(name + ":1"), Bootstrap: i == 0}))
+		}
+		managers[0].lead(t)
+		admitted(t, managers[0], managers[1:]...)
+		managers[2].stop()
+		for i := range 256 {
+			tx := ref(i)
+			tx[0].Ref.Value.Commit = strings.Repeat("a", entryFull)
+			managers[0].write(t, tx)
+		}
+		far := net.listen("manager3:1")
+		far.speed = 8 << 20 / 8 // 8 Mbit/s
+		late := run(t, Config{NodeID: "manager3", Memory: memory, Network: far})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := late.WaitApplied(ctx, managers[0].AppliedIndex()); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -15,6 +15,9 @@ var probationKey = []byte("swarmgit-probation")
 // voteKey is where raft writes the term that it votes in, before it votes.
 const voteKey = "LastVoteTerm"
 
+// termKey is where raft writes its term.
+var termKey = []byte("CurrentTerm")
+
 var errProbation = errors.New("this manager began with an empty disk and votes once the leader has given it a vote")
 
 // probation keeps a manager with an empty disk from voting. If it was a voter
@@ -39,8 +42,8 @@ func (p *probation) begin(s storage) error {
 	if last == 0 && len(snapshots) == 0 {
 		return p.set(true)
 	}
-	mark, err := s.stable.GetUint64(probationKey)
-	if err != nil && err.Error() != "not found" { // raft's stores have no better way to say it
+	mark, err := s.number(probationKey)
+	if err != nil {
 		return fmt.Errorf("read whether this manager may vote: %w", err)
 	}
 	p.lasts.Store(mark == 1)

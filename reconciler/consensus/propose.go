@@ -55,7 +55,7 @@ func (c *Consensus) propose(ctx context.Context, txs []specs.Transaction) ([]err
 	}
 }
 
-// begin counts a proposal in, if this manager leads.
+// begin counts a proposal in, if this manager leads and has not stood still.
 func (c *Consensus) begin() bool { return c.count(false) }
 
 // count counts in something that raft is to answer, if this manager leads, or is
@@ -64,7 +64,7 @@ func (c *Consensus) begin() bool { return c.count(false) }
 func (c *Consensus) count(elected bool) bool {
 	c.leadership.mu.Lock()
 	defer c.leadership.mu.Unlock()
-	counts := c.leading || elected && !c.over
+	counts := c.leading && c.still() < stillness || elected && !c.over
 	if counts {
 		c.proposals.Add(1)
 	}

@@ -82,6 +82,36 @@ func openStable(path string) (*raftboltdb.BoltStore, error) {
 	return stable, nil
 }
 
+// number is what the stable store has under the key; 0 if it has nothing.
+func (s storage) number(key []byte) (uint64, error) {
+	n, err := s.stable.GetUint64(key)
+	if err != nil && err.Error() == "not found" { // raft's stores have no better way to say it
+		err = nil
+	}
+	return n, err
+}
+
+// takeBackTerm undoes the bootstrap that was killed before it wrote who votes. The
+// first term is written before, and is that of no election: raft would take it for
+// the state of a cluster, which nobody would ever lead.
+func (s storage) takeBackTerm() error {
+	last, err := s.log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("read where the log ends: %w", err)
+	}
+	term, err := s.number(termKey)
+	if err != nil {
+		return fmt.Errorf("read the term: %w", err)
+	}
+	if last > 0 || term != 1 {
+		return nil
+	}
+	if err := s.stable.SetUint64(termKey, 0); err != nil {
+		return fmt.Errorf("take back the term of a bootstrap that was not done: %w", err)
+	}
+	return nil
+}
+
 func (s storage) close() error {
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {

@@ -31,6 +31,7 @@ type cluster struct {
 	ahead    time.Duration // of the managers' clock
 	leader   *manager
 	told     map[string]specs.Hash // what the leader wants nodes to renew to
+	votes    string                // a node that the managers need the vote of
 	telling  *sync.Cond            // told has changed
 	managers []*manager
 }
@@ -112,6 +113,11 @@ func (c *cluster) manage(id *identity.Identity) *manager {
 				return ""
 			}
 			return c.leader.addr
+		},
+		Votes: func(node string) bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.votes == node
 		},
 		Tell: func(node string, issuer specs.Hash) {
 			c.mu.Lock()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
-	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -115,7 +114,8 @@ func lifeOf(cert *x509.Certificate) (issued time.Time, life time.Duration) {
 }
 
 // insist renews the certificate, however often it must try. It ends with ctx
-// alone.
+// alone. When a manager speaks to this node, one is there again: then it is tried
+// at once, and the pauses begin anew.
 func (r *Renewal) insist(ctx context.Context) error {
 	old := r.Identity.credentials.Certificate()
 	_, life := lifeOf(old)
@@ -131,8 +131,12 @@ func (r *Renewal) insist(ctx context.Context) error {
 			return ctx.Err()
 		}
 		r.complain(ctx, old, err, pause)
-		if err := bell.Sleep(ctx, pause); err != nil {
-			return err
+		select {
+		case <-time.After(pause):
+		case <-r.Identity.wished:
+			pause = renewPause / 2
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }

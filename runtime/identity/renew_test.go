@@ -47,6 +47,32 @@ func TestRenewalGivesTheRoleOfTheRow(t *testing.T) {
 	c.mustGreet(id)
 }
 
+// TestVoterStaysAManager: with the certificate of a worker a node forgets what it
+// knows as a manager, so one that is to be a worker stays what it is until the others
+// can do without its vote.
+func TestVoterStaysAManager(t *testing.T) {
+	c := newCluster(t, ca.Options{})
+	id := c.join("m", specs.Manager)
+	renewed := c.renewal(id)
+	c.votesOf(id.Credentials().Self().NodeID)
+	c.role(id, specs.Worker)
+	id.Expect("", "another") // as in a rotation
+	if <-renewed; id.Credentials().Self().Role != specs.Manager {
+		t.Fatalf("it votes and is a %s", id.Credentials().Self().Role)
+	}
+	c.votesOf("")
+	id.Expect(specs.Worker, "")
+	if <-renewed; id.Credentials().Self().Role != specs.Worker {
+		t.Errorf("it votes no more and is a %s", id.Credentials().Self().Role)
+	}
+}
+
+func (c *cluster) votesOf(node string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.votes = node
+}
+
 func TestWhatIsExpectedAlreadyIsNotRenewed(t *testing.T) {
 	c := newCluster(t, ca.Options{})
 	id := c.join("w", specs.Worker)

@@ -176,6 +176,23 @@ func TestToldToRenewWhileNobodyAnswers(t *testing.T) {
 	})
 }
 
+// TestManagerSpeaksToANodeThatCouldNotRenew: a node that was cut off for long, and
+// has long pauses between its tries by now, does what it is told when it is back. Its
+// promotion, or a rotation, would else wait for an hour.
+func TestManagerSpeaksToANodeThatCouldNotRenew(t *testing.T) {
+	inBubble(t, 0, func(b *bubble) {
+		b.failing(errors.New("no manager answers"))
+		b.id.Expect("", "another")
+		time.Sleep(24*time.Hour + time.Minute)
+		b.failing(nil)
+		b.id.Expect("", "another")
+		synctest.Wait()
+		if len(b.renewed) != 1 {
+			b.Errorf("renewed %d times", len(b.renewed))
+		}
+	})
+}
+
 // TestPipeShowsTheCertificate: the managers see it as it is when a connection is
 // opened, as they do by TLS.
 func TestPipeShowsTheCertificate(t *testing.T) {

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler/api"
+	"github.com/swarmgit/swarmgit/reconciler/store"
+	"github.com/swarmgit/swarmgit/specs"
+)
+
+// TestAManagerThatIsOneAgainVotesAgain: who is demoted and promoted before its node
+// has learned of the first, because it was cut off or because that was quick, goes on
+// as the manager that it was, and is given its vote back.
+func TestAManagerThatIsOneAgainVotesAgain(t *testing.T) {
+	for name, cut := range map[string]bool{"at once": false, "while it is cut off": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newSimCluster(t, 3, simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"))
+				away, leader := c.nodes[2], c.leading()
+				if leader == away {
+					away = c.nodes[1]
+				}
+				if cut {
+					out, in := c.links(away)
+					c.network.cutLinks(append(out, in...)...)
+				}
+				c.order(leader, api.UpdateNodeRequest{Name: away.id, Role: specs.Worker})
+				c.await("it votes no more", func(store.Snapshot) bool { return len(leader.managing().Managers()) == 2 })
+				c.order(leader, api.UpdateNodeRequest{Name: away.id, Role: specs.Manager})
+				if cut {
+					time.Sleep(time.Minute)
+					c.network.heal()
+				}
+				c.awaitManagers()
+				c.awaitReady()
+				c.rest()
+				c.wantInvariants()
+			})
+		})
+	}
+}
+
+// TestOfManagersThatAreToBeNoneTheOneThatCanGoGoesFirst: the others cannot do without
+// the first while a third is down, and can do without the third.
+func TestOfManagersThatAreToBeNoneTheOneThatCanGoGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, 3, simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"))
+		leader := c.leading()
+		others := slices.DeleteFunc(slices.Clone(c.nodes), func(n *simNode) bool { return n == leader })
+		others[1].kill()
+		time.Sleep(time.Minute)
+		var tx specs.Transaction
+		for _, n := range others {
+			row, _ := c.snapshot().Node(n.id)
+			tx = append(tx, specs.Change{NodeSpec: specs.Set(n.id, row.SpecVersion, specs.NodeSpec{Role: specs.Worker})})
+		}
+		if err := leader.managing().Propose(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		c.await("both vote no more", func(store.Snapshot) bool { return len(leader.managing().Managers()) == 1 })
+	})
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -171,8 +172,20 @@ type raftNetwork struct {
 
 func (r raftNetwork) Address() string { return r.address }
 
-func (r raftNetwork) Dial(ctx context.Context, addr string) (net.Conn, error) {
-	return r.credentials.Dial(ctx, addr, wire.Raft)
+func (r raftNetwork) Dial(ctx context.Context, id, addr string) (net.Conn, error) {
+	conn, err := r.credentials.Dial(ctx, addr, wire.Raft)
+	if err != nil {
+		return nil, err
+	}
+	there, err := wire.IdentityOf(conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
+	if err == nil && there.NodeID != id {
+		err = fmt.Errorf("node %s answers at %s, and not %s", there.NodeID, addr, id)
+	}
+	if err != nil {
+		_ = conn.Close() // nothing was said on it
+		return nil, err
+	}
+	return conn, nil
 }
 
 func (n *node) setManager(m *manager) {

@@ -204,7 +204,7 @@ var _ consensus.Network = simRaft{}
 
 func (r simRaft) Address() string { return r.at }
 
-func (r simRaft) Dial(ctx context.Context, addr string) (net.Conn, error) {
+func (r simRaft) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return r.network.dial(ctx, simLink{r.at, addr}, func(p *simPort) wire.Dial { return p.raft.Dial })
 }
 

@@ -7,16 +7,17 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/identity"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// certified is the role in a node's certificate, as it lies on its disk.
-func (c *realCluster) certified(t testing.TB) specs.Role {
+// certified is who a node is by its certificate, as it lies on its disk.
+func (c *realCluster) certified(t testing.TB) wire.Identity {
 	t.Helper()
 	id, err := identity.Load(c.path("data/identity"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id.Credentials().Self().Role
+	return id.Credentials().Self()
 }
 
 // becomes waits until a node has a role, by its certificate and among the voters.
@@ -24,7 +25,7 @@ func (f *realFleet) becomes(t testing.TB, n *realCluster, role specs.Role, manag
 	t.Helper()
 	f.managers = managers
 	f.allVote(t)
-	f.await(t, n.name()+" is a "+string(role), func() bool { return n.certified(t) == role && f.ready() >= 4 })
+	f.await(t, n.name()+" is a "+string(role), func() bool { return n.certified(t).Role == role && f.ready() >= 4 })
 }
 
 // TestRoles makes nodes managers and workers, removes some, moves one and wipes
@@ -97,7 +98,7 @@ func (f *realFleet) moves(t *testing.T, n, witness *realCluster) {
 // managersNow are the managers by their certificates, but one.
 func (f *realFleet) managersNow(t testing.TB, but *realCluster) (all []*realCluster) {
 	for _, n := range f.nodes {
-		if n != but && n.daemon != nil && n.certified(t) == specs.Manager {
+		if n != but && n.daemon != nil && n.certified(t).Role == specs.Manager {
 			all = append(all, n)
 		}
 	}

@@ -36,6 +36,10 @@ const shownTroubles = 10
 func printStatus(w io.Writer, s api.StatusReply) {
 	if s.Leader == "" {
 		fmt.Fprintln(w, wrapped("! ", leaderlessLine(s.Managers)))
+		if s.Unread != "" {
+			fmt.Fprintln(w, wrapped("! ", s.Unread))
+			return
+		}
 		if s.WayBack != "" {
 			fmt.Fprintln(w, wrapped("  ", s.WayBack))
 		}

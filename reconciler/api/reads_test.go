@@ -52,6 +52,21 @@ func TestStatusCountsWhatIsKnown(t *testing.T) {
 	}
 }
 
+// A manager whose store is empty, because nobody leads since it was started, must
+// not say that the cluster is.
+func TestStatusOfAManagerThatHasReadNothing(t *testing.T) {
+	w := newWorld(t)
+	w.leader, w.unread, w.managers = "", errors.New("started since"), map[string]bool{id("n1"): true, id("n2"): false}
+	s := w.status()
+	if s.Unread != "started since" || s.Managers.Total != 2 || s.Managers.Reachable != 1 {
+		t.Errorf("unread %q, managers %+v", s.Unread, s.Managers)
+	}
+	w.managers = map[string]bool{id("n1"): true}
+	if _, err := w.server().status(t.Context(), Empty{}); err == nil || err.Error() != "started since" {
+		t.Errorf("one that is alone says %v", err)
+	}
+}
+
 func TestStatusBeforeTheFirstPush(t *testing.T) {
 	if s := newWorld(t).status(); s.Revision != nil || s.Degraded || len(s.Troubles) > 0 {
 		t.Errorf("an empty cluster has %+v", s)

@@ -22,6 +22,7 @@ type world struct {
 	index      uint64
 	leader     string
 	leaderless time.Duration
+	unread     error           // why the store is not to be believed
 	silent     map[string]bool // nodes that the leader has not heard
 	disk       string
 	held       string
@@ -163,7 +164,7 @@ func (w *world) server() *Server {
 }
 
 func (w *world) Snapshot() store.Snapshot    { return w.store.Snapshot() }
-func (w *world) Ready(context.Context) error { return nil }
+func (w *world) Ready(context.Context) error { return w.unread }
 func (w *world) Leader() string              { return w.leader }
 func (w *world) Leaderless() time.Duration   { return w.leaderless }
 func (w *world) Format() int                 { return 3 }

@@ -50,7 +50,7 @@ func TestRoles(t *testing.T) {
 		t.Error("it was demoted and leads")
 	}
 	demoted := leader
-	f.refuses(t, demoted, "this node is a worker: ask a manager", "node", "ls")
+	f.refuses(t, demoted, "this node is a worker: ask on the machine of a manager", "node", "ls")
 
 	leader = f.awaitLeader(t)
 	follower := n4

@@ -55,7 +55,7 @@ type node struct {
 	renewed  chan struct{} // readable when the certificate has
 	leaving  leaving
 	settled  chan struct{}          // closed once the node is what it is to be for the first time
-	expelled atomic.Pointer[string] // what a manager that was removed says to people; nil is none
+	barred   atomic.Pointer[string] // why the node is no manager though its certificate says so; nil is nothing
 
 	mu      sync.RWMutex
 	manager *manager // nil while the node is a worker only

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/swarmgit/swarmgit/reconciler/api"
 )
 
@@ -54,6 +56,29 @@ func TestAManagerWithoutAVote(t *testing.T) {
 	f.refuses(t, n2, unread, "events")
 	f.launch(t, n1, n3)
 	f.allVote(t)
+}
+
+// TestAWorkerThatCannotBeAManager promotes a node on which something else has the port.
+// Its tasks go on, everybody is told, and it is a manager once the port is free.
+func TestAWorkerThatCannotBeAManager(t *testing.T) {
+	f := newFleet(t, 1, 1)
+	n1, n2 := f.nodes[0], f.nodes[1]
+	ana := f.person(t, n1)
+	ana.push(t, map[string]string{"stacks/steady/stack.yml": steadyStack})
+	before := f.steady(t)
+	other := n2.machine.listen(t, "0.0.0.0:"+defaultPort)
+	f.must(t, n1, "node", "promote", "n2")
+	const why = "this node is to be a manager and cannot be one yet: listen on 0.0.0.0:2377: the port is in use"
+	f.await(t, "n2 says what keeps it", func() bool {
+		_, errs, _ := n2.swarmgit("status")
+		return strings.Contains(errs, why)
+	})
+	do(t, other.Close())
+	f.managers = 2
+	f.allVote(t)
+	if diff := cmp.Diff(before, f.steady(t)); diff != "" {
+		t.Errorf("tasks were restarted: %s", diff)
+	}
 }
 
 // keptFromVoting waits until the leader and the node itself say what keeps it from

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,17 +38,21 @@ func (n *node) office(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if n.role() == specs.Manager {
 			err := n.manage(ctx, settle)
-			if errors.Is(err, reconciler.ErrRemoved) {
+			var refused *refusedOffice
+			switch {
+			case errors.Is(err, reconciler.ErrRemoved):
 				n.expel(ctx, err)
 				settle()
 				<-ctx.Done()
 				return nil
-			}
-			if err != nil {
+			case errors.As(err, &refused) && n.works():
+				n.postpone(ctx, err)
+			case err != nil:
 				return err
 			}
 			continue
 		}
+		n.barred.Store(nil)
 		// A manager that is none any more forgets what it knew, also if it was
 		// killed before it had.
 		if err := errors.Join(mounts.RemoveAll(n.path("raft")), mounts.RemoveAll(n.path("git"))); err != nil {
@@ -62,6 +67,40 @@ func (n *node) office(ctx context.Context) error {
 	return nil
 }
 
+// refusedOffice is why this node could not begin to be a manager.
+type refusedOffice struct{ error }
+
+func (r *refusedOffice) Unwrap() error { return r.error }
+
+// works reports that the daemon was more than about to begin.
+func (n *node) works() bool {
+	select {
+	case <-n.settled:
+		return true
+	default:
+		return false
+	}
+}
+
+// openPause is between two tries of a promoted node to be a manager.
+const openPause = 5 * time.Second
+
+// postpone waits before a node that was promoted tries again to be a manager. Its
+// tasks need the daemon meanwhile.
+func (n *node) postpone(ctx context.Context, why error) {
+	words := "this node is to be a manager and cannot be one yet: " + why.Error()
+	if before := n.barred.Swap(&words); before == nil || *before != words {
+		n.cfg.log.ErrorContext(ctx, "this node is to be a manager and cannot be one yet; trying again", "err", why)
+	}
+	again := time.NewTimer(openPause)
+	defer again.Stop()
+	select {
+	case <-n.changed:
+	case <-again.C:
+	case <-ctx.Done():
+	}
+}
+
 func (n *node) role() specs.Role { return n.identity.Credentials().Self().Role }
 
 // manage is one time as a manager: until the certificate says worker, or ctx
@@ -69,8 +108,9 @@ func (n *node) role() specs.Role { return n.identity.Credentials().Self().Role }
 func (n *node) manage(ctx context.Context, opened func()) error {
 	m, err := n.openManager(ctx)
 	if err != nil {
-		return err
+		return &refusedOffice{err}
 	}
+	n.barred.Store(nil)
 	n.setManager(m)
 	defer n.setManager(nil)
 	opened()
@@ -241,7 +281,7 @@ func (n *node) serveLocal(w http.ResponseWriter, r *http.Request) {
 
 // elsewhere says why this node does not answer for the cluster.
 func (n *node) elsewhere() string {
-	if words := n.expelled.Load(); words != nil {
+	if words := n.barred.Load(); words != nil {
 		return *words
 	}
 	var addrs []string
@@ -257,5 +297,5 @@ func (n *node) expel(ctx context.Context, why error) {
 	words := why.Error() + `: what runs here goes on, and nobody looks after it: end it with "swarmgit leave --force", ` +
 		`then join the cluster again with what "swarmgit join-token" prints there`
 	n.cfg.log.ErrorContext(ctx, "this manager is none any more", "err", words)
-	n.expelled.Store(&words)
+	n.barred.Store(&words)
 }

@@ -101,6 +101,9 @@ func nodeNews(s api.StatusReply) []string {
 	if down := s.Nodes.Down; len(down) > 0 {
 		news = append(news, fmt.Sprintf("%s down: %s", plural(len(down), "node"), named(down, shownNodes)))
 	}
+	if s.Rotation != "" {
+		news = append(news, s.Rotation)
+	}
 	return append(news, expiryNews(s.Nodes.Expiring, s.Timestamp)...)
 }
 

@@ -118,12 +118,15 @@ main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
 			s.Nodes = api.NodeCounts{Ready: 5, Total: 12, Down: []string{"n2", "n6", "n7", "n8", "n9", "w1", "w2"}}
 			s.Managers = api.ManagerCounts{Total: 3, Reachable: 2, Unreachable: []string{"n2"}}
 			s.Held = "7 of 12 nodes went down at once: their tasks are replaced in 41 seconds if they stay away"
+			s.Rotation = "rotating the root certificate: 5 of 12 nodes renewed; waiting for n2 (down) and others"
 		}, `
 prod: 5 of 12 nodes ready, 3 managers (can lose 0 more), leader n1
 ! 1 manager cannot be reached: n2
 ! 7 of 12 nodes went down at once: their tasks are replaced in 41 seconds if
   they stay away
 ! 7 nodes down: n2, n6, n7, n8, n9 and 2 more
+! rotating the root certificate: 5 of 12 nodes renewed; waiting for n2 (down)
+  and others
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
   shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
 `},

@@ -72,6 +72,9 @@ type Nodes interface {
 	Managers() map[string]bool
 	// Held says why the tasks of lost nodes are not replaced yet, "" when they are.
 	Held() string
+	// Rotation says which nodes a rotation of the root certificate waits for until
+	// somebody does something, "" when it waits for none.
+	Rotation() string
 	// Trouble is what the operator should know of a node, as the leader hears it
 	// from there or finds.
 	Trouble(nodeID string) string

@@ -55,6 +55,7 @@ type StatusReply struct {
 	Troubles  []TaskTrouble `json:"troubles,omitempty"` // worst first
 	Disk      string        `json:"disk,omitempty"`     // why writes are refused, when they are: whose disk is full
 	Held      string        `json:"held,omitempty"`     // why lost tasks are not replaced yet, when they are not
+	Rotation  string        `json:"rotation,omitempty"` // of the root certificate: which nodes hold it up until somebody does something
 	Timestamp time.Time     `json:"timestamp"`
 }
 

@@ -23,7 +23,7 @@ func (s *Server) status(ctx context.Context, _ Empty) (StatusReply, error) {
 	reply := StatusReply{
 		Cluster: snap.Cluster().Name, Version: s.Version, Timestamp: s.Now(),
 		Nodes: s.nodeCounts(snap), Managers: s.managerCounts(snap),
-		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.diskTrouble(snap), Held: s.Nodes.Held(),
+		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.diskTrouble(snap), Held: s.Nodes.Held(), Rotation: s.Nodes.Rotation(),
 	}
 	if leader := s.Cluster.Leader(); leader != "" {
 		node, known := snap.Node(leader)

@@ -40,8 +40,9 @@ func TestStatusCountsWhatIsKnown(t *testing.T) {
 	if s.Revision.Commit != commit(2) {
 		t.Errorf("the cluster is at %s, not at the refused commit after it", s.Revision.Commit)
 	}
+	w.rotation = "waiting for n3 (down)"
 	w.leader, w.disk, w.silent, w.trouble = "", "60M free of 100G", nil, map[string]string{id("n1"): "told above", id("n2"): "full"}
-	if s := w.status(); s.Leader != "" || s.Disk != "n1: 60M free of 100G" || s.Nodes.Ready != 3 || !slices.Equal(s.Nodes.Troubled, []string{"n2: full"}) {
+	if s := w.status(); s.Leader != "" || s.Rotation != "waiting for n3 (down)" || s.Disk != "n1: 60M free of 100G" || s.Nodes.Ready != 3 || !slices.Equal(s.Nodes.Troubled, []string{"n2: full"}) {
 		t.Errorf("leader %q, disk %q, %+v", s.Leader, s.Disk, s.Nodes)
 	}
 	for d, want := range map[time.Duration]string{0: "", LongLeaderless - 1: "", LongLeaderless: WayBack} {

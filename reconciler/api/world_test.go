@@ -26,6 +26,7 @@ type world struct {
 	silent     map[string]bool // nodes that the leader has not heard
 	disk       string
 	held       string
+	rotation   string
 	trouble    map[string]string // of nodes
 	lines      []string          // of Wait
 
@@ -172,6 +173,7 @@ func (w *world) Heard(node string) bool      { return !w.silent[node] }
 func (w *world) DiskTrouble() string         { return w.disk }
 
 func (w *world) Held() string               { return w.held }
+func (w *world) Rotation() string           { return w.rotation }
 func (w *world) Trouble(node string) string { return w.trouble[node] }
 
 func (w *world) Managers() map[string]bool {

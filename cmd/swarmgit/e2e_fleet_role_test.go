@@ -50,7 +50,10 @@ func TestRoles(t *testing.T) {
 		t.Error("it was demoted and leads")
 	}
 	demoted := leader
-	f.refuses(t, demoted, "this node is a worker: ask on the machine of a manager", "node", "ls")
+	f.await(t, "the daemon of a demoted manager has closed what it knew", func() bool {
+		_, errs, _ := demoted.swarmgit("node", "ls")
+		return strings.Contains(errs, "this node is a worker: ask on the machine of a manager")
+	})
 
 	leader = f.awaitLeader(t)
 	follower := n4

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -266,11 +267,15 @@ func verdict(snap store.Snapshot, rev specs.Revision, causeTold bool) []string {
 		if !causeTold {
 			lines = append(lines, "  "+rev.Progress.Reason)
 		}
-		fresh, old := stillRunning(snap)
-		return append(lines,
+		services, fresh, old := stillRunning(snap)
+		lines = append(lines,
 			fmt.Sprintf("paused: %s. Still running: %d new, %d old tasks.", short, fresh, old),
 			wayOut(rev.Source, short),
 		)
+		if len(services) > 0 {
+			lines = append(lines, "If its cause was not in Git and is gone: swarmgit service restart "+strings.Join(services, ", and "))
+		}
+		return lines
 	case specs.RevisionSuperseded:
 		return []string{fmt.Sprintf("superseded: another commit came after %s", short)}
 	case specs.RevisionAwaiting:
@@ -287,13 +292,14 @@ func wayOut(source, short string) string {
 	return "Fix it with another commit of the source " + source + "."
 }
 
-// stillRunning counts the tasks that go on running of the services whose rollout
-// paused: those of the new spec and those of older ones.
-func stillRunning(snap store.Snapshot) (fresh, old int) {
+// stillRunning are the services whose rollout paused, and how many of their tasks go
+// on running: those of the new spec and those of older ones.
+func stillRunning(snap store.Snapshot) (services []string, fresh, old int) {
 	for svc := range snap.Services() {
 		if svc.Rollout.State != specs.RolloutPaused {
 			continue
 		}
+		services = append(services, svc.Spec.Name)
 		for task := range snap.TasksOf(svc.ID) {
 			switch {
 			case !task.Wanted() || task.State() != specs.StateRunning:
@@ -304,5 +310,6 @@ func stillRunning(snap store.Snapshot) (fresh, old int) {
 			}
 		}
 	}
-	return fresh, old
+	slices.Sort(services)
+	return services, fresh, old
 }

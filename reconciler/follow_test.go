@@ -119,7 +119,9 @@ func TestFollowTellsAPause(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := "  shop_web  ######--------------  1/3  paused: shop_web.2 rejected: no such image\n" +
-			"paused: 0000001. Still running: 1 new, 1 old tasks.\n"
+			"paused: 0000001. Still running: 1 new, 1 old tasks.\n" +
+			"Fix it with another push, or undo it: git revert 0000001 && git push\n" +
+			"If its cause was not in Git and is gone: swarmgit service restart shop_web\n"
 		if !strings.Contains(told.String(), want) {
 			t.Errorf("want %q in:\n%s", want, told)
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,7 +86,9 @@ type Manager struct {
 	answers    http.Handler      // to people, of this manager itself
 	others     func() []git.Peer // the other managers as the repository calls them
 	leading    office
-	format     atomic.Int64 // of entries: the newest that every manager reads; 0 is the oldest
+	newcomers  newcomers              // while this manager leads
+	hindrance  atomic.Pointer[string] // why this manager has no vote yet; nil while nothing is known
+	format     atomic.Int64           // of entries: the newest that every manager reads; 0 is the oldest
 	opened     time.Time
 	ready      chan struct{} // closed when this manager leads for the first time
 	started    sync.Once
@@ -241,9 +244,18 @@ func (m *Manager) api() *api.Server {
 const readyPatience = 10 * time.Second
 
 // Ready waits until the store holds what was committed before this manager
-// started: until its first term. One of several managers that nobody leads
-// answers with what it has.
+// started: until its first term. Raft does not say on disk how much of the log is
+// agreed on, so where nobody leads a manager that was started since has nothing that
+// it could answer with, or what was true long ago.
 func (m *Manager) Ready(ctx context.Context) error {
+	select {
+	case <-m.ready:
+		return nil
+	default:
+	}
+	if why := m.hindrance.Load(); why != nil && len(m.members()) < 2 {
+		return wire.Errorf(wire.Unavailable, "this manager does not take part yet: %s", *why)
+	}
 	patience := time.NewTimer(readyPatience)
 	defer patience.Stop()
 	for waiting := true; waiting; {
@@ -252,7 +264,7 @@ func (m *Manager) Ready(ctx context.Context) error {
 		case <-m.ready:
 			return nil
 		case <-m.leaderless():
-			return nil
+			return m.unread()
 		case <-changed:
 		case <-patience.C:
 			waiting = false
@@ -260,13 +272,32 @@ func (m *Manager) Ready(ctx context.Context) error {
 			waiting = false
 		}
 	}
-	if len(m.members()) > 1 {
+	switch id, _ := m.raft.Leader(); {
+	case len(m.members()) < 2:
+	case id == "":
+		return m.unread()
+	default:
 		return nil
 	}
 	if trouble := m.DiskTrouble(); trouble != "" {
 		return wire.Errorf(wire.Unavailable, "the manager does not lead yet: %s", trouble)
 	}
 	return wire.Errorf(wire.Unavailable, "the manager is still reading its data: ask again in a moment, or see the daemon's log")
+}
+
+// unread says why this manager knows nothing of the cluster.
+func (m *Manager) unread() error {
+	var others []string
+	for _, member := range m.members() {
+		if member.ID != m.cfg.NodeID {
+			others = append(others, member.Address)
+		}
+	}
+	words := "no manager leads, and this one was started since: it knows again what the cluster holds once one leads: start the daemons of the others: " + strings.Join(others, ", ")
+	if m.Leaderless() >= api.LongLeaderless {
+		words += "; " + api.WayBack
+	}
+	return wire.Errorf(wire.Unavailable, "%s", words)
 }
 
 // leaderless fires when no more is to be hoped for, unless somebody leads.
@@ -296,10 +327,11 @@ func (m *Manager) Snapshot() store.Snapshot { return m.store.Snapshot() }
 // Heard reports whether the leader knows how the node is.
 func (m *Manager) Heard(nodeID string) bool { return !m.dispatcher.Heard(nodeID).IsZero() }
 
-// Trouble is what a node says that the operator should know of it.
+// Trouble is what the operator should know of a node, as the node says or as this
+// manager finds while it leads.
 func (m *Manager) Trouble(nodeID string) string {
 	trouble, _ := m.dispatcher.Trouble(nodeID)
-	return trouble
+	return cmp.Or(trouble, m.hindered(nodeID))
 }
 
 // DiskTrouble says why nothing can be written here, "" when it can.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ const (
 	stepPause = 200 * time.Millisecond
 	// stepPatience bounds one of them.
 	stepPatience = 10 * time.Second
+	// hindrancePatience is how long a step must have failed until that is told: in a
+	// second or two a manager that was added is reached, or the next one leads.
+	hindrancePatience = 2 * time.Second
 	// rolesPause is between two tries to take out a manager that is to be none.
 	rolesPause = 5 * time.Second
 )
@@ -46,20 +50,25 @@ func (m *Manager) takePart(ctx context.Context) error {
 // seekVote asks until this manager has its vote, after pauses while nobody gives it
 // one.
 func (m *Manager) seekVote(ctx context.Context, pause time.Duration) error {
-	said := ""
+	said, since := "", time.Now()
 	for {
 		reply, err := m.step(ctx)
 		rest := stepPause
 		switch {
 		case reply.Voter:
+			m.hindrance.Store(nil)
 			return m.begin(ctx, reply.Index)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil:
+		case err == nil:
+			said, since = "", time.Now()
+			m.hindrance.Store(nil)
+		default:
 			rest = pause
-			if err.Error() != said {
+			if err.Error() != said && time.Since(since) > hindrancePatience {
 				said = err.Error() // told once
-				m.log.WarnContext(ctx, "no leader has this manager take part yet; trying again", "err", err)
+				m.hindrance.Store(new(strings.ReplaceAll(said, "\n", "; ")))
+				m.log.WarnContext(ctx, "this manager does not take part yet; trying again", "err", err)
 			}
 		}
 		if bell.Sleep(ctx, rest) != nil {
@@ -97,11 +106,15 @@ func (m *Manager) step(ctx context.Context) (reply wire.JoinManagersReply, err e
 		})
 	}
 	var errs []error
+	said := map[string]bool{} // what the leader answers, whoever was asked for it
 	for _, asked := range wire.Race(ctx, m.leaders(at), ask, func(wire.JoinManagersReply) {}) {
 		if asked.Err == nil {
 			return asked.Answer, nil
 		}
-		errs = append(errs, fmt.Errorf("ask %s: %w", asked.Addr, asked.Err))
+		if !said[asked.Err.Error()] {
+			errs = append(errs, fmt.Errorf("ask %s: %w", asked.Addr, asked.Err))
+		}
+		said[asked.Err.Error()] = true
 	}
 	return reply, errors.Join(errs...) // nil while nobody is known: this manager may lead itself
 }
@@ -118,7 +131,7 @@ func (m *Manager) leaders(at string) []string {
 	}
 	for _, known := range m.cfg.Known() {
 		switch {
-		case known.NodeID == m.cfg.NodeID:
+		case known.NodeID == m.cfg.NodeID, known.Addr == m.address(): // this one, or one that was here before
 		case known.Leader:
 			addrs = slices.Insert(addrs, 0, known.Addr)
 		default:
@@ -155,10 +168,51 @@ func (m *Manager) join(ctx context.Context, req wire.JoinManagersRequest) (wire.
 	voter, err := m.raft.Join(ctx, consensus.Joining{
 		ID: peer.NodeID, Address: req.Address, Applied: req.Applied, Fresh: req.Fresh, Format: req.Format,
 	})
+	if err == nil && !voter && !m.raft.Reachable(peer.NodeID) {
+		err = fmt.Errorf("no answer from it at %s: let the other managers reach it there, or start its daemon with the --advertise at which they do", req.Address)
+	}
+	m.newcomers.note(peer.NodeID, err)
 	if err != nil {
-		return wire.JoinManagersReply{}, wire.Errorf(wire.Unavailable, "%w", err)
+		return wire.JoinManagersReply{}, wire.Errorf(wire.Unavailable, "let manager %s at %s take part: %w", peer.NodeID, req.Address, err)
 	}
 	return wire.JoinManagersReply{Voter: voter, Index: m.raft.AppliedIndex()}, nil
+}
+
+// newcomers is why nodes that ask for a vote have none yet, as the leader finds.
+type newcomers struct {
+	mu  sync.Mutex
+	why map[string]error // by node; without one nothing hinders it
+}
+
+// note is told how the newest request of the node went.
+func (n *newcomers) note(nodeID string, why error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.why, nodeID)
+	if why == nil {
+		return
+	}
+	if n.why == nil {
+		n.why = map[string]error{}
+	}
+	n.why[nodeID] = why
+}
+
+func (n *newcomers) hindered(nodeID string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.why[nodeID]
+}
+
+// hindered is what keeps the node from a vote that it is to have, "" if nothing does.
+func (m *Manager) hindered(nodeID string) string {
+	node, _ := m.store.Snapshot().Node(nodeID)
+	_, votes := m.Managers()[nodeID]
+	why := m.newcomers.hindered(nodeID)
+	if why == nil || votes || node.Spec.Role != specs.Manager {
+		return ""
+	}
+	return "has no vote as a manager yet: " + why.Error()
 }
 
 var errNoLeader = wire.Errorf(wire.Unavailable, "no manager leads right now: try again in a moment")

@@ -33,6 +33,14 @@ func (m *Manager) Held() string {
 	return outage.String()
 }
 
+// Rotation says which nodes hold up a rotation of the root certificate.
+func (m *Manager) Rotation() string {
+	if p := m.authority.Progress(); p.Rotating && p.Held {
+		return p.String()
+	}
+	return ""
+}
+
 // Watch is the newest state, and a channel that closes once there is a newer.
 func (m *Manager) Watch() (store.Snapshot, <-chan struct{}) { return m.store.Watch() }
 

@@ -24,8 +24,12 @@ type Task struct {
 	SeenVersion uint64   `json:"seen_version,omitempty"`
 }
 
-// ReasonRestarted is the Reason of a task that made way in an operator's restart.
-const ReasonRestarted = "restarted by an operator"
+// The reasons of tasks that made way for the next of their slot: in an operator's
+// restart, and because the service asks for another task now.
+const (
+	ReasonRestarted = "restarted by an operator"
+	ReasonReplaced  = "replaced by a task of the new spec"
+)
 
 // TaskWant is what the managers decided for a task.
 type TaskWant struct {

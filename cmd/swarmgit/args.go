@@ -81,11 +81,15 @@ func didYouMean(word string, known []string) string {
 }
 
 // forEach does something to every thing that is named. One that is refused does not
-// keep it from the others.
+// keep it from the others, and is named where there are several.
 func forEach(c *cobra.Command, names []string, do func(name string) error) error {
 	var refused []error
 	for _, name := range names {
-		if err := do(name); err != nil {
+		err := do(name)
+		if err != nil && len(names) > 1 && !strings.Contains(err.Error(), name) {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+		if err != nil {
 			refused = append(refused, err)
 		}
 	}

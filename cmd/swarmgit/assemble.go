@@ -55,8 +55,7 @@ type node struct {
 	renewed  chan struct{} // readable when the certificate has
 	leaving  leaving
 	settled  chan struct{}          // closed once the node is what it is to be for the first time
-	expelled atomic.Pointer[string] // what a manager that was removed says to people; nil is none
-	lacking  atomic.Pointer[string] // why it is not the manager that it is to be; nil if it is
+	barred   atomic.Pointer[string] // why the node is no manager though its certificate says so; nil is nothing
 
 	mu      sync.RWMutex
 	manager *manager // nil while the node is a worker only
@@ -162,7 +161,7 @@ func (n *node) trouble() string {
 	if m := n.managing(); m != nil {
 		return m.DiskTrouble()
 	}
-	if words := n.lacking.Load(); words != nil {
+	if words := n.barred.Load(); words != nil {
 		return *words
 	}
 	return ""

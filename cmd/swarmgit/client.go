@@ -56,6 +56,10 @@ func (o *options) socket() (string, error) {
 	if strings.Contains(path, "://") {
 		return "", fmt.Errorf("--host %s: only a socket's path, unix://PATH, http:// or https:// is understood", host)
 	}
+	if _, port, err := net.SplitHostPort(path); err == nil && port != "" && filepath.Base(path) == path {
+		return "", fmt.Errorf("--host %s: a manager is asked on its own machine, by its socket, or from elsewhere by its HTTP port: "+
+			"ssh -N -L 2378:127.0.0.1:2378 to that machine, then --host http://127.0.0.1:2378", path)
+	}
 	return path, nil
 }
 

@@ -8,16 +8,17 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/identity"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// certified is the role in a node's certificate, as it lies on its disk.
-func (c *realCluster) certified(t testing.TB) specs.Role {
+// certified is who a node is by its certificate, as it lies on its disk.
+func (c *realCluster) certified(t testing.TB) wire.Identity {
 	t.Helper()
 	id, err := identity.Load(c.path("data/identity"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id.Credentials().Self().Role
+	return id.Credentials().Self()
 }
 
 // becomes waits until a node has a role, by its certificate and among the voters.
@@ -25,7 +26,7 @@ func (f *realFleet) becomes(t testing.TB, n *realCluster, role specs.Role, manag
 	t.Helper()
 	f.managers = managers
 	f.allVote(t)
-	f.await(t, n.name()+" is a "+string(role), func() bool { return n.certified(t) == role && f.ready() >= 4 })
+	f.await(t, n.name()+" is a "+string(role), func() bool { return n.certified(t).Role == role && f.ready() >= 4 })
 }
 
 // TestRoles makes nodes managers and workers, removes some, moves one and wipes
@@ -50,7 +51,10 @@ func TestRoles(t *testing.T) {
 		t.Error("it was demoted and leads")
 	}
 	demoted := leader
-	f.refuses(t, demoted, "this node is a worker: ask a manager", "node", "ls")
+	f.await(t, "the daemon of a demoted manager has closed what it knew", func() bool {
+		_, errs, _ := demoted.swarmgit("node", "ls")
+		return strings.Contains(errs, "this node is a worker: ask on the machine of a manager")
+	})
 
 	leader = f.awaitLeader(t)
 	follower := n4
@@ -98,7 +102,7 @@ func (f *realFleet) moves(t *testing.T, n, witness *realCluster) {
 // managersNow are the managers by their certificates, but one.
 func (f *realFleet) managersNow(t testing.TB, but *realCluster) (all []*realCluster) {
 	for _, n := range f.nodes {
-		if n != but && n.daemon != nil && n.certified(t) == specs.Manager {
+		if n != but && n.daemon != nil && n.certified(t).Role == specs.Manager {
 			all = append(all, n)
 		}
 	}
@@ -113,10 +117,12 @@ func TestAManagerThatCannotBeOne(t *testing.T) {
 	ana := f.person(t, leader)
 	ana.push(t, map[string]string{"stacks/steady/stack.yml": steadyStack})
 	before := f.steady(t)
-	taken := worker.machine.listen(t, ":2377")
+	taken := worker.machine.listen(t, "0.0.0.0:"+defaultPort)
+	const why = "this node is to be a manager and cannot be one yet: listen on 0.0.0.0:2377: the port is in use"
 	lacks := func() bool {
 		out, _, _ := leader.swarmgit("status")
-		return strings.Contains(out, "n2: it cannot be the manager that it is to be: listen on") && f.ready() == 2
+		_, errs, _ := worker.swarmgit("status")
+		return strings.Contains(out, "n2: "+why) && strings.Contains(errs, why) && f.ready() == 2
 	}
 	f.must(t, leader, "node", "promote", "n2")
 	f.await(t, "it says why it is none", lacks)

@@ -28,7 +28,7 @@ func listenAnywhere(t *testing.T) tcp {
 
 func (n tcp) Address() string { return n.Addr().String() }
 
-func (n tcp) Dial(ctx context.Context, addr string) (net.Conn, error) {
+func (n tcp) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp", addr)
 }
 

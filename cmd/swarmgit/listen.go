@@ -32,6 +32,9 @@ func listenTCP(flag, addr string) (net.Listener, error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("listen on %s: the port is in use%s: stop it, or give another %s", addr, portOwner(addr), flag)
 	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil, fmt.Errorf("listen on %s: this machine has no such address: give another %s", addr, flag)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}

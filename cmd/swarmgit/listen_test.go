@@ -51,6 +51,13 @@ func TestABusyPortNamesItsOwner(t *testing.T) {
 	}
 }
 
+func TestListenNeedsAnAddressOfThisMachine(t *testing.T) {
+	_, err := listenTCP("--listen", "192.0.2.1:0") // no machine has it, see RFC 5737
+	if want := "listen on 192.0.2.1:0: this machine has no such address: give another --listen"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestListenSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sock")
 	live, err := listenSocket(path)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -34,18 +35,18 @@ type manager struct {
 // office is a manager whenever the node's certificate says so, until ctx ends.
 func (n *node) office(ctx context.Context) error {
 	settle := sync.OnceFunc(func() { close(n.settled) })
-	mayLack := false
+	mayWait := false
 	for ctx.Err() == nil {
 		if n.role() == specs.Manager {
-			mayLack = mayLack || n.mayLack()
+			mayWait = mayWait || n.mayWait()
 			m, err := n.openManager(ctx)
-			if err != nil && mayLack && !errors.Is(err, reconciler.ErrRemoved) {
+			if err != nil && mayWait && !errors.Is(err, reconciler.ErrRemoved) {
 				settle()
-				n.lack(ctx, err)
+				n.postpone(ctx, err)
 				continue
 			}
 			if err == nil {
-				mayLack = false
+				mayWait = false
 				err = n.manage(ctx, m, settle)
 			}
 			if errors.Is(err, reconciler.ErrRemoved) {
@@ -59,12 +60,12 @@ func (n *node) office(ctx context.Context) error {
 			}
 			continue
 		}
+		n.barred.Store(nil)
 		// A manager that is none any more forgets what it knew, also if it was
 		// killed before it had.
 		if err := errors.Join(mounts.RemoveAll(n.path("raft")), mounts.RemoveAll(n.path("git"))); err != nil {
 			return fmt.Errorf("forget what this node knew as a manager: %w", err)
 		}
-		n.lacking.Store(nil)
 		settle()
 		select {
 		case <-n.changed:
@@ -74,13 +75,11 @@ func (n *node) office(ctx context.Context) error {
 	return nil
 }
 
-func (n *node) role() specs.Role { return n.identity.Credentials().Self().Role }
-
-// mayLack reports that this node goes on as a worker if it cannot be the manager
-// that it was made: its tasks would else be replaced for a port that is in use. One
-// that has been a manager here, or is one from its first start on, ends: who starts
-// it reads why.
-func (n *node) mayLack() bool {
+// mayWait reports that this node goes on as a worker for as long as it cannot be the
+// manager that it was made: its tasks would else be replaced for a port that is in
+// use. One that has been a manager here, or is one from its first start on, ends: who
+// starts it reads why.
+func (n *node) mayWait() bool {
 	select {
 	case <-n.settled:
 	default:
@@ -96,27 +95,31 @@ func (n *node) mayLack() bool {
 	return true
 }
 
-// lackPause is how often a node tries again to be the manager that it is to be.
-const lackPause = 10 * time.Second
+// openPause is between two tries of a promoted node to be a manager.
+const openPause = 5 * time.Second
 
-// lack tells why this node is not the manager that it is to be, and returns when that
-// is to be tried again.
-func (n *node) lack(ctx context.Context, why error) {
-	words := fmt.Sprintf("it cannot be the manager that it is to be: %v", why)
-	if old := n.lacking.Swap(&words); old == nil || *old != words {
-		n.cfg.log.ErrorContext(ctx, "this node goes on as a worker", "err", words)
+// postpone waits before a node that was promoted tries again to be a manager. Its
+// tasks need the daemon meanwhile.
+func (n *node) postpone(ctx context.Context, why error) {
+	words := "this node is to be a manager and cannot be one yet: " + why.Error()
+	if before := n.barred.Swap(&words); before == nil || *before != words {
+		n.cfg.log.ErrorContext(ctx, "this node is to be a manager and cannot be one yet; trying again", "err", why)
 	}
+	again := time.NewTimer(openPause)
+	defer again.Stop()
 	select {
 	case <-n.changed:
-	case <-time.After(lackPause):
+	case <-again.C:
 	case <-ctx.Done():
 	}
 }
 
+func (n *node) role() specs.Role { return n.identity.Credentials().Self().Role }
+
 // manage is one time as a manager: until the certificate says worker, or ctx
 // ends. opened is called once it can be asked.
 func (n *node) manage(ctx context.Context, m *manager, opened func()) error {
-	n.lacking.Store(nil)
+	n.barred.Store(nil)
 	n.setManager(m)
 	defer n.setManager(nil)
 	opened()
@@ -219,8 +222,20 @@ type raftNetwork struct {
 
 func (r raftNetwork) Address() string { return r.address }
 
-func (r raftNetwork) Dial(ctx context.Context, addr string) (net.Conn, error) {
-	return r.credentials.Dial(ctx, addr, wire.Raft)
+func (r raftNetwork) Dial(ctx context.Context, id, addr string) (net.Conn, error) {
+	conn, err := r.credentials.Dial(ctx, addr, wire.Raft)
+	if err != nil {
+		return nil, err
+	}
+	there, err := wire.IdentityOf(conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
+	if err == nil && there.NodeID != id {
+		err = fmt.Errorf("node %s answers at %s, and not %s", there.NodeID, addr, id)
+	}
+	if err != nil {
+		_ = conn.Close() // nothing was said on it
+		return nil, err
+	}
+	return conn, nil
 }
 
 func (n *node) setManager(m *manager) {
@@ -276,7 +291,7 @@ func (n *node) serveLocal(w http.ResponseWriter, r *http.Request) {
 
 // elsewhere says why this node does not answer for the cluster.
 func (n *node) elsewhere() string {
-	if words := n.expelled.Load(); words != nil {
+	if words := n.barred.Load(); words != nil {
 		return *words
 	}
 	var addrs []string
@@ -292,5 +307,5 @@ func (n *node) expel(ctx context.Context, why error) {
 	words := why.Error() + `: what runs here goes on, and nobody looks after it: end it with "swarmgit leave --force", ` +
 		`then join the cluster again with what "swarmgit join-token" prints there`
 	n.cfg.log.ErrorContext(ctx, "this manager is none any more", "err", words)
-	n.expelled.Store(&words)
+	n.barred.Store(&words)
 }

@@ -197,8 +197,33 @@ func TestTheSocketOfAWorkerNamesManagers(t *testing.T) {
 	socket := serving(t, api.Elsewhere(func() string { return api.AskManagers([]string{"10.0.0.1:2378"}) }))
 	for _, args := range []string{"status", "node ls", "node rm n1", "wait", "service logs web", "git-url"} {
 		_, _, err := askSocket(t.Context(), socket, strings.Fields(args)...)
-		if fmt.Sprint(err) != "this node is a worker: ask a manager: 10.0.0.1:2378" {
+		if fmt.Sprint(err) != "this node is a worker: ask on the machine of a manager: 10.0.0.1:2378" {
 			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+// Of several nodes each refusal says whose it is, also where the manager's words do not.
+func TestARefusalAmongSeveralNamesItsNode(t *testing.T) {
+	socket := answering(t, func(mux *http.ServeMux) {
+		api.UpdateNode.Serve(mux, func(_ context.Context, req api.UpdateNodeRequest) (api.UpdateNodeReply, error) {
+			if req.Name == "n1" {
+				return api.UpdateNodeReply{Changed: true}, nil
+			}
+			return api.UpdateNodeReply{}, wire.Errorf(wire.NotLeader, "no manager leads right now")
+		})
+	})
+	for args, want := range map[string]string{
+		"node demote n1 n2":    "n2: no manager leads right now",
+		"node demote n2":       "no manager leads right now",
+		"node demote n1 n2 n3": "swarmgit: n2: no manager leads right now\nswarmgit: n3: no manager leads right now\n",
+	} {
+		_, errs, err := askSocket(t.Context(), socket, strings.Fields(args)...)
+		if errs == "" {
+			errs = fmt.Sprint(err)
+		}
+		if errs != want {
+			t.Errorf("%s: got %q", args, errs)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func TestServicePsScreen(t *testing.T) {
 			specs.TaskWant{Desired: specs.StateRunning, Node: "x"},
 			specs.TaskSeen{State: specs.StateRunning, Since: before(2 * time.Minute)}),
 		task("9hm0r2b2u8fx", "shop_web.1", "registry.example/web:1.3.9", "n1",
-			specs.TaskWant{Desired: specs.StateShutdown, Node: "x", Reason: "it was replaced"},
+			specs.TaskWant{Desired: specs.StateShutdown, Node: "x", Reason: specs.ReasonReplaced},
 			specs.TaskSeen{State: specs.StateShutdown, Since: before(2 * time.Minute)}),
 		task("k0d3dqg8s0c1", "shop_web.2", "registry.example/web:1.4.0", "",
 			specs.TaskWant{Desired: specs.StateRunning, Since: before(10 * time.Second), Reason: "no suitable node (1 node drained; insufficient memory on 2 nodes)"},
@@ -42,7 +42,7 @@ func TestServicePsScreen(t *testing.T) {
 			specs.TaskWant{Desired: specs.StateShutdown, Node: "x", Reason: "node n3 is down"},
 			specs.TaskSeen{State: specs.StateRunning, Since: before(time.Minute)}),
 		task("f0d3dqg8s0c1", "shop_web.7", "registry.example/web:1.4.0", "", // its node was removed
-			specs.TaskWant{Desired: specs.StateShutdown, Node: "4lxei6t1y5jdrq4r9y8yv8mxp"},
+			specs.TaskWant{Desired: specs.StateShutdown, Node: "4lxei6t1y5jdrq4r9y8yv8mxp", Reason: "node.labels.zone==a not met on node n4"},
 			specs.TaskSeen{State: specs.StateShutdown, Since: before(time.Minute)}))
 	tasks[0].Ports = []specs.HostPort{{Published: 8080, Target: 80, Protocol: "tcp"}, {Published: 53, Target: 53, Protocol: "udp"}}
 	var b strings.Builder
@@ -57,7 +57,7 @@ b0d3dqg8s0c1    \_ shop_web.3   registry.example/web:1.4.0   n2             Shut
 c0d3dqg8s0c1   shop_web.4       registry.example/web:1.4.0   n2             Ready           Assigned 1 second ago
 d0d3dqg8s0c1   shop_web.5       registry.example/web:1.4.0                  Running         New about an hour ago
 e0d3dqg8s0c1   shop_web.6       registry.example/web:1.4.0   n3             Shutdown        Running about a minute ago          "node n3 is down"
-f0d3dqg8s0c1   shop_web.7       registry.example/web:1.4.0   4lxei6t1y5jd   Shutdown        Shutdown about a minute ago
+f0d3dqg8s0c1   shop_web.7       registry.example/web:1.4.0   4lxei6t1y5jd   Shutdown        Shutdown about a minute ago         "node.labels.zone==a not met on node n4"
 `
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), trimmed(b.String())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -18,9 +18,9 @@ import (
 // connects to it any more.
 type simNetwork struct {
 	mu      sync.Mutex
-	changed chan struct{}       // closed when something below changes
-	cut     map[simLink]bool    // these carry nothing
-	dead    map[string]bool     // machines without a daemon
+	changed chan struct{}      // closed when something below changes
+	cut     map[simLink]bool   // these carry nothing
+	dead    map[string]bool    // machines without a daemon
 	ports   map[string]simPort // of the managers
 	open    map[*simConn]bool
 }
@@ -204,7 +204,7 @@ var _ consensus.Network = simRaft{}
 
 func (r simRaft) Address() string { return r.at }
 
-func (r simRaft) Dial(ctx context.Context, addr string) (net.Conn, error) {
+func (r simRaft) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return r.network.dial(ctx, simLink{r.at, addr}, func(p simPort) wire.Dial { return p[wire.Raft].Dial })
 }
 

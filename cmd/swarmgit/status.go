@@ -36,6 +36,10 @@ const shownTroubles = 10
 func printStatus(w io.Writer, s api.StatusReply) {
 	if s.Leader == "" {
 		fmt.Fprintln(w, wrapped("! ", leaderlessLine(s.Managers)))
+		if s.Unread != "" {
+			fmt.Fprintln(w, wrapped("! ", s.Unread))
+			return
+		}
 		if s.WayBack != "" {
 			fmt.Fprintln(w, wrapped("  ", s.WayBack))
 		}
@@ -96,6 +100,9 @@ func nodeNews(s api.StatusReply) []string {
 	}
 	if down := s.Nodes.Down; len(down) > 0 {
 		news = append(news, fmt.Sprintf("%s down: %s", plural(len(down), "node"), named(down, shownNodes)))
+	}
+	if s.Rotation != "" {
+		news = append(news, s.Rotation)
 	}
 	return append(news, expiryNews(s.Nodes.Expiring, s.Timestamp)...)
 }

@@ -105,16 +105,28 @@ prod: 5 nodes, how they are is not known without a leader
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
   shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
 `},
+		{"nobody leads, and this one was started since", func(s *api.StatusReply) {
+			*s = api.StatusReply{Managers: api.ManagerCounts{Total: 3, Reachable: 1, Unreachable: []string{"an ID", "another"}}, Unread: "no manager leads, and this one was started since: it knows again what the cluster holds once one leads: start the daemons of the others: 10.0.0.2:2377, 10.0.0.3:2377"}
+		}, `
+! no leader: 1 of 3 managers reachable; what runs goes on, nothing can be
+  changed
+! no manager leads, and this one was started since: it knows again what the
+  cluster holds once one leads: start the daemons of the others: 10.0.0.2:2377,
+  10.0.0.3:2377
+`},
 		{"a manager and many nodes are lost", func(s *api.StatusReply) {
 			s.Nodes = api.NodeCounts{Ready: 5, Total: 12, Down: []string{"n2", "n6", "n7", "n8", "n9", "w1", "w2"}}
 			s.Managers = api.ManagerCounts{Total: 3, Reachable: 2, Unreachable: []string{"n2"}}
 			s.Held = "7 of 12 nodes went down at once: their tasks are replaced in 41 seconds if they stay away"
+			s.Rotation = "rotating the root certificate: 5 of 12 nodes renewed; waiting for n2 (down) and others"
 		}, `
 prod: 5 of 12 nodes ready, 3 managers (can lose 0 more), leader n1
 ! 1 manager cannot be reached: n2
 ! 7 of 12 nodes went down at once: their tasks are replaced in 41 seconds if
   they stay away
 ! 7 nodes down: n2, n6, n7, n8, n9 and 2 more
+! rotating the root certificate: 5 of 12 nodes renewed; waiting for n2 (down)
+  and others
 main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
   shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
 `},

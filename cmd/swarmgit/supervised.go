@@ -119,10 +119,10 @@ func (n *node) answers(ctx context.Context, within time.Duration) error {
 
 // standing is one line of what this node is.
 func (n *node) standing() string {
-	m := n.managing()
+	m, barred := n.managing(), n.barred.Load()
 	switch {
-	case n.expelled.Load() != nil:
-		return "removed from its cluster: " + *n.expelled.Load()
+	case barred != nil:
+		return *barred
 	case m == nil:
 		return "worker " + n.id()
 	case m.Leader() == "":

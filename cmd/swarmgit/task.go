@@ -121,13 +121,12 @@ func currentState(t api.Task, now time.Time) string {
 // shownError is how many characters of an error fit beside the rest of a row.
 const shownError = 60
 
-// taskError is why a task waits, ended or is being stopped. Of one that has stopped
-// as it should only a person's doing is told.
+// taskError is why a task waits, ended or is being stopped. That an update replaced
+// it is the rule, and not told of one that has stopped as it should.
 func taskError(t api.Task) string {
-	words := t.Seen.Err
-	done := t.State == specs.StateRunning && t.Wanted() || t.State == specs.StateShutdown
-	if words == "" && (!done || t.Want.Reason == specs.ReasonRestarted) {
-		words = t.Want.Reason
+	asUsual := t.State == specs.StateShutdown && t.Want.Reason == specs.ReasonReplaced
+	if t.Seen.Err != "" || asUsual || t.State == specs.StateRunning && t.Wanted() {
+		return t.Seen.Err
 	}
-	return words
+	return t.Want.Reason
 }

@@ -72,8 +72,11 @@ type Nodes interface {
 	Managers() map[string]bool
 	// Held says why the tasks of lost nodes are not replaced yet, "" when they are.
 	Held() string
-	// Trouble is what a node says that the operator should know of it, as the
-	// leader hears it.
+	// Rotation says which nodes a rotation of the root certificate waits for until
+	// somebody does something, "" when it waits for none.
+	Rotation() string
+	// Trouble is what the operator should know of a node, as the leader hears it
+	// from there or finds.
 	Trouble(nodeID string) string
 	// Watch is the newest state, and a channel that closes once there is a newer.
 	Watch() (store.Snapshot, <-chan struct{})
@@ -130,7 +133,7 @@ type Server struct {
 // Register serves all that may be asked. What only the owner of a daemon may ask
 // is for its own socket: over HTTP, [Guard] refuses it.
 func (s *Server) Register(mux *http.ServeMux) {
-	GetStatus.Serve(mux, ready(s, s.status))
+	GetStatus.Serve(mux, s.status)
 	ListNodes.Serve(mux, ready(s, s.listNodes))
 	InspectNode.Serve(mux, ready(s, s.inspectNode))
 	UpdateNode.Serve(mux, ready(s, s.updateNode))

@@ -13,7 +13,7 @@ func AskManagers(known []string) string {
 	if len(known) == 0 {
 		return "this node is a worker, and knows no manager at the moment: ask on a manager"
 	}
-	return "this node is a worker: ask a manager: " + strings.Join(known, ", ")
+	return "this node is a worker: ask on the machine of a manager: " + strings.Join(known, ", ")
 }
 
 // Elsewhere answers people on a node that is no manager, over its port and its

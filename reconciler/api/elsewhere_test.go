@@ -18,7 +18,7 @@ func TestAWorkerNamesManagers(t *testing.T) {
 		words    string
 	}{
 		{nil, "this node is a worker, and knows no manager at the moment: ask on a manager"},
-		{[]string{"10.0.0.1:2378", "10.0.0.2:2378"}, "this node is a worker: ask a manager: 10.0.0.1:2378, 10.0.0.2:2378"},
+		{[]string{"10.0.0.1:2378", "10.0.0.2:2378"}, "this node is a worker: ask on the machine of a manager: 10.0.0.1:2378, 10.0.0.2:2378"},
 	} {
 		managers = c.managers
 		for path, want := range map[string]string{

@@ -9,7 +9,8 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// ManagerStatus is what a node is among the managers; a worker is nothing.
+// ManagerStatus is what a node is among the managers; a worker is nothing. One that
+// joins has no vote yet.
 type ManagerStatus string
 
 // The statuses of a manager.
@@ -17,6 +18,7 @@ const (
 	Leads       ManagerStatus = "leader"
 	Reachable   ManagerStatus = "reachable"
 	Unreachable ManagerStatus = "unreachable"
+	Joins       ManagerStatus = "joining"
 )
 
 // quorum is how many of n managers have to agree to every change.
@@ -113,12 +115,14 @@ func (s *Server) managerCounts(snap store.Snapshot) ManagerCounts {
 	return c
 }
 
-func (s *Server) managerStatus(nodeID string) ManagerStatus {
-	reached, votes := s.Nodes.Managers()[nodeID]
+func (s *Server) managerStatus(node specs.Node) ManagerStatus {
+	reached, votes := s.Nodes.Managers()[node.ID]
 	switch {
+	case !votes && node.Spec.Role == specs.Manager:
+		return Joins
 	case !votes:
 		return ""
-	case nodeID == s.Cluster.Leader():
+	case node.ID == s.Cluster.Leader():
 		return Leads
 	case reached:
 		return Reachable

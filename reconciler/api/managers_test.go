@@ -106,7 +106,7 @@ func TestManagerStatus(t *testing.T) {
 		}
 		return seen
 	}
-	want := map[string]ManagerStatus{"n1": Leads, "n2": Reachable, "n3": Unreachable, "n4": "", "n5": ""}
+	want := map[string]ManagerStatus{"n1": Leads, "n2": Reachable, "n3": Unreachable, "n4": "", "n5": Joins}
 	if diff := cmp.Diff(want, see()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

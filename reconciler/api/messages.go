@@ -46,6 +46,7 @@ type StatusReply struct {
 	Nodes     NodeCounts    `json:"nodes"`
 	Managers  ManagerCounts `json:"managers"`
 	Leader    string        `json:"leader,omitempty"`   // hostname; "" while nobody leads
+	Unread    string        `json:"unread,omitempty"`   // why the manager that answers knows no more than how the managers are
 	WayBack   string        `json:"way_back,omitempty"` // what to do if nobody will ever lead, once nobody has for long
 	Revision  *Revision     `json:"revision,omitempty"`
 	Degraded  bool          `json:"degraded,omitempty"` // the revision is healthy and has lost tasks since
@@ -54,6 +55,7 @@ type StatusReply struct {
 	Troubles  []TaskTrouble `json:"troubles,omitempty"` // worst first
 	Disk      string        `json:"disk,omitempty"`     // why writes are refused, when they are: whose disk is full
 	Held      string        `json:"held,omitempty"`     // why lost tasks are not replaced yet, when they are not
+	Rotation  string        `json:"rotation,omitempty"` // of the root certificate: which nodes hold it up until somebody does something
 	Timestamp time.Time     `json:"timestamp"`
 }
 
@@ -69,8 +71,8 @@ type NodeCounts struct {
 	// Expiring are the nodes whose certificate should have been renewed by now, the
 	// one that runs out next first.
 	Expiring []NodeExpiry `json:"expiring,omitempty"`
-	// Troubled is what other nodes than the one that answers say that the operator
-	// should know of them, each behind its hostname.
+	// Troubled is what the operator should know of other nodes than the one that
+	// answers, each behind its hostname.
 	Troubled []string `json:"troubled,omitempty"`
 }
 

@@ -10,12 +10,20 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-func (s *Server) status(_ context.Context, _ Empty) (StatusReply, error) {
+// status says how the managers are even where one of several cannot say more.
+func (s *Server) status(ctx context.Context, _ Empty) (StatusReply, error) {
+	unread := s.Cluster.Ready(ctx)
 	snap := s.Cluster.Snapshot()
+	switch managers := s.managerCounts(snap); {
+	case unread != nil && managers.Total < 2:
+		return StatusReply{}, unread
+	case unread != nil:
+		return StatusReply{Version: s.Version, Timestamp: s.Now(), Managers: managers, Unread: unread.Error()}, nil
+	}
 	reply := StatusReply{
 		Cluster: snap.Cluster().Name, Version: s.Version, Timestamp: s.Now(),
 		Nodes: s.nodeCounts(snap), Managers: s.managerCounts(snap),
-		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.diskTrouble(snap), Held: s.Nodes.Held(),
+		Stacks: stackCounts(snap), Troubles: troubles(snap), Disk: s.diskTrouble(snap), Held: s.Nodes.Held(), Rotation: s.Nodes.Rotation(),
 	}
 	if leader := s.Cluster.Leader(); leader != "" {
 		node, known := snap.Node(leader)

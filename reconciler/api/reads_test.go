@@ -40,8 +40,9 @@ func TestStatusCountsWhatIsKnown(t *testing.T) {
 	if s.Revision.Commit != commit(2) {
 		t.Errorf("the cluster is at %s, not at the refused commit after it", s.Revision.Commit)
 	}
+	w.rotation = "waiting for n3 (down)"
 	w.leader, w.disk, w.silent, w.trouble = "", "60M free of 100G", nil, map[string]string{id("n1"): "told above", id("n2"): "full"}
-	if s := w.status(); s.Leader != "" || s.Disk != "n1: 60M free of 100G" || s.Nodes.Ready != 3 || !slices.Equal(s.Nodes.Troubled, []string{"n2: full"}) {
+	if s := w.status(); s.Leader != "" || s.Rotation != "waiting for n3 (down)" || s.Disk != "n1: 60M free of 100G" || s.Nodes.Ready != 3 || !slices.Equal(s.Nodes.Troubled, []string{"n2: full"}) {
 		t.Errorf("leader %q, disk %q, %+v", s.Leader, s.Disk, s.Nodes)
 	}
 	for d, want := range map[time.Duration]string{0: "", LongLeaderless - 1: "", LongLeaderless: WayBack} {
@@ -49,6 +50,21 @@ func TestStatusCountsWhatIsKnown(t *testing.T) {
 		if got := w.status().WayBack; got != want || strings.HasSuffix(noLeaderFor(d), WayBack) != (want != "") {
 			t.Errorf("nobody has led for %s: %q and %q", d, got, noLeaderFor(d))
 		}
+	}
+}
+
+// A manager whose store is empty, because nobody leads since it was started, must
+// not say that the cluster is.
+func TestStatusOfAManagerThatHasReadNothing(t *testing.T) {
+	w := newWorld(t)
+	w.leader, w.unread, w.managers = "", errors.New("started since"), map[string]bool{id("n1"): true, id("n2"): false}
+	s := w.status()
+	if s.Unread != "started since" || s.Managers.Total != 2 || s.Managers.Reachable != 1 {
+		t.Errorf("unread %q, managers %+v", s.Unread, s.Managers)
+	}
+	w.managers = map[string]bool{id("n1"): true}
+	if _, err := w.server().status(t.Context(), Empty{}); err == nil || err.Error() != "started since" {
+		t.Errorf("one that is alone says %v", err)
 	}
 }
 

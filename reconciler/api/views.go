@@ -67,7 +67,7 @@ func (s *Server) self(ctx context.Context) string {
 }
 
 func (s *Server) nodeView(ctx context.Context, snap store.Snapshot, node specs.Node) Node {
-	view := Node{Node: node, Self: node.ID == s.self(ctx), Manager: s.managerStatus(node.ID)}
+	view := Node{Node: node, Self: node.ID == s.self(ctx), Manager: s.managerStatus(node)}
 	view.Seen.Status = s.nodeStatus(node)
 	view.Seen.Description.Runtimes = runtimeNames(node.Seen.Description.Runtimes)
 	for task := range snap.TasksOn(node.ID) {

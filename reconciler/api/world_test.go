@@ -22,9 +22,11 @@ type world struct {
 	index      uint64
 	leader     string
 	leaderless time.Duration
+	unread     error           // why the store is not to be believed
 	silent     map[string]bool // nodes that the leader has not heard
 	disk       string
 	held       string
+	rotation   string
 	trouble    map[string]string // of nodes
 	lines      []string          // of Wait
 
@@ -163,7 +165,7 @@ func (w *world) server() *Server {
 }
 
 func (w *world) Snapshot() store.Snapshot    { return w.store.Snapshot() }
-func (w *world) Ready(context.Context) error { return nil }
+func (w *world) Ready(context.Context) error { return w.unread }
 func (w *world) Leader() string              { return w.leader }
 func (w *world) Leaderless() time.Duration   { return w.leaderless }
 func (w *world) Format() int                 { return 3 }
@@ -171,6 +173,7 @@ func (w *world) Heard(node string) bool      { return !w.silent[node] }
 func (w *world) DiskTrouble() string         { return w.disk }
 
 func (w *world) Held() string               { return w.held }
+func (w *world) Rotation() string           { return w.rotation }
 func (w *world) Trouble(node string) string { return w.trouble[node] }
 
 func (w *world) Managers() map[string]bool {

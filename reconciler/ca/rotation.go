@@ -109,13 +109,19 @@ type Progress struct {
 	Nodes    int      // of the cluster
 	Renewed  int      // that have a certificate as it is to be
 	Waiting  []string // the others: "n5 (down)"
+	Held     bool     // none of those is there: somebody has to do something
 }
 
 func progress(a specs.Authority, nodes []specs.Node) Progress {
 	p := Progress{Rotating: a.Rotation != nil, Nodes: len(nodes)}
+	there := 0
 	for _, node := range behind(a, nodes) {
-		p.Waiting = append(p.Waiting, describe(node))
+		p.Waiting = append(p.Waiting, node.Name()+absence(node))
+		if absence(node) == "" {
+			there++
+		}
 	}
+	p.Held = len(p.Waiting) > 0 && there == 0
 	p.Renewed = p.Nodes - len(p.Waiting)
 	return p
 }
@@ -141,19 +147,21 @@ func (p Progress) String() string {
 	if more := len(p.Waiting) - len(named); more > 0 {
 		line += fmt.Sprintf(" and %d more", more)
 	}
+	if p.Held {
+		line += ": start the daemons there, or remove the nodes (swarmgit node rm)"
+	}
 	return line
 }
 
-// describe names a node, and why it may not have renewed yet.
-func describe(n specs.Node) string {
-	name := n.Name()
+// absence is why a node cannot have renewed, behind its name; "" of one that is there.
+func absence(n specs.Node) string {
 	switch {
 	case n.Seen.Certificate.Issuer == "":
-		return name + " (never connected)"
+		return " (never connected)"
 	case n.Seen.Status == specs.NodeDown:
-		return name + " (down)"
+		return " (down)"
 	}
-	return name
+	return ""
 }
 
 // sameKey reports whether two roots sign with one key.

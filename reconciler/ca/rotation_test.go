@@ -141,7 +141,7 @@ func TestAbandonedNodesAreWaitedFor(t *testing.T) {
 	}
 	w.now = w.now.Add(24 * time.Hour)
 	w.step()
-	const want = "rotating the root certificate: 2 of 4 nodes renewed; waiting for n2 (down), n4 (never connected)"
+	const want = "rotating the root certificate: 2 of 4 nodes renewed; waiting for n2 (down), n4 (never connected): start the daemons there, or remove the nodes (swarmgit node rm)"
 	if got := progress(w.a, w.rows()).String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -74,6 +74,10 @@
 // neither. [Config.MayBegin] keeps those that were left behind from leading what is
 // not theirs any more.
 //
+// A wiped machine may also join as a new manager, at the address of the one that it
+// was. Whoever dials a manager therefore says which, see [Network]: the new one has
+// neither what the old one acknowledged nor its vote.
+//
 // # A bad disk
 //
 // raft panics when it cannot write its term. So the guard looks at the free

@@ -22,6 +22,9 @@ type Transport interface {
 // reachable. Heartbeats come every 30 to 60 ms, and back off to half of patience.
 const answerPatience = time.Second
 
+// votePatience is the same where votes are asked for: after one to two of patience.
+const votePatience = 2 * time.Second
+
 var errShut = errors.New("this manager has shut itself off, because its disk hangs")
 
 // gate is all that raft sends. It notes who answers and where managers were last
@@ -47,12 +50,12 @@ func newGate(t Transport, stands func() error) *gate {
 	return g
 }
 
-// reached tells whether the manager answered a short while ago.
-func (g *gate) reached(id raft.ServerID) bool {
+// reached tells whether the manager answered within that time.
+func (g *gate) reached(id raft.ServerID, within time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at, ok := g.answered[id]
-	return ok && time.Since(at) < answerPatience
+	return ok && time.Since(at) < within
 }
 
 func (g *gate) answer(id raft.ServerID) {

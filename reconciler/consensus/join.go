@@ -53,10 +53,7 @@ func (c *Consensus) Join(ctx context.Context, j Joining) (voter bool, err error)
 		voter = step.voter
 		return c.take(ctx, step, j)
 	})
-	if err != nil {
-		return false, fmt.Errorf("let manager %s at %s take part: %w", j.ID, j.Address, err)
-	}
-	return voter, nil
+	return voter && err == nil, err
 }
 
 // step is what is due for a joining manager.
@@ -81,7 +78,7 @@ func nextStep(members []Member, reachable func(string) bool, j Joining, commit u
 		if m.ID == j.ID {
 			known = &members[i]
 		} else if m.Address == j.Address {
-			return step{}, fmt.Errorf("manager %s has that address: choose another with --advertise, or remove %s first", m.ID, m.ID)
+			return step{}, fmt.Errorf("manager %s has that address: if it is gone for good, demote it (swarmgit node demote %s) and remove it; else choose another with --advertise", m.ID, m.ID)
 		}
 	}
 	switch {

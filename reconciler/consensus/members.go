@@ -64,16 +64,18 @@ func (c *Consensus) Leaderless() time.Duration {
 // known to lead, or when the members change. Take the channel first, then look.
 func (c *Consensus) Changed() <-chan struct{} { return c.news.Next() }
 
-// Reachable tells whether the manager answered this one within the last second.
-// It is an answer of the leader: others reach only themselves.
+// Reachable tells whether the manager answered this one a short while ago. It is an
+// answer of the leader, and of one that knows none and asks the others for votes.
+// Who follows a leader asks nobody, and reaches itself alone.
 func (c *Consensus) Reachable(id string) bool {
 	switch {
 	case raft.ServerID(id) == c.id:
 		return true
-	case c.raft.State() != raft.Leader:
-		return false
+	case c.raft.State() == raft.Leader:
+		return c.gate.reached(raft.ServerID(id), answerPatience)
 	}
-	return c.gate.reached(raft.ServerID(id))
+	leader, _ := c.Leader()
+	return leader == "" && c.gate.reached(raft.ServerID(id), votePatience)
 }
 
 // AppliedIndex is the index of the last change in the store of this manager.

@@ -56,6 +56,7 @@ func TestMayRemove(t *testing.T) {
 }
 
 func TestNextStep(t *testing.T) {
+	const taken = "manager A has that address: if it is gone for good, demote it (swarmgit node demote A) and remove it; else choose another with --advertise"
 	for name, c := range map[string]struct {
 		members   []Member
 		reachable string
@@ -64,14 +65,14 @@ func TestNextStep(t *testing.T) {
 		err       string
 	}{
 		"new":                      {some("A"), "A", Joining{ID: "B", Address: "B:1"}, step{do: write}, ""},
-		"new at another's address": {some("A"), "A", Joining{ID: "B", Address: "A:1"}, step{}, "manager A has that address: choose another with --advertise, or remove A first"},
+		"new at another's address": {some("A"), "A", Joining{ID: "B", Address: "A:1"}, step{}, taken},
 		"behind":                   {some("A", "b"), "A b", Joining{ID: "b", Address: "b:1", Applied: 935}, step{}, ""},
 		"caught up":                {some("A", "b"), "A b", Joining{ID: "b", Address: "b:1", Applied: 936}, step{promote, true}, ""},
 		"caught up and cut off":    {some("A", "b"), "A", Joining{ID: "b", Address: "b:1", Applied: 1000}, step{}, ""},
 		"has its vote":             {some("A", "B"), "A B", Joining{ID: "B", Address: "B:1", Applied: 1}, step{voter: true}, ""},
 		"voter moved":              {some("A", "B"), "A", Joining{ID: "B", Address: "B:2"}, step{write, true}, ""},
 		"wiped voter moved":        {some("A", "B"), "A", Joining{ID: "B", Address: "B:2", Fresh: true}, step{do: write}, ""},
-		"moved to another's":       {some("A", "B"), "A B", Joining{ID: "B", Address: "A:1"}, step{}, "manager A has that address: choose another with --advertise, or remove A first"},
+		"moved to another's":       {some("A", "B"), "A B", Joining{ID: "B", Address: "A:1"}, step{}, taken},
 		"other moved":              {some("A", "b"), "A", Joining{ID: "b", Address: "b:2", Applied: 1000}, step{do: write}, ""},
 		"wiped voter":              {some("A", "B", "C"), "A B C", Joining{ID: "B", Address: "B:1", Fresh: true}, step{do: demote}, ""},
 		"wiped voter of too few":   {some("A", "B", "C"), "A B", Joining{ID: "B", Address: "B:1", Fresh: true}, step{do: demote}, "refused: 3 managers, 1 reachable after the removal, 2 needed: bring back C first"},
@@ -87,6 +88,26 @@ func TestNextStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A manager that does not hear its leader any more asks the others for votes, and
+// so knows which of them are there.
+func TestWhoKnowsNoLeaderStillReachesTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		c.cutOneWay(0, 2)
+		c.cutOneWay(2, 0)
+		time.Sleep(10 * time.Second)
+		c.leader(t, 0).write(t, ref(1))
+		for id, want := range map[string]bool{"manager1": false, "manager2": true, "manager3": true} {
+			if got := c.managers[2].Reachable(id); got != want {
+				t.Errorf("manager3 reaches %s: %v, want %v", id, got, want)
+			}
+		}
+		if c.managers[1].Reachable("manager3") {
+			t.Error("manager2 follows, and claims to reach manager3")
+		}
+	})
 }
 
 // In a young cluster nobody is far behind. But a manager that is killed before it

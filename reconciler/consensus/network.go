@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,8 +20,9 @@ type Network interface {
 	// Accept waits for the next connection that another manager opened. After
 	// Close it returns an error.
 	Accept() (net.Conn, error)
-	// Dial opens a connection to the manager at address.
-	Dial(ctx context.Context, address string) (net.Conn, error)
+	// Dial opens a connection to the manager of that ID at address. It fails if
+	// another one is there by now: what that has is not what the other had.
+	Dial(ctx context.Context, id, address string) (net.Conn, error)
 	// Address is where the other managers dial this one.
 	Address() string
 	// Close ends Accept. Connections are closed by who uses them.
@@ -43,12 +46,44 @@ const (
 
 // transportOver is raft's transport over a network.
 func transportOver(n Network, logger hclog.Logger) Transport {
-	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	return named{raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:  &stream{network: n, done: make(chan struct{}), open: make(map[net.Conn]struct{})},
 		MaxPool: connectionsKept,
 		Timeout: networkPatience,
 		Logger:  logger.Named("network"),
-	})
+	})}
+}
+
+// named is raft's transport with addresses that say who is meant, "ID@HOST:PORT":
+// raft would dial an address and take whoever answers for the one it has in mind.
+type named struct{ *raft.NetworkTransport }
+
+func nameOf(id raft.ServerID, at raft.ServerAddress) raft.ServerAddress {
+	return raft.ServerAddress(id) + "@" + at
+}
+
+func (n named) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	return n.NetworkTransport.AppendEntries(id, nameOf(id, to), req, resp)
+}
+
+func (n named) AppendEntriesPipeline(id raft.ServerID, to raft.ServerAddress) (raft.AppendPipeline, error) {
+	return n.NetworkTransport.AppendEntriesPipeline(id, nameOf(id, to))
+}
+
+func (n named) RequestVote(id raft.ServerID, to raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	return n.NetworkTransport.RequestVote(id, nameOf(id, to), req, resp)
+}
+
+func (n named) RequestPreVote(id raft.ServerID, to raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return n.NetworkTransport.RequestPreVote(id, nameOf(id, to), req, resp)
+}
+
+func (n named) InstallSnapshot(id raft.ServerID, to raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	return n.NetworkTransport.InstallSnapshot(id, nameOf(id, to), req, resp, data)
+}
+
+func (n named) TimeoutNow(id raft.ServerID, to raft.ServerAddress, req *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	return n.NetworkTransport.TimeoutNow(id, nameOf(id, to), req, resp)
 }
 
 // stream is the network as raft wants it. It knows all open connections, because
@@ -73,7 +108,8 @@ func (s *stream) Accept() (net.Conn, error) {
 	return s.track(conn)
 }
 
-func (s *stream) Dial(address raft.ServerAddress, patience time.Duration) (net.Conn, error) {
+// Dial implements raft.StreamLayer, for the addresses of named.
+func (s *stream) Dial(to raft.ServerAddress, patience time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	go func() {
@@ -83,9 +119,10 @@ func (s *stream) Dial(address raft.ServerAddress, patience time.Duration) (net.C
 		case <-ctx.Done():
 		}
 	}()
-	conn, err := s.network.Dial(ctx, string(address))
+	id, address, _ := strings.Cut(string(to), "@")
+	conn, err := s.network.Dial(ctx, id, address)
 	if err != nil {
-		return nil, fmt.Errorf("dial manager at %s: %w", address, err)
+		return nil, fmt.Errorf("dial manager %s at %s: %w", id, address, err)
 	}
 	return s.track(conn)
 }

@@ -22,19 +22,20 @@ type pipes struct {
 // port is one manager's end of it.
 type port struct {
 	pipes *pipes
+	id    string
 	addr  string
 	conns chan net.Conn
 	done  chan struct{}
 	speed int // of what is sent to it, in bytes per second; 0 is no limit
 }
 
-func (p *pipes) listen(addr string) *port {
+func (p *pipes) listen(id, addr string) *port {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ports == nil {
 		p.ports = make(map[string]*port)
 	}
-	p.ports[addr] = &port{pipes: p, addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+	p.ports[addr] = &port{pipes: p, id: id, addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
 	return p.ports[addr]
 }
 
@@ -47,11 +48,11 @@ func (p *port) Accept() (net.Conn, error) {
 	}
 }
 
-func (p *port) Dial(ctx context.Context, addr string) (net.Conn, error) {
+func (p *port) Dial(ctx context.Context, id, addr string) (net.Conn, error) {
 	p.pipes.mu.Lock()
 	to := p.pipes.ports[addr]
 	p.pipes.mu.Unlock()
-	if to == nil {
+	if to == nil || to.id != id {
 		return nil, errors.New("connection refused")
 	}
 	here, there := net.Pipe()
@@ -106,7 +107,7 @@ func listenLoopback(t testing.TB) loopback {
 
 func (l loopback) Address() string { return l.Addr().String() }
 
-func (l loopback) Dial(ctx context.Context, addr string) (net.Conn, error) {
+func (l loopback) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 }
 
@@ -172,10 +173,10 @@ func TestManagersAgreeOverTCP(t *testing.T) {
 func TestAManagerIsFoundAtAnotherAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var net pipes
-		first := run(t, Config{NodeID: "manager1", Memory: NewMemory(), Network: net.listen("a:1"), Bootstrap: true})
+		first := run(t, Config{NodeID: "manager1", Memory: NewMemory(), Network: net.listen("manager1", "a:1"), Bootstrap: true})
 		first.lead(t)
 		memory := NewMemory()
-		second := run(t, Config{NodeID: "manager2", Memory: memory, Network: net.listen("b:1")})
+		second := run(t, Config{NodeID: "manager2", Memory: memory, Network: net.listen("manager2", "b:1")})
 		admitted(t, first, second)
 		first.write(t, ref(1))
 		second.stop()
@@ -185,7 +186,7 @@ func TestAManagerIsFoundAtAnotherAddress(t *testing.T) {
 		}
 
 		// Nobody leads who could write the new address down.
-		second = run(t, Config{NodeID: "manager2", Memory: memory, Network: net.listen("c:1")})
+		second = run(t, Config{NodeID: "manager2", Memory: memory, Network: net.listen("manager2", "c:1")})
 		time.Sleep(10 * time.Second)
 		members, err := first.Members()
 		if err != nil {
@@ -222,7 +223,7 @@ func TestAManagerCatchesUpOverASlowLink(t *testing.T) {
 		memory := NewMemory()
 		for i, m := range []*Memory{NewMemory(), NewMemory(), memory} {
 			name := fmt.Sprintf("manager%d", i+1)
-			managers = append(managers, run(t, Config{NodeID: name, Memory: m, Network: net.listen(name + ":1"), Bootstrap: i == 0}))
+			managers = append(managers, run(t, Config{NodeID: name, Memory: m, Network: net.listen(name, name+":1"), Bootstrap: i == 0}))
 		}
 		managers[0].lead(t)
 		admitted(t, managers[0], managers[1:]...)
@@ -232,13 +233,40 @@ func TestAManagerCatchesUpOverASlowLink(t *testing.T) {
 			tx[0].Ref.Value.Commit = strings.Repeat("a", entryFull)
 			managers[0].write(t, tx)
 		}
-		far := net.listen("manager3:1")
+		far := net.listen("manager3", "manager3:1")
 		far.speed = 8 << 20 / 8 // 8 Mbit/s
 		late := run(t, Config{NodeID: "manager3", Memory: memory, Network: far})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := late.WaitApplied(ctx, managers[0].AppliedIndex()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A machine whose disk was wiped joins as a new node where the old one was. The
+// old one's vote is no vote of the new one.
+func TestAManagerIsNotTakenForTheOneThatWasThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var net pipes
+		first := run(t, Config{NodeID: "manager1", Memory: NewMemory(), Network: net.listen("manager1", "a:1"), Bootstrap: true})
+		first.lead(t)
+		second := run(t, Config{NodeID: "manager2", Memory: NewMemory(), Network: net.listen("manager2", "b:1")})
+		third := run(t, Config{NodeID: "manager3", Memory: NewMemory(), Network: net.listen("manager3", "c:1")})
+		admitted(t, first, second, third)
+		third.stop()
+		fourth := run(t, Config{NodeID: "manager4", Memory: NewMemory(), Network: net.listen("manager4", "c:1")})
+		first.write(t, ref(1))
+		time.Sleep(10 * time.Second)
+		if first.Reachable("manager3") {
+			t.Error("manager3 is gone, and manager4 answers for it")
+		}
+		if members, err := fourth.Members(); err != nil || len(members) != 0 || fourth.AppliedIndex() != 0 {
+			t.Errorf("manager4 has not joined and follows to %d; members %+v, %v", fourth.AppliedIndex(), members, err)
+		}
+		_, err := first.Join(t.Context(), fourth.Joining())
+		if err == nil || !strings.Contains(err.Error(), "manager3 has that address") {
+			t.Errorf("got %v, want that manager3 has the address", err)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func TestALeaderWhoseDiskHangsIsReplacedOverANetwork(t *testing.T) {
 		for i := range 3 {
 			name := fmt.Sprintf("manager%d", i+1)
 			memories = append(memories, NewMemory())
-			managers = append(managers, run(t, Config{NodeID: name, Memory: memories[i], Network: net.listen(name), Bootstrap: i == 0}))
+			managers = append(managers, run(t, Config{NodeID: name, Memory: memories[i], Network: net.listen(name, name), Bootstrap: i == 0}))
 		}
 		c := &cluster{managers: managers}
 		term := managers[0].term(t)

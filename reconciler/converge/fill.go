@@ -86,7 +86,7 @@ func (w *work) reasonReplaced(old, new specs.Hash) string {
 	if is, _ := w.draft.TaskSpec(new); is.RestartOf(was) {
 		return specs.ReasonRestarted
 	}
-	return reasonReplaced
+	return specs.ReasonReplaced
 }
 
 // revive fills slots whose task is dead or was evicted with a task of the same

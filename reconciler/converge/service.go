@@ -10,10 +10,9 @@ import (
 
 // Reasons that people read beside a task that was told to stop.
 const (
-	reasonRemoved  = "the service was removed"
-	reasonScaled   = "the service was scaled down"
-	reasonReplaced = "replaced by a task of the new spec"
-	reasonMode     = "the service changed its mode"
+	reasonRemoved = "the service was removed"
+	reasonScaled  = "the service was scaled down"
+	reasonMode    = "the service changed its mode"
 )
 
 // work is one service while a pass decides about it.

@@ -70,6 +70,9 @@ func (e Entry) headline() string {
 	if e.Totals.Restart > 0 {
 		return "in place; " + e.moves()
 	}
+	if e.Totals.Start > 0 && e.Totals.Stop > 0 { // it changes its mode
+		return "new tasks instead of the old: " + e.moves()
+	}
 	if e.Totals.settledBesidesPending() {
 		return "in place, no restart"
 	}

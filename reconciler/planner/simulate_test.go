@@ -69,7 +69,7 @@ func TestPlan(t *testing.T) {
 			"start 0   restart 3   stop 0   untouched 0",
 			"rolling restart, 1 at a time, stop-first; estimated 9s | n1 | n2 | n3"},
 		{"a service becomes global", []specs.Stack{stack("shop", svc("agent", replicas(2)))}, []specs.Stack{agent()}, NeedsAttention,
-			"start 3   restart 0   stop 2   untouched 0", "in place, no restart; starts 3, stops 2 | n1 n2 n3"},
+			"start 3   restart 0   stop 2   untouched 0", "new tasks instead of the old: starts 3, stops 2 | n1 n2 n3"},
 		{"gone", []specs.Stack{web()}, nil, NeedsAttention, "start 0   restart 0   stop 3   untouched 0", "removed with its 3 tasks"},
 		{"renamed", []specs.Stack{web()}, []specs.Stack{stack("shop", svc("www", replicas(1), image("registry.example/web:1")))}, NeedsAttention,
 			"start 1   restart 0   stop 3   untouched 0", "new, 1 task; renamed? it is what shop_web was | shop_www.1 on n1"},

@@ -94,7 +94,7 @@ func persist(ctx context.Context, addrs []string, log *slog.Logger, ask func(add
 			case err == nil:
 				return reply, nil
 			case errors.Is(err, wire.ErrOtherCluster):
-				return reply, fmt.Errorf(`join %w: get one with "swarmgit join-token worker" there`, err)
+				return reply, fmt.Errorf(`join %w, or older than the last "swarmgit ca rotate": get one with "swarmgit join-token worker" there`, err)
 			case !passes(err):
 				return reply, fmt.Errorf("join %s: %w", addr, err)
 			case ctx.Err() != nil:

@@ -77,7 +77,7 @@ func TestRefusedMachines(t *testing.T) {
 		token specs.JoinToken
 		want  string
 	}{
-		"another cluster": {otherCluster, `: the token is for another cluster (its certificate digest differs): get one with "swarmgit join-token worker" there`},
+		"another cluster": {otherCluster, `: the token is for another cluster (its certificate digest differs), or older than the last "swarmgit ca rotate": get one with "swarmgit join-token worker" there`},
 		"wrong secret":    {wrongSecret, `: this join token is not valid any more: get one with "swarmgit join-token worker" on a manager`},
 		"rotated away":    {worker, `this join token is not valid any more`},
 		"no secret":       {specs.JoinToken{Root: worker.Root}, `a machine joins with a token`},

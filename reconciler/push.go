@@ -218,7 +218,8 @@ func prune(snap store.Snapshot) specs.Transaction {
 		count[rev.Source]++
 	}
 	for source := range snap.Sources() {
-		at[source.Name] = commitOf(snap, source)
+		ref, _ := snap.Ref(source.Ref())
+		at[source.Name] = ref.Applied()
 	}
 	var tx specs.Transaction
 	for rev := range snap.Revisions() {

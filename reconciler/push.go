@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/git"
 	"github.com/swarmgit/swarmgit/reconciler/planner"
@@ -199,12 +200,18 @@ func (p *push) Follow(ctx context.Context, out io.Writer) error {
 	}
 	rev, err := p.m.follow(ctx, p.rev.ID, tell)
 	switch {
+	case context.Cause(ctx) == api.ErrTokenGone:
+		return tell("the token was removed or has expired: " + p.unwatched())
 	case ctx.Err() != nil: // the client is gone, or this daemon stops
-		return tell("not watched any more; the rollout goes on: swarmgit wait " + git.Short(p.New))
+		return tell(p.unwatched())
 	case err == nil && rev.Progress.State == specs.RevisionPaused:
 		return tell("(git says ok because the commit is in; `swarmgit wait` exits 3)")
 	}
 	return err
+}
+
+func (p *push) unwatched() string {
+	return "not watched any more; the rollout goes on: swarmgit wait " + git.Short(p.New)
 }
 
 // keptRevisions is how many revisions the cluster remembers of each source.
@@ -218,7 +225,8 @@ func prune(snap store.Snapshot) specs.Transaction {
 		count[rev.Source]++
 	}
 	for source := range snap.Sources() {
-		at[source.Name] = commitOf(snap, source)
+		ref, _ := snap.Ref(source.Ref())
+		at[source.Name] = ref.Applied()
 	}
 	var tx specs.Transaction
 	for rev := range snap.Revisions() {

@@ -37,7 +37,7 @@ func (s sources) Update(ctx context.Context, req api.UpdateSourceRequest) (strin
 			return tx, nil
 		}
 		ref, _ := snap.Ref(source.Ref())
-		tx = append(tx, specs.Change{Ref: specs.Set(ref.Name, ref.Version, specs.Ref{Name: ref.Name})})
+		tx = append(tx, specs.Change{Ref: specs.Set(ref.Name, ref.Version, specs.Ref{Name: ref.Name, Former: ref.Applied()})})
 		before := arrival{m: s.Manager, source: source}
 		return append(tx, before.overtake(snap)...), nil
 	})

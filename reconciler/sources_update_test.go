@@ -41,12 +41,19 @@ func TestASourceIsChanged(t *testing.T) {
 		t.Errorf("another interval: %+v, the newest revision is %+v", source, d.newest("infra"))
 	}
 	update(api.UpdateSourceRequest{Branch: new("none")}, "it has no branch none")
+	update(api.UpdateSourceRequest{Branch: new("none2")}, "it has no branch none2")
 	if got := image(); got != "infra demo/web:1.0" {
 		t.Errorf("no such branch: %s", got)
+	}
+	if ref, _ := d.m.store.Snapshot().Ref("refs/sources/infra"); ref.Commit != "" || ref.Applied() != tip {
+		t.Errorf("no such branch: %+v", ref)
 	}
 	update(api.UpdateSourceRequest{Branch: new("main"), Path: new("live")}, tip[:7], "rolling")
 	if got := image(); got != "infra demo/web:2.0" || d.m.Refs()["refs/sources/infra"] != tip {
 		t.Errorf("another folder: %s, refs %v", got, d.m.Refs())
+	}
+	if ref, _ := d.m.store.Snapshot().Ref("refs/sources/infra"); ref.Former != "" {
+		t.Errorf("another folder: %+v", ref)
 	}
 	if err := (sources{d.m}).Suspend(t.Context(), "infra", true); err != nil {
 		t.Fatal(err)

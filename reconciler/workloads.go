@@ -17,6 +17,9 @@ func (m *Manager) Wanted(ctx context.Context, snap store.Snapshot, source specs.
 		return nil, errors.New("this manager keeps no repository")
 	}
 	at := commitOf(snap, source)
+	if at == "" {
+		return nil, fmt.Errorf("none were taken since it was changed or added: swarmgit source sync %s says why", source.Name)
+	}
 	tree, err := m.repository.Files(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", at, err)

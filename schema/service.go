@@ -189,7 +189,7 @@ func (b *builder) resources(n *node, path string) (limits specs.Limits, reserved
 	limits = specs.Limits{
 		CPUs:   b.cpus(limit.get("cpus"), path+".limits.cpus"),
 		Memory: b.memory(limit.get("memory"), path+".limits.memory"),
-		Pids:   limit.get("pids").int(),
+		Pids:   max(limit.get("pids").int(), 0), // to Swarm -1 is no limit, as 0 is
 	}
 	reserved = specs.Resources{
 		CPUs:   b.cpus(reserve.get("cpus"), path+".reservations.cpus"),

@@ -148,8 +148,15 @@ func (s *shaper) tell(f *field, r *rule, path string) {
 	}
 }
 
-// cast gives a value that a variable made the type that its key asks for.
+// cast gives a value that a variable made the type that its key asks for, and makes
+// 3.0 the integer that it is to Swarm.
 func (s *shaper) cast(n *node, r *rule) {
+	if n.kind == float && r.kind&cue.NumberKind == cue.IntKind {
+		if f := n.float(); f == math.Trunc(f) && !math.IsInf(f, 0) {
+			n.kind, n.value = integer, strconv.FormatFloat(f, 'f', -1, 64)
+		}
+		return
+	}
 	if !n.interpolated || n.kind != text {
 		return
 	}

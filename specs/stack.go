@@ -28,10 +28,15 @@ type StackRow struct {
 // Ref is a branch of the cluster's own remote, or where an outside source is.
 // The row, not the repository on disk, is the truth. Written by git.
 type Ref struct {
-	Name    string `json:"name"`   // refs/heads/main, refs/sources/infra
-	Commit  string `json:"commit"` // 40 hex digits; empty before the first of an outside source
+	Name    string `json:"name"`             // refs/heads/main, refs/sources/infra
+	Commit  string `json:"commit"`           // 40 hex digits; empty before the first of an outside source
+	Former  string `json:"former,omitempty"` // see Applied
 	Version uint64 `json:"version"`
 }
+
+// Applied is the commit whose stacks the cluster has. Of an outside source that was
+// changed, and nothing was taken since, Commit is empty, and it is the former one.
+func (r Ref) Applied() string { return cmp.Or(r.Commit, r.Former) }
 
 // RevisionState is how far a revision has got.
 type RevisionState string

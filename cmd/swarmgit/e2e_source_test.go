@@ -146,6 +146,13 @@ func TestSources(t *testing.T) {
 	s.says(0, "wait "+rewritten, "healthy: "+rewritten[:7])
 	s.says(0, "revisions", "SOURCE", "infra", "healthy, rewritten")
 
+	s.says(1, "source update infra --branch gone", "infra is changed, and is tried again", "it has no branch gone")
+	s.says(0, "status", "! source infra: nothing was taken since it was changed: it has no branch gone", "infra: "+rewritten[:7], "healthy since")
+	s.says(0, "source ls", rewritten[:7]+" healthy", "nothing was taken since it was changed: it has no branch gone")
+	s.says(1, "service scale edge/web=3", "read the files of the source infra: none were taken since it was changed", "swarmgit source sync infra")
+	s.says(0, "source update infra --branch main", rewritten[:7])
+	s.says(0, "wait "+rewritten, "healthy: "+rewritten[:7])
+
 	taking := lab.commit(t, shop("e2e/app:1", 1))
 	s.says(0, "source sync lab", "refused: ", `stack shop belongs to the source "main"`, "swarmgit source adopt shop --source lab")
 	before = s.processes()

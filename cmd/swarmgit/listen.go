@@ -85,6 +85,11 @@ func listenSocket(path string) (net.Listener, error) {
 	if err := socketDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
+	turn, err := socketTurn(path)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.Close()
 	if err := clearSocket(path); err != nil {
 		return nil, err
 	}
@@ -99,6 +104,20 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("close %s to others: %w", path, err), l.Close())
 	}
 	return l, nil
+}
+
+// socketTurn keeps others from replacing or removing the socket until the file is
+// closed, or waits for them: between a look at a dead one and what follows, another
+// daemon could put its own there. It locks the directory, so that no file is left.
+func socketTurn(path string) (*os.File, error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("open the directory of the daemon's socket: %w", err)
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the directory of the daemon's socket, %s: %w: its file system must have flock(2)", dir.Name(), err), dir.Close())
+	}
+	return dir, nil
 }
 
 // socketDir makes the default runtime directory. One that a person named has to
@@ -146,6 +165,23 @@ func clearSocket(path string) error {
 	}
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("replace the socket of a dead daemon: %w", err)
+	}
+	return nil
+}
+
+// removeSocket removes the socket of a daemon that was killed, if it still is that:
+// another node's daemon may have taken its place.
+func removeSocket(path string) error {
+	turn, err := socketTurn(path)
+	if err != nil {
+		return err
+	}
+	defer turn.Close()
+	if !deadSocket(path) {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("remove the socket of a dead daemon: %w", err)
 	}
 	return nil
 }

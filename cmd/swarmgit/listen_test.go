@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -85,6 +86,50 @@ func TestListenSocket(t *testing.T) {
 		t.Fatalf("after a dead one: %v", err)
 	}
 	_ = again.Close()
+}
+
+// Of daemons that start at the same moment where one was killed, one has the socket;
+// the others say who has it.
+func TestDaemonsDoNotTakeASocketFromEachOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	for range 100 {
+		leaveDeadSocket(t, path)
+		var listeners [4]net.Listener
+		var errs [len(listeners)]error
+		var starting sync.WaitGroup
+		for i := range listeners {
+			starting.Go(func() { listeners[i], errs[i] = listenSocket(path) })
+		}
+		starting.Wait()
+		var live []net.Listener
+		for i, l := range listeners {
+			switch {
+			case errs[i] == nil:
+				live = append(live, l)
+			case !strings.Contains(errs[i].Error(), "another daemon answers at "+path):
+				t.Error(errs[i])
+			}
+		}
+		for _, l := range live {
+			_ = l.Close()
+		}
+		if len(live) != 1 {
+			t.Fatalf("%d daemons have the socket", len(live))
+		}
+	}
+}
+
+// leaveDeadSocket leaves what a daemon leaves that is killed.
+func leaveDeadSocket(t *testing.T, path string) {
+	t.Helper()
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A slip of the pen in --socket must not cost a file.

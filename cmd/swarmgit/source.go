@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -366,6 +367,14 @@ func printSources(w io.Writer, sources []api.Source, now time.Time) {
 
 // sourceTrouble is why a source is not where its repository is, "" if it is.
 func sourceTrouble(s api.Source, now time.Time) string {
+	if s.Changed {
+		return "nothing was taken since it was changed: " + cmp.Or(notTaken(s, now), "it was not looked at yet")
+	}
+	return notTaken(s, now)
+}
+
+// notTaken is why the newest commit of a source was not taken, "" if it was.
+func notTaken(s api.Source, now time.Time) string {
 	switch {
 	case s.Suspended:
 		return "suspended"

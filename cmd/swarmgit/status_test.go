@@ -176,6 +176,29 @@ main: 7bd31c2 "web: 1.4.0, five replicas", paused since 30 seconds
   shop_web: 2 of 5 tasks failed
   shop  16/16 tasks    edge  7/7 tasks    base  24/24 tasks
 `},
+		{"sources that were changed", func(s *api.StatusReply) {
+			edge, infra := *s.Revision, *s.Revision
+			edge.Source, infra.Source = "edge", "infra"
+			s.Sources = []api.Source{
+				{Name: "edge", Revision: &edge, Changed: true},
+				{Name: "infra", Revision: &infra, Changed: true, Seen: api.SourceSeen{
+					Error: "it has no branch stable", Failures: 2, Since: noon.Add(-3 * time.Minute), Next: noon.Add(time.Minute),
+				}},
+				{Name: "lab", Seen: api.SourceSeen{Error: "it answers with status 503", Failures: 1, Since: noon.Add(-time.Minute), Next: noon.Add(time.Minute)}},
+			}
+			s.Stacks = nil
+		}, `
+prod: 5 nodes ready, 3 managers (can lose 1), leader n1
+! source edge: nothing was taken since it was changed: it was not looked at yet
+! source infra: nothing was taken since it was changed: it has no branch stable
+  (for 3 minutes, next try in about a minute)
+! source lab: it answers with status 503 (for about a minute, next try in about
+  a minute)
+main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+edge: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+infra: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours
+lab: nothing of it was taken yet
+`},
 		{"nothing pushed", func(s *api.StatusReply) {
 			*s = api.StatusReply{Cluster: "swarmgit", Nodes: api.NodeCounts{Ready: 1, Total: 1}, Managers: api.ManagerCounts{Total: 1, Reachable: 1}, Leader: "n1"}
 		}, `

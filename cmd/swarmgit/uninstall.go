@@ -246,9 +246,9 @@ func (u *uninstall) remove(ctx context.Context, found holdings) error {
 			return err
 		}
 	}
-	if deadSocket(found.socket) { // still: another node's daemon may have taken it since
-		if err := os.Remove(found.socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove the socket of a dead daemon: %w", err)
+	if found.socket != "" {
+		if err := removeSocket(found.socket); err != nil {
+			return err
 		}
 	}
 	_ = os.Remove(runtimeDir()) // if nothing of another node is there

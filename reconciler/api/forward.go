@@ -150,7 +150,7 @@ var leaderGone = &end{wire.Unavailable, "the leader went away", "what runs goes 
 // this daemon is going.
 func endedBy(ctx context.Context) *end {
 	switch {
-	case context.Cause(ctx) == errTokenGone:
+	case context.Cause(ctx) == ErrTokenGone:
 		return tokenGone
 	case ctx.Err() == nil, context.Cause(ctx) == errSucceeded:
 		return leaderGone

@@ -78,8 +78,9 @@ func Guard(next http.Handler, hosts []string, tokens Tokens) http.Handler {
 const lastWords = 5 * time.Second
 
 var (
-	tokenGone    = &end{wire.Unauthenticated, "the token was removed or has expired", `and what it began has ended: see "swarmgit token create"`}
-	errTokenGone = wire.Errorf(tokenGone.kind, "%s", tokenGone.words())
+	tokenGone = &end{wire.Unauthenticated, "the token was removed or has expired", `and what it began has ended: see "swarmgit token create"`}
+	// ErrTokenGone is why the context of a request ends with its token.
+	ErrTokenGone = wire.Errorf(tokenGone.kind, "%s", tokenGone.words())
 )
 
 // serveWhileGood has next answer until the request's token is gone. The token is read
@@ -94,7 +95,10 @@ func serveWhileGood(next http.Handler, w http.ResponseWriter, r *http.Request, t
 		if ctx.Err() != nil {
 			return
 		}
-		cancel(errTokenGone)
+		cancel(ErrTokenGone)
+		if isPush(r) { // it reads on to say so: its client hears nothing before it has sent all
+			return
+		}
 		waiting := http.NewResponseController(w) // an error says that there is no connection to wait for
 		_ = waiting.SetReadDeadline(time.Now())
 		_ = waiting.SetWriteDeadline(time.Now().Add(lastWords))

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -144,5 +146,45 @@ func TestWhatATokenBeganEndsWithIt(t *testing.T) {
 			close(reads)
 			await(t, "the reader", unread)
 		})
+	}
+}
+
+// A push that another manager passes on ends with its token, in words, also while its
+// client sends nothing.
+func TestAPushThatIsPassedOnEndsWithItsToken(t *testing.T) {
+	p, gone := newPair(t), make(fleeting)
+	begun, left := make(chan struct{}, 1), make(chan struct{}, 1)
+	p.leader.HandleFunc("/git/main.git/git-receive-pack", func(_ http.ResponseWriter, r *http.Request) {
+		begun <- struct{}{}
+		_, _ = io.Copy(io.Discard, r.Body) // until it ends
+		left <- struct{}{}
+	})
+	addr, _ := p.serve(Guard(Forward(p.follower, p.who), []string{"127.0.0.1"}, gone))
+	body, client := io.Pipe()
+	defer client.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/git/main.git/git-receive-pack", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", pushRequest)
+	answers := make(chan string, 1)
+	go func() {
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			answers <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		answers <- fmt.Sprint(string(text), err)
+	}()
+	if _, err := io.WriteString(client, "PACK"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the push", begun)
+	close(gone)
+	await(t, "its end at the leader", left)
+	if answer := await(t, "the answer", answers); !strings.Contains(answer, "the token was removed or has expired") {
+		t.Errorf("it says %q", answer)
 	}
 }

@@ -84,7 +84,7 @@ func isCurrent(snap store.Snapshot, rev specs.Revision) bool {
 		return false
 	}
 	ref, ok := snap.Ref(source.Ref())
-	return ok && ref.Commit == rev.Commit
+	return ok && ref.Applied() == rev.Commit
 }
 
 func (s *Server) listNodes(ctx context.Context, _ Empty) (ListNodesReply, error) {

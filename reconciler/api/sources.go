@@ -43,6 +43,7 @@ type Source struct {
 
 	Stacks   []string   `json:"stacks"`             // that belong to it
 	Revision *Revision  `json:"revision,omitempty"` // of the commit that the cluster is at
+	Changed  bool       `json:"changed,omitempty"`  // since the revision was taken, and nothing was taken since
 	Degraded bool       `json:"degraded,omitempty"` // the revision is healthy and has lost tasks since
 	Waiting  *Revision  `json:"waiting,omitempty"`  // a newer one, that was refused or awaits approval
 	Seen     SourceSeen `json:"seen,omitzero"`      // while a manager leads
@@ -229,6 +230,8 @@ func (s *Server) sourceView(snap store.Snapshot, source specs.Source) Source {
 		view.Revision, view.Degraded = &rev, degraded(snap, rev)
 	}
 	if source.Outside() {
+		ref, _ := snap.Ref(source.Ref())
+		view.Changed = ref.Former != ""
 		view.Interval, view.Seen = specs.Duration(source.Every()), s.Sources.Seen(source.Name)
 		view.Waiting = waiting(snap, source.Name, view.Seen.Tip)
 	}

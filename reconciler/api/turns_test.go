@@ -80,7 +80,7 @@ func TestViewersPlanInTurn(t *testing.T) {
 			good = "200 "
 			gone = `499 {"code":"canceled","message":"context canceled"}`
 			most = `429 {"code":"resource_exhausted","message":"plan: 2 plans of the viewer's token greedy are made and 16 wait already, which is the most: ask again when they are answered"}`
-			late = `429 {"code":"resource_exhausted","message":"plan: viewers' tokens have other plans made, 4 at a time, 2 of one token, and it was not this one's turn for 30s: ask again in a moment"}`
+			late = `429 {"code":"resource_exhausted","message":"plan: other plans are made, 4 at a time, 2 of one token, and it was not this one's turn for 30s: ask again in a moment"}`
 		)
 		want(&answers, map[string]int{good: 5, gone: 1, most: 82})
 		done <- struct{}{}
@@ -95,11 +95,52 @@ func TestViewersPlanInTurn(t *testing.T) {
 	})
 }
 
+// TestAdminsPlanInTurn has an admin ask for very many plans at once. Others who are no
+// viewers still get theirs, whatever viewers do.
+func TestAdminsPlanInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var making, answers counts
+		done := make(chan struct{})
+		handler := Turns(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			making.add(Asker(r.Context()))
+			<-done
+		}))
+		ask := func(n int, name string) {
+			for range n {
+				go func() {
+					r := httptest.NewRequest(http.MethodPost, string(Plan), strings.NewReader("{}"))
+					r.Header.Set("Content-Type", "application/json")
+					w := httptest.NewRecorder()
+					handler.ServeHTTP(w, asking(r, name))
+					answers.add(fmt.Sprint(w.Code, " ", w.Body))
+				}()
+			}
+			synctest.Wait()
+		}
+		ask(4, "viewer's token a")
+		ask(4, "viewer's token b")
+		ask(100, "token ci")
+		ask(3, "") // the daemon's own socket
+		if got, want := making.String(), fmt.Sprint(map[string]int{"": 2, "token ci": 2, "viewer's token a": 2, "viewer's token b": 2}); got != want {
+			t.Errorf("plans are made of %s, want %s", got, want)
+		}
+		const most = `429 {"code":"resource_exhausted","message":"plan: 2 plans of the token ci are made and 64 wait already, which is the most: ask again when they are answered"}`
+		if got, want := answers.String(), fmt.Sprint(map[string]int{most: 34}); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		close(done)
+		synctest.Wait()
+		if got, want := answers.String(), fmt.Sprint(map[string]int{"200 ": 77, most: 34}); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
 // Plans that wait at the leader hold up nobody whose requests come from the same
 // manager, however large they are.
 func TestPlansThatWaitHoldUpNobody(t *testing.T) {
 	p := newPair(t)
-	turn, reading := make(chan struct{}), make(chan struct{}, viewerPlans)
+	turn, reading := make(chan struct{}), make(chan struct{}, plansOfOne)
 	leader := http.NewServeMux()
 	Plan.Serve(leader, func(ctx context.Context, _ PlanRequest) (PlanReply, error) {
 		if AskerViews(ctx) {
@@ -158,7 +199,7 @@ func TestPlansThatWaitHoldUpNobody(t *testing.T) {
 	for range 6 {
 		await(t, "the viewer's plans", waits)
 	}
-	for range viewerPlans {
+	for range plansOfOne {
 		await(t, "those whose turn it is", reading)
 	}
 	if status, text := ask(specs.Admin, string(Plan), tree); status != http.StatusOK {

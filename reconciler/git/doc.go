@@ -76,7 +76,9 @@
 //
 // A receive holds one of maxReceives slots from its pack to its commit, and
 // none while it streams the rollout, so a fix can be pushed meanwhile. Nobody holds
-// one by sending nothing, or next to nothing (meter).
+// one by sending nothing, or next to nothing (meter). A push whose request ends for a
+// reason, its token's end, is read on without git: its client hears the reason only
+// once it has sent all.
 // Housekeeping takes all slots, so it never runs during a receive, nor between
 // the look at a pack from another manager and the ref that keeps it. After the
 // commit has begun nothing that the client does matters: it runs under a

@@ -80,6 +80,7 @@ func (rc *receive) serve(ctx context.Context) {
 	}
 	if rc.refused == nil {
 		rc.takeIn(ctx)
+		rc.refused = endedEarly(ctx, rc.refused)
 	} else {
 		rc.pack.drain()
 	}
@@ -162,16 +163,17 @@ func (rc *receive) runGit(ctx context.Context) (verdict, error) {
 		return verdict{}, err
 	}
 	var feeding sync.WaitGroup
-	feeding.Go(func() { rc.feed(in) })
+	feeding.Go(func() { rc.feed(ctx, in) })
 	rc.converse(ctx, asks, tells)
 	err = cmd.Wait()
 	feeding.Wait()
 	return parseReport(&report, complaint.String()), err
 }
 
-// feed gives git the request and the pack, then reads what the client still
-// sends.
-func (rc *receive) feed(git io.WriteCloser) {
+// feed gives git the request and the pack until ctx ends, then reads what the
+// client still sends.
+func (rc *receive) feed(ctx context.Context, git io.WriteCloser) {
+	defer context.AfterFunc(ctx, func() { git.Close() })()
 	_, err := io.WriteString(git, rc.request.head())
 	if err == nil && rc.request.packed() {
 		io.Copy(git, rc.pack) // git itself says what it lacks

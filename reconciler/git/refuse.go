@@ -1,6 +1,7 @@
 package git
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,6 +156,16 @@ func overLimit(limit int64) *refusal {
 	size := specs.Bytes(limit).String()
 	return refuse("pack over "+size, "The push brings more than %s: this is for stack files, not builds.\n"+
 		"Take the large file out of your new commits: git rebase -i", size)
+}
+
+// endedEarly is why a push is refused whose context has ended by then, if somebody
+// said why that did.
+func endedEarly(ctx context.Context, refused error) error {
+	cause := context.Cause(ctx)
+	if r, _ := refused.(*refusal); refused == nil || r != nil && r.unknown || cause == ctx.Err() {
+		return refused
+	}
+	return refuse("ended early", "%s", strings.TrimSpace(Wrap(cause.Error(), "")))
 }
 
 func unknownOutcome(push Push) *refusal {

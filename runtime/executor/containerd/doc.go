@@ -48,8 +48,8 @@
 //
 // Remove kills, and takes away process, shim, snapshot, cgroup, files and
 // record. The log stays: it is the agent's to remove. A cgroup that does not
-// become empty, and an engine that is away, are temporary errors: they never
-// reject a task.
+// become empty, an engine that is away, and a disk without room for what Prepare
+// makes, are temporary errors: they never reject a task.
 //
 // # State and locks
 //

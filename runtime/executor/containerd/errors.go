@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
@@ -137,6 +138,12 @@ func exists(err error) bool {
 // late reports that containerd has waited for a shim in vain.
 func late(err error) bool {
 	return errdefs.IsDeadlineExceeded(err) || errdefs.IsDeadlineExceeded(errgrpc.ToNative(err))
+}
+
+// full reports that a disk of this node has no room, which only the words tell of
+// an engine's.
+func full(err error) bool {
+	return strings.Contains(err.Error(), syscall.ENOSPC.Error()) || strings.Contains(err.Error(), syscall.EDQUOT.Error())
 }
 
 // away reports that the engine does not answer.

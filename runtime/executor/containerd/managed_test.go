@@ -23,8 +23,13 @@ import (
 // the test ends.
 func ownContainerd(t *testing.T) (*Managed, Config) {
 	t.Helper()
+	return ownContainerdIn(t, t.TempDir())
+}
+
+func ownContainerdIn(t *testing.T, dir string) (*Managed, Config) {
+	t.Helper()
 	needContainerd(t)
-	m, err := NewManaged(ManagedConfig{DataDir: t.TempDir(), Log: testLog()})
+	m, err := NewManaged(ManagedConfig{DataDir: dir, Log: testLog()})
 	if err != nil {
 		t.Fatal(err)
 	}

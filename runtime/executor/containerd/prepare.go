@@ -34,8 +34,17 @@ const (
 const runtimeName = "io.containerd.runc.v2"
 
 // Prepare makes the task up to a process that waits for its start: runc has
-// created it, only its program does not run yet.
+// created it, only its program does not run yet. A disk that is full says nothing
+// about the task.
 func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(string)) error {
+	err := e.prepare(ctx, task, progress)
+	if err != nil && full(err) {
+		return temporary(err.Error())
+	}
+	return err
+}
+
+func (e *Engine) prepare(ctx context.Context, task executor.Task, progress func(string)) error {
 	defer e.hold(task)()
 	img, err := e.image(ctx, task, progress)
 	if err != nil {
@@ -71,14 +80,17 @@ func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *imag
 	deadline, cleared := time.Now().Add(undoTime), false
 	for {
 		_, err := e.tasks.Get(ctx, &tasksapi.GetRequest{ContainerID: task.ID})
-		if err == nil || !gone(err) {
+		if err == nil {
+			return e.keepLimits(task.ID) // for which there may have been no room
+		}
+		if !gone(err) {
 			return err
 		}
 		if err := e.discard(ctx, task.ID); err != nil {
 			return err
 		}
 		err = e.create(ctx, task, img)
-		if err == nil || errors.Is(err, errNoLayers) {
+		if err == nil || errors.Is(err, errNoLayers) || full(err) {
 			return err
 		}
 		if time.Now().After(deadline) {

@@ -52,7 +52,7 @@ func newFleet(t testing.TB, managers, workers int, prepare ...func(testing.TB, *
 	f := &realFleet{machines: newMachines(t, managers+workers), managers: managers}
 	for i := range f.hosts {
 		n := f.node(t, i)
-		n.setting = []string{memoryEngine}
+		n.setting = []string{memoryEngine, clockVariable + "=" + n.path("clock")}
 		if i < managers {
 			for _, do := range prepare {
 				do(t, n)
@@ -322,6 +322,7 @@ func TestFleet(t *testing.T) {
 		{"WipedManager", wipedManager},
 		{"FullDisks", fullDisks},
 		{"HungDisks", hungDisks},
+		{"ClockJumps", clockJumps},
 		{"Strangers", strangers},
 		{"IdleConnections", idleConnections},
 		{"OutsideSource", outsideSource},

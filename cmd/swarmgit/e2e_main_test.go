@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -32,6 +33,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asSwarmgit) != "" {
 		if slices.Contains(os.Environ(), memoryEngine) {
 			openEngine = openMemoryEngine
+		}
+		if path := os.Getenv(clockVariable); path != "" {
+			wall = func() time.Time { return time.Now().Add(aheadBy(path)) }
 		}
 		if path := os.Getenv(memoryVariable); path != "" {
 			go tellMemory(path)

@@ -163,6 +163,9 @@ func (n *node) awaitDemotion(ctx context.Context) bool {
 	return true
 }
 
+// wall is the wall clock of managers; nil is time.Now. Tests have it jump.
+var wall func() time.Time
+
 // openManager opens the node port and the manager's data.
 func (n *node) openManager(ctx context.Context) (_ *manager, err error) {
 	credentials := n.identity.Credentials()
@@ -187,7 +190,7 @@ func (n *node) openManager(ctx context.Context) (_ *manager, err error) {
 		Dir: n.cfg.dataDir, NodeID: n.id(), HTTP: n.people.Addr().String(), Images: n.engine.images(), Needed: n.agent.NeededImages, TryLogin: containerd.TryLogin, Version: version, Log: n.cfg.log,
 		First: first, Network: raftNetwork{m.port.Listener(wire.Raft), credentials, m.address},
 		Credentials: credentials, Known: n.agent.Known,
-		Dial: n.call,
+		Dial: n.call, Wall: wall,
 	}
 	if n.engine.containers != nil {
 		config.Lookup = containerd.Digest

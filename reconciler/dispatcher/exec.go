@@ -58,7 +58,7 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 	case why := <-p.refused:
 		return wire.Errorf(wire.Unavailable, "%s", why)
 	case <-patience.C:
-		return wire.Errorf(wire.Unavailable, "node %s does not take commands", nodeID)
+		return wire.Errorf(wire.Unavailable, "it does not take commands")
 	case <-s.gone:
 		return s.why
 	case <-ctx.Done():

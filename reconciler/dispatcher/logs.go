@@ -43,7 +43,7 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 			patience.Reset(logPatience)
 		case <-patience.C:
 			if !req.Follow {
-				return wire.Errorf(wire.Unavailable, "node %s is connected and has sent nothing for %s: see its daemon's log", nodeID, logPatience)
+				return wire.Errorf(wire.Unavailable, "it is connected and has sent nothing for %s: see its daemon's log", logPatience)
 			}
 		case why := <-sink.refused:
 			return yield(wire.LogBatch{Err: why})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -18,11 +19,7 @@ func advertised(flag string, bound net.Addr, own func() (netip.Addr, error)) (st
 		return "", fmt.Errorf("the node port listens at %s, which is no address: %w", bound, err)
 	}
 	if flag != "" {
-		addr, ok := hostPort(flag, fmt.Sprint(at.Port()))
-		if to, err := netip.ParseAddrPort(addr); !ok || err == nil && to.Addr().IsUnspecified() {
-			return "", fmt.Errorf("--advertise %s: name the address that the other nodes reach this one at, as HOST or HOST:PORT", flag)
-		}
-		return addr, nil
+		return advertiseAddr(flag, fmt.Sprint(at.Port()))
 	}
 	if !at.Addr().IsUnspecified() {
 		return at.String(), nil
@@ -32,6 +29,36 @@ func advertised(flag string, bound net.Addr, own func() (netip.Addr, error)) (st
 		return "", err
 	}
 	return netip.AddrPortFrom(addr, at.Port()).String(), nil
+}
+
+// advertiseAddr is the address that --advertise names, completed with the port.
+func advertiseAddr(flag, port string) (string, error) {
+	addr, ok := hostPort(flag, port)
+	if to, err := netip.ParseAddrPort(addr); !ok || err == nil && (to.Addr().IsUnspecified() || to.Addr().IsMulticast()) {
+		return "", fmt.Errorf("--advertise %s: this is no address of a machine: name the one that the other nodes reach this one at, as HOST or HOST:PORT", flag)
+	}
+	return addr, nil
+}
+
+// checkAdvertised refuses what --advertise cannot be, and a name that is not found.
+// It is for a machine that becomes a node: a node may start before its DNS.
+func checkAdvertised(ctx context.Context, flag string) error {
+	if flag == "" {
+		return nil
+	}
+	addr, err := advertiseAddr(flag, defaultPort)
+	if err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(addr) // advertiseAddr has joined it
+	_, err = net.DefaultResolver.LookupHost(ctx, host)
+	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
+		err = errors.New(unknown.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("--advertise %s: this machine cannot look the name %s up: %w: mend the name, or give the address", flag, host, err)
+	}
+	return nil
 }
 
 // checkListen refuses a manager that could not be reached: its port cannot be had,
@@ -94,7 +121,8 @@ func managerAddr(text string) (string, error) {
 	return addr, nil
 }
 
-// hostPort completes HOST or HOST:PORT; it is false for what is neither.
+// hostPort completes HOST or HOST:PORT; it is false for what is neither. What looks
+// like an IP address has to be one.
 func hostPort(text, port string) (addr string, ok bool) {
 	host, given, err := net.SplitHostPort(text)
 	if err != nil {
@@ -102,5 +130,12 @@ func hostPort(text, port string) (addr string, ok bool) {
 	}
 	port = cmp.Or(given, port)
 	n, err := net.LookupPort("tcp", port)
-	return net.JoinHostPort(host, port), err == nil && n > 0 && host != "" && !strings.ContainsAny(host, "/ ")
+	return net.JoinHostPort(host, port), err == nil && n > 0 && isHost(host)
+}
+
+func isHost(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	return strings.Trim(text, "0123456789.") != "" && !strings.ContainsAny(text, ":/ ")
 }

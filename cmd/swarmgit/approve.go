@@ -38,7 +38,7 @@ approval if it removes much of what runs; see "swarmgit revisions".`,
 			return nil
 		},
 	}
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not show the plan and ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "neither show the plan nor ask")
 	return c
 }
 

@@ -60,7 +60,7 @@ func nodeReadmitCommand(opt *options) *cobra.Command {
 		Use: "readmit NODE", Short: "Let a node back in whose certificate has run out", Args: oneArg,
 		Long: `A node that was off for longer than its certificate lasts is not let in any more.
 This prints a command that lets it in once, within a day. It stays the node that
-it was, with its tasks and its volumes.`,
+it was, with its tasks and its volumes. A node that is up needs none, and is refused.`,
 		Example: "  swarmgit node readmit web-3",
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := opt.connect()

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,14 +29,11 @@ Containers in a containerd that the daemon got by --containerd are not touched:
 there, remove the stacks by a push before the daemon is stopped.`,
 		Example: "  sudo swarmgit daemon end\n  sudo swarmgit daemon end --data-dir /srv/swarmgit",
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := endNode(c.Context(), dataDir); err != nil {
+			ended, err := endNode(c.Context(), dataDir)
+			if err != nil {
 				return err
 			}
-			what := "the tasks and the log keeper"
-			if hasContainerd(dataDir) {
-				what = "the tasks, the private containerd and the log keeper"
-			}
-			fmt.Fprintf(c.OutOrStdout(), "ended: %s of %s; its data is kept\n", what, dataDir)
+			fmt.Fprintf(c.OutOrStdout(), "%s; its data is kept\n", endedLine(ended, dataDir))
 			return nil
 		},
 	}
@@ -42,21 +41,54 @@ there, remove the stacks by a push before the daemon is stopped.`,
 	return c
 }
 
-// endNode ends what outlives the daemon of a data directory. It holds the
-// directory's lock meanwhile: no daemon may work there.
-func endNode(ctx context.Context, dataDir string) error {
+// endedLine says what of a data directory was ended.
+func endedLine(ended []containerd.Piece, dataDir string) string {
+	tasks, others := 0, []string{}
+	for _, piece := range ended {
+		switch piece.Kind {
+		case "container", "process":
+			tasks++
+		case "containerd":
+			others = append(others, "the private containerd")
+		case "log keeper":
+			others = append(others, "the log keeper")
+		}
+	}
+	if tasks > 0 {
+		others = slices.Insert(others, 0, plural(tasks, "task"))
+	}
+	switch {
+	case len(ended) == 0:
+		return "nothing of " + dataDir + " runs"
+	case len(others) == 0:
+		return "nothing of " + dataDir + " runs; what it had left in the system is removed"
+	}
+	return "ended: " + strings.Join(others, ", ") + " of " + dataDir
+}
+
+// endNode ends what outlives the daemon of a data directory, and returns it. It
+// holds the directory's lock meanwhile: no daemon may work there.
+func endNode(ctx context.Context, dataDir string) (ended []containerd.Piece, err error) {
 	if err := mayUse(dataDir); err != nil {
-		return fmt.Errorf("daemon end: %w", err)
+		return nil, fmt.Errorf("daemon end: %w", err)
 	}
 	if _, err := os.Stat(identityDir(dataDir)); err != nil {
-		return fmt.Errorf("daemon end: %s holds no node: name its directory with --data-dir", dataDir)
+		return nil, fmt.Errorf("daemon end: %s holds no node: name its directory with --data-dir", dataDir)
 	}
 	lock, err := lockDataDir(dataDir)
 	if err != nil {
-		return fmt.Errorf("daemon end: %w", err)
+		return nil, fmt.Errorf("daemon end: %w", err)
 	}
 	defer lock.Close()
-	return endWorker(ctx, dataDir)
+	system, err := ofTheMachine(dataDir)
+	if err != nil {
+		return nil, fmt.Errorf("daemon end: %w", err)
+	}
+	own, err := ofItsOwn(ctx, dataDir)
+	if err != nil {
+		return nil, fmt.Errorf("daemon end: %w", err)
+	}
+	return append(system, own...), endWorker(ctx, dataDir)
 }
 
 // secretsDir is where the tasks of a data directory's node have their secrets and

@@ -82,6 +82,49 @@ func TestLeaveOfTheLastManager(t *testing.T) {
 
 // A worker that leaves is forgotten, and its tasks are replaced; a manager that is
 // forced gives up its vote first.
+// Who looks at a worker that was removed reads it there, also after a restart, and
+// what to do.
+func TestAWorkerThatWasRemovedSaysSo(t *testing.T) {
+	c := memoryCluster(t)
+	token, err := ask(c, api.GetJoinToken.Call, api.JoinTokenRequest{Role: specs.Worker})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := memoryNode(t, "--join", token.Addr, "--token", token.Token)
+	do(t, os.Mkdir(w.path("clone"), 0o700)) // where commands run
+	do(t, w.launch())
+	w.await(t, "it is a worker", func() bool {
+		_, errs, _ := w.swarmgit("status")
+		return errs == "swarmgit: this node is a worker: ask on the machine of a manager: "+token.Addr+"\n"
+	})
+	nodes, err := ask(c, api.ListNodes.Call, api.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range nodes.Nodes {
+		if node.Spec.Role == specs.Worker {
+			if _, errs, code := c.swarmgit("node", "rm", "--force", node.ID); code != 0 {
+				t.Fatal(errs)
+			}
+		}
+	}
+	says := func(when string) {
+		w.await(t, "it says that it was removed, "+when, func() bool {
+			_, errs, code := w.swarmgit("status")
+			return code == 1 && errs == "swarmgit: this node was removed from the cluster, as the manager at "+token.Addr+" says: what runs here goes on, and nobody looks after it: "+
+				`end it with "swarmgit leave", then join the cluster again with what "swarmgit join-token" prints there`+"\n"
+		})
+	}
+	says("at once")
+	do(t, w.stop())
+	do(t, w.launch())
+	says("after a restart")
+	if out, errs, code := w.swarmgit("leave"); code != 0 {
+		t.Fatal(out, errs)
+	}
+	w.hasLeft(t)
+}
+
 func TestLeaveAFleet(t *testing.T) {
 	f := newFleet(t, 3, 2)
 	person := f.person(t, f.nodes[0])

@@ -203,8 +203,11 @@ func TestDaemonEndStopsWhatOutlivesTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, errs, code := c.swarmgit("daemon", "end", "--data-dir", c.path("data"))
-	if code != 0 || !strings.Contains(out, "its data is kept") {
+	if want := "ended: 2 tasks, the private containerd, the log keeper of " + c.path("data") + "; its data is kept\n"; code != 0 || out != want {
 		t.Errorf("it exits %d: %s%s", code, out, errs)
+	}
+	if out, errs, code := c.swarmgit("daemon", "end", "--data-dir", c.path("data")); code != 0 || out != "nothing of "+c.path("data")+" runs; its data is kept\n" {
+		t.Errorf("the second time it exits %d: %s%s", code, out, errs)
 	}
 	for _, task := range before {
 		if syscall.Kill(task.Seen.PID, 0) == nil {

@@ -91,7 +91,18 @@ func TestMetrics(t *testing.T) {
 // of its remote. It needs no root.
 func memoryCluster(t *testing.T) *realCluster {
 	t.Helper()
-	c := &realCluster{dir: t.TempDir(), flags: []string{"--init", "--listen", "127.0.0.1:0"}, setting: []string{memoryEngine}}
+	c := memoryNode(t, "--init", "--listen", "127.0.0.1:0")
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	c.reset(t)
+	return c
+}
+
+// memoryNode is a daemon with these flags, not started yet, that runs nothing.
+func memoryNode(t *testing.T, flags ...string) *realCluster {
+	t.Helper()
+	c := &realCluster{dir: t.TempDir(), flags: flags, setting: []string{memoryEngine}}
 	var err error
 	if c.http, err = freePort(); err != nil {
 		t.Fatal(err)
@@ -105,10 +116,6 @@ func memoryCluster(t *testing.T) *realCluster {
 			t.Error(err)
 		}
 	})
-	if err := c.start(); err != nil {
-		t.Fatal(err)
-	}
-	c.reset(t)
 	return c
 }
 

@@ -32,7 +32,7 @@ func fileCommand(opt *options, kind specs.FileKind) *cobra.Command {
 	})
 	inspect := prettyFlag(&cobra.Command{
 		Use: "inspect NAME", Short: "Show a " + k + " and who uses it, as JSON", Args: oneArg,
-		Long:    "Shows a " + k + ", its versions and the services that use them, as JSON. " + what,
+		Long:    "Shows a " + k + ", its versions and the services that use them, as JSON.\n" + what,
 		Example: "  swarmgit " + k + " inspect --pretty shop_" + fileExamples[kind].name,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := opt.connect()

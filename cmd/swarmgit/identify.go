@@ -51,7 +51,7 @@ func (n *node) begin(ctx context.Context, dir string) (*identity.Identity, error
 	if len(begin.join) == 0 && begin.cluster == "" {
 		return nil, fmt.Errorf("%s holds no node yet: make a cluster with --init, or join one with --join ADDR --token TOKEN", n.cfg.dataDir)
 	}
-	if err := errors.Join(checkUnused(n.cfg.dataDir), checkExecutor(n.cfg)); err != nil {
+	if err := errors.Join(checkUnused(n.cfg.dataDir), checkExecutor(n.cfg), checkAdvertised(ctx, n.cfg.advertise)); err != nil {
 		return nil, err
 	}
 	if len(begin.join) > 0 {

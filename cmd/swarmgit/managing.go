@@ -292,8 +292,9 @@ func (n *node) serveLocal(w http.ResponseWriter, r *http.Request) {
 	mux.ServeHTTP(w, r)
 }
 
-// elsewhere says why this node does not answer for the cluster.
-func (n *node) elsewhere() string {
+// elsewhere says why this node does not answer for the cluster. A worker without a
+// manager asks whether it was removed.
+func (n *node) elsewhere(ctx context.Context) string {
 	if words := n.barred.Load(); words != nil {
 		return *words
 	}
@@ -301,14 +302,26 @@ func (n *node) elsewhere() string {
 	for _, m := range n.agent.Known() {
 		addrs = append(addrs, m.Addr)
 	}
+	if !n.agent.Connected() {
+		for addr, reply := range n.identity.Credentials().Standings(ctx, addrs) {
+			if reply.Removed {
+				return fmt.Sprintf("%v, as the manager at %s says: ", reconciler.ErrRemoved, addr) + wayBack("swarmgit leave")
+			}
+		}
+	}
 	return api.AskManagers(addrs)
 }
 
 // expel notes that this node is a manager of nothing. It goes on as a node, for
 // its tasks, until somebody has it leave.
 func (n *node) expel(ctx context.Context, why error) {
-	words := why.Error() + `: what runs here goes on, and nobody looks after it: end it with "swarmgit leave --force", ` +
-		`then join the cluster again with what "swarmgit join-token" prints there`
+	words := why.Error() + ": " + wayBack("swarmgit leave --force")
 	n.cfg.log.ErrorContext(ctx, "this manager is none any more", "err", words)
 	n.barred.Store(&words)
+}
+
+// wayBack tells who looks at a node that was removed what to do there.
+func wayBack(leave string) string {
+	return fmt.Sprintf(`what runs here goes on, and nobody looks after it: end it with "%s", `+
+		`then join the cluster again with what "swarmgit join-token" prints there`, leave)
 }

@@ -113,7 +113,8 @@ func nodeRemoveCommand(opt *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "rm NODE...", Short: "Remove nodes that are down from the cluster", Args: someArgs,
 		Long: `Removes nodes from the cluster: their certificates are refused from then on, and
-their tasks are given up and replaced. A manager has to be demoted first.`,
+their tasks are given up and replaced. What runs on such a node goes on, beside its
+replacement, until "swarmgit leave" there ends it. A manager has to be demoted first.`,
 		Example: "  swarmgit node rm n4\n  swarmgit node rm --force n4",
 		RunE: eachNode(opt, func(c *cobra.Command, client *wire.Client, name string) error {
 			_, err := api.RemoveNode.Call(c.Context(), client, api.RemoveNodeRequest{Name: name, Force: force})

@@ -194,7 +194,7 @@ func TestADrainIsNotShownAfterItsDeadline(t *testing.T) {
 
 // On a worker every command that asks says where to ask.
 func TestTheSocketOfAWorkerNamesManagers(t *testing.T) {
-	socket := serving(t, api.Elsewhere(func() string { return api.AskManagers([]string{"10.0.0.1:2378"}) }))
+	socket := serving(t, api.Elsewhere(func(context.Context) string { return api.AskManagers([]string{"10.0.0.1:2378"}) }))
 	for _, args := range []string{"status", "node ls", "node rm n1", "wait", "service logs web", "git-url"} {
 		_, _, err := askSocket(t.Context(), socket, strings.Fields(args)...)
 		if fmt.Sprint(err) != "this node is a worker: ask on the machine of a manager: 10.0.0.1:2378" {

@@ -24,7 +24,8 @@ func rootCommand() *cobra.Command {
 		Long: `swarmgit runs the services that a Git repository asks for.
 
 Push stack files (the Compose format) to the cluster's own remote; the push
-shows the plan and the rollout. Everything else here looks, previews and waits.`,
+shows the plan and the rollout. The commands here look, preview and wait, and keep
+what is in no stack file: nodes, sources, tokens, secrets that no repository holds.`,
 		Example:       "  swarmgit plan\n  git push swarm main\n  swarmgit service ps shop_web",
 		Args:          noCommand,
 		RunE:          help,

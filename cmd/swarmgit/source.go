@@ -123,9 +123,9 @@ type sourceFlags struct {
 func (f *sourceFlags) add(c *cobra.Command, branch string, interval time.Duration) {
 	flags := c.Flags()
 	flags.StringVar(&f.req.Branch, "branch", branch, "the branch to follow")
-	flags.StringVar(&f.req.Path, "path", "", "the folder that holds the stacks (default: the root)")
+	flags.StringVar(&f.req.Path, "path", "", `the folder that holds the stacks; "" is the root`)
 	flags.DurationVar(&f.interval, "interval", interval, "how often to look")
-	flags.StringVar(&f.req.Credential.User, "user", "", `the user of the token or password (default "git")`)
+	flags.StringVar(&f.req.Credential.User, "user", "", `the user of the token or password; "" is git`)
 	flags.StringVar(&f.token, "token-file", "", "read a token or password from this file")
 	flags.StringVar(&f.key, "ssh-key", "", "read a private SSH key from this file")
 	flags.StringVar(&f.known, "known-hosts", "", "read the keys that the SSH server may have from this file")
@@ -262,7 +262,7 @@ With --prune its stacks are removed too: what stops is listed, and asked for.`,
 		},
 	}
 	c.Flags().BoolVar(&req.Prune, "prune", false, "remove its stacks too")
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not list and ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "neither list nor ask")
 	return c
 }
 

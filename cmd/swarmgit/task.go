@@ -18,7 +18,7 @@ func taskCommand(opt *options) *cobra.Command {
 func taskInspectCommand(opt *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "inspect TASK", Short: "Show all that is known of a task, as JSON", Args: oneArg,
-		Long: `Show all that is known of a task, as JSON: what the managers want of it ("want"),
+		Long: `Shows all that is known of a task, as JSON: what the managers want of it ("want"),
 what its node sees ("seen", with the health and the output of the last check that
 failed), and its whole spec ("task_spec"). TASK is a name, an ID or the beginning of
 one.`,

@@ -33,7 +33,7 @@ func (u *uninstall) find(ctx context.Context) (h holdings, err error) {
 	if h.unit, err = findUnit(u.units, u.dataDir); err != nil {
 		return h, err
 	}
-	if h.outside, err = u.ofTheMachine(); err != nil {
+	if h.outside, err = ofTheMachine(u.dataDir); err != nil {
 		return h, err
 	}
 	if err := u.findData(&h); err != nil {
@@ -50,8 +50,8 @@ func (u *uninstall) find(ctx context.Context) (h holdings, err error) {
 
 // ofTheMachine is what carries the name of the data directory outside of it. It is
 // found even if somebody has removed the directory itself.
-func (u *uninstall) ofTheMachine() ([]containerd.Piece, error) {
-	managed, err := containerd.NewManaged(containerd.ManagedConfig{DataDir: u.dataDir, Log: quietLog()})
+func ofTheMachine(dataDir string) ([]containerd.Piece, error) {
+	managed, err := containerd.NewManaged(containerd.ManagedConfig{DataDir: dataDir, Log: quietLog()})
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +59,10 @@ func (u *uninstall) ofTheMachine() ([]containerd.Piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, place := range secretsDir(u.dataDir).Present() {
+	for _, place := range secretsDir(dataDir).Present() {
 		pieces = append(pieces, containerd.Piece{Kind: "secrets", Name: place})
 	}
-	if group := processCgroup(u.dataDir); cgroup.Find(cgroup.Root).Exists(group) {
+	if group := processCgroup(dataDir); cgroup.Find(cgroup.Root).Exists(group) {
 		pieces = append(pieces, containerd.Piece{Kind: "cgroup", Name: group})
 	}
 	return pieces, nil
@@ -73,23 +73,11 @@ func (u *uninstall) ofTheNode(ctx context.Context, h *holdings) error {
 	add := func(kind, format string, args ...any) {
 		h.outside = append(h.outside, containerd.Piece{Kind: kind, Name: fmt.Sprintf(format, args...)})
 	}
-	logs := newNodeLogs(u.dataDir, quietLog())
-	if keeper, lives := logs.Living(); lives {
-		add("log keeper", "process %d", keeper.PID)
+	own, err := ofItsOwn(ctx, u.dataDir)
+	if err != nil {
+		return err
 	}
-	if tasks, _ := os.ReadDir(filepath.Join(u.dataDir, "processes")); len(tasks) > 0 {
-		processes, err := openProcesses(u.dataDir, quietLog(), logs)
-		if err != nil {
-			return err
-		}
-		found, err := processes.List(ctx)
-		if err != nil {
-			return err
-		}
-		for _, task := range found {
-			add("process", "%s (process %d)", task.ID, task.PID)
-		}
-	}
+	h.outside = append(h.outside, own...)
 	settings, err := readSettings(u.dataDir)
 	if err != nil {
 		return fmt.Errorf("read the node's settings: %w: mend or remove the file: it says which containerd it used", err)
@@ -111,6 +99,26 @@ func (u *uninstall) ofTheNode(ctx context.Context, h *holdings) error {
 		add("socket", "%s", path)
 	}
 	return nil
+}
+
+// ofItsOwn is what runs for the node without a containerd.
+func ofItsOwn(ctx context.Context, dataDir string) (pieces []containerd.Piece, err error) {
+	logs := newNodeLogs(dataDir, quietLog())
+	if keeper, lives := logs.Living(); lives {
+		pieces = append(pieces, containerd.Piece{Kind: "log keeper", Name: fmt.Sprintf("process %d", keeper.PID)})
+	}
+	if tasks, _ := os.ReadDir(filepath.Join(dataDir, "processes")); len(tasks) == 0 {
+		return pieces, nil
+	}
+	processes, err := openProcesses(dataDir, quietLog(), logs)
+	if err != nil {
+		return nil, err
+	}
+	found, err := processes.List(ctx)
+	for _, task := range found {
+		pieces = append(pieces, containerd.Piece{Kind: "process", Name: fmt.Sprintf("%s (process %d)", task.ID, task.PID)})
+	}
+	return pieces, err
 }
 
 // setting is the value of a flag that the node remembers, or its default.

@@ -100,6 +100,9 @@ func (s *Server) readmitNode(ctx context.Context, req ByName) (JoinTokenReply, e
 	if err != nil {
 		return JoinTokenReply{}, err
 	}
+	if s.nodeStatus(node) == specs.NodeReady && s.Now().Before(node.Seen.Certificate.NotAfter) {
+		return JoinTokenReply{}, wire.Errorf(wire.InvalidArgument, "node %s is up, and its certificate is good: nothing keeps it out", node.Name())
+	}
 	token, err := s.Authority.Readmit(ctx, node.ID)
 	return s.tokenReply(token, err)
 }

@@ -47,6 +47,11 @@ func (a *authority) Addrs() []string { return []string{"10.0.0.5:2377", "10.0.0.
 
 func TestCertificateAuthority(t *testing.T) {
 	w, a := prod(t), &authority{}
+	for name, until := range map[string]time.Time{"n1": noon.Add(time.Hour), "n2": noon.Add(-time.Hour), "n3": noon.Add(time.Hour)} {
+		node, _ := w.store.Snapshot().Node(id(name))
+		node.Seen.Certificate.NotAfter = until
+		w.apply(specs.Change{NodeSeen: specs.Set(node.ID, node.SeenVersion, node.Seen)})
+	}
 	s := w.server()
 	s.Authority = a
 	token := JoinTokenReply{Token: specs.JoinToken{Secret: specs.Hidden(strings.Repeat("x", specs.IDLength))}.String(), Addr: "10.0.0.5:2377", Others: []string{"10.0.0.6:2377"}}
@@ -60,9 +65,11 @@ func TestCertificateAuthority(t *testing.T) {
 		"a new token": {func() (JoinTokenReply, error) {
 			return s.getJoinToken(ctx, JoinTokenRequest{Role: specs.Manager, Rotate: true})
 		}, "token manager true", 0},
-		"a token of no role":     {func() (JoinTokenReply, error) { return s.getJoinToken(ctx, JoinTokenRequest{}) }, "", wire.InvalidArgument},
-		"readmitted by hostname": {func() (JoinTokenReply, error) { return s.readmitNode(ctx, ByName{"n2"}) }, "readmit " + id("n2"), 0},
-		"readmitted by no one":   {func() (JoinTokenReply, error) { return s.readmitNode(ctx, ByName{"n9"}) }, "", wire.NotFound},
+		"a token of no role":                        {func() (JoinTokenReply, error) { return s.getJoinToken(ctx, JoinTokenRequest{}) }, "", wire.InvalidArgument},
+		"readmitted by hostname":                    {func() (JoinTokenReply, error) { return s.readmitNode(ctx, ByName{"n2"}) }, "readmit " + id("n2"), 0},
+		"not kept out":                              {func() (JoinTokenReply, error) { return s.readmitNode(ctx, ByName{"n1"}) }, "", wire.InvalidArgument},
+		"not heard of, and its certificate is good": {func() (JoinTokenReply, error) { return s.readmitNode(ctx, ByName{"n3"}) }, "readmit " + id("n3"), 0},
+		"readmitted by no one":                      {func() (JoinTokenReply, error) { return s.readmitNode(ctx, ByName{"n9"}) }, "", wire.NotFound},
 	} {
 		a.asked = nil
 		got, err := tc.call()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -18,9 +19,9 @@ func AskManagers(known []string) string {
 
 // Elsewhere answers people on a node that is no manager, over its port and its
 // socket, in these words. They are asked for at each request.
-func Elsewhere(say func() string) http.Handler {
+func Elsewhere(say func(context.Context) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		words := say()
+		words := say(r.Context())
 		switch {
 		case strings.HasPrefix(r.Header.Get("Content-Type"), "application/connect+"):
 			wire.Refuse(w, r, wire.Errorf(wire.NotLeader, "%s", words)) // a stream's errors come after its status

@@ -12,7 +12,7 @@ import (
 func TestAWorkerNamesManagers(t *testing.T) {
 	p := &pair{t: t}
 	var managers []string
-	p.addr, _ = p.serve(Elsewhere(func() string { return AskManagers(managers) }))
+	p.addr, _ = p.serve(Elsewhere(func(context.Context) string { return AskManagers(managers) }))
 	for _, c := range []struct {
 		managers []string
 		words    string

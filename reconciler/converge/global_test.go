@@ -340,6 +340,7 @@ func TestWanted(t *testing.T) {
 		"a node that joins, before its task":  {func(c *cluster) { c.node("n4", nil) }, 4},
 		"a paused node that has one":          {func(c *cluster) { c.node("n1", pause) }, 3},
 		"a paused node that has none":         {func(c *cluster) { c.node("n1", drain); c.settle(); c.node("n1", pause) }, 2},
+		"a paused node whose one has failed":  {func(c *cluster) { c.node("n1", pause); c.agent("missing"); c.settle() }, 3},
 		"a drained node":                      {func(c *cluster) { c.node("n1", drain) }, 2},
 		"a node that is down":                 {func(c *cluster) { c.node("n1", down); c.settle() }, 2},
 		"a removed node":                      {func(c *cluster) { c.dismiss("n1") }, 2},

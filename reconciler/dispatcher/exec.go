@@ -33,9 +33,9 @@ type pending struct {
 
 // Exec has a node run a command in one of its tasks: in yields what comes to it,
 // out gets what comes from it, until the last output, an error of out, or the end
-// of ctx, which ends the command too. It is Unavailable when the node is not
-// connected, or goes away in between. A call of in that is under way then is not
-// waited for. The request's ID is made here.
+// of ctx, which ends the command too. It is NotFound when the node is not part of
+// the cluster, and Unavailable when it is not connected, or goes away in between. A
+// call of in that is under way then is not waited for. The request's ID is made here.
 func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecRequest, in func() (wire.ExecInput, error), out func(wire.ExecOutput) error) error {
 	t, err := d.current()
 	if err != nil {
@@ -58,7 +58,7 @@ func (d *Dispatcher) Exec(ctx context.Context, nodeID string, req wire.ExecReque
 	case why := <-p.refused:
 		return wire.Errorf(wire.Unavailable, "%s", why)
 	case <-patience.C:
-		return wire.Errorf(wire.Unavailable, "node %s does not take commands", nodeID)
+		return wire.Errorf(wire.Unavailable, "it does not take commands")
 	case <-s.gone:
 		return s.why
 	case <-ctx.Done():

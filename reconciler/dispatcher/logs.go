@@ -15,8 +15,9 @@ import (
 const logPatience = 30 * time.Second
 
 // Logs asks a node for logs and hands them to yield as they come, until the
-// node has no more, yield fails or ctx ends. It is Unavailable when the node is
-// not connected, goes away in between, or leaves one waiting who does not follow.
+// node has no more, yield fails or ctx ends. It is NotFound when the node is not part
+// of the cluster, and Unavailable when it is not connected, goes away in between, or
+// leaves one waiting who does not follow.
 // The request's ID is made here.
 func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogRequest, yield func(wire.LogBatch) error) error {
 	t, err := d.current()
@@ -43,7 +44,7 @@ func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogReques
 			patience.Reset(logPatience)
 		case <-patience.C:
 			if !req.Follow {
-				return wire.Errorf(wire.Unavailable, "node %s is connected and has sent nothing for %s: see its daemon's log", nodeID, logPatience)
+				return wire.Errorf(wire.Unavailable, "it is connected and has sent nothing for %s: see its daemon's log", logPatience)
 			}
 		case why := <-sink.refused:
 			return yield(wire.LogBatch{Err: why})

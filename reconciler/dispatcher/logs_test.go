@@ -93,6 +93,28 @@ func TestLogsEndEarly(t *testing.T) {
 	})
 }
 
+func TestWhyANodeCannotBeAsked(t *testing.T) {
+	bubble(t, func(m *manager) {
+		n := m.connect("n1")
+		n.leave()
+		synctest.Wait()
+		says := func(want string) {
+			t.Helper()
+			logs := m.Logs(m.Context(), "n1", wire.LogRequest{}, func(wire.LogBatch) error { return nil })
+			exec := m.Exec(m.Context(), "n1", wire.ExecRequest{}, nil, nil)
+			if fmt.Sprint(logs) != want || fmt.Sprint(exec) != want {
+				t.Errorf("logs: %v, exec: %v, want %q", logs, exec, want)
+			}
+		}
+		says("it is not connected: start its daemon, or see there why that reaches no manager")
+		time.Sleep(time.Minute)
+		row, _ := m.store.Snapshot().Node("n1")
+		says("it is not connected (down since " + row.Seen.Since.UTC().Format(time.RFC3339) + "): start its daemon, or see there why that reaches no manager")
+		m.write(specs.Change{Node: specs.Remove[specs.Node]("n1", row.SpecVersion)})
+		says("node n1 was removed from the cluster")
+	})
+}
+
 func TestAwait(t *testing.T) {
 	bubble(t, func(m *manager) {
 		await := func(node string) <-chan error {
@@ -171,7 +193,7 @@ func TestANodeThatSendsNoLogs(t *testing.T) {
 		began := time.Now()
 		err := m.Logs(m.Context(), "n1", wire.LogRequest{}, none)
 		wantKind(t, err, wire.Unavailable)
-		if waited := time.Since(began); waited != 30*time.Second || !strings.Contains(err.Error(), "node n1 is connected and has sent nothing for 30s") {
+		if waited := time.Since(began); waited != 30*time.Second || !strings.Contains(err.Error(), "it is connected and has sent nothing for 30s") {
 			t.Errorf("after %s: %v", waited, err)
 		}
 		ctx, cancel := context.WithTimeout(m.Context(), 5*time.Minute)

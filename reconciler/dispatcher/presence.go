@@ -94,7 +94,7 @@ func (t *term) silent(now time.Time) (nodeIDs []string, next time.Time) {
 		case !p.deadline.After(now):
 			nodeIDs = append(nodeIDs, id)
 			if s := t.sessions[id]; s != nil {
-				t.drop(s, wire.Errorf(wire.Unavailable, "nothing was heard of node %s for %d heartbeats", id, graceBeats))
+				t.drop(s, wire.Errorf(wire.Unavailable, "nothing was heard of the node for %d heartbeats", graceBeats))
 			}
 		case p.deadline.Before(next):
 			next = p.deadline

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -147,7 +148,7 @@ func (t *term) welcome(s *session, period time.Duration) {
 func (t *term) close(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.drop(s, wire.Errorf(wire.Unavailable, "node %s is not connected", s.nodeID))
+	t.drop(s, t.away(s.nodeID))
 }
 
 // drop ends a session once; the caller holds the mutex.
@@ -178,7 +179,20 @@ func (t *term) of(nodeID string) (*session, error) {
 	defer t.mu.Unlock()
 	s, ok := t.sessions[nodeID]
 	if !ok {
-		return nil, wire.Errorf(wire.Unavailable, "node %s is not connected", nodeID)
+		return nil, t.away(nodeID)
 	}
 	return s, nil
+}
+
+// away says of a node that it has no session. Who asked for it names the node.
+func (t *term) away(nodeID string) error {
+	node, known := t.Store.Snapshot().Node(nodeID)
+	if !known {
+		return wire.Errorf(wire.NotFound, "node %s was removed from the cluster", nodeID)
+	}
+	since := ""
+	if node.Seen.Status == specs.NodeDown {
+		since = fmt.Sprintf(" (down since %s)", node.Seen.Since.UTC().Format(time.RFC3339))
+	}
+	return wire.Errorf(wire.Unavailable, "it is not connected%s: start its daemon, or see there why that reaches no manager", since)
 }

@@ -25,7 +25,7 @@ import (
 type Nodes interface {
 	// Logs asks one node for the logs of its tasks and yields what it sends, until
 	// the logs end or ctx does. It is Unavailable when the node is not connected or
-	// goes away, NotLeader when no node is.
+	// goes away, NotLeader when no node is, NotFound when it was removed.
 	Logs(ctx context.Context, nodeID string, req wire.LogRequest, yield func(wire.LogBatch) error) error
 	// Await returns once the node is connected. It fails when that cannot be.
 	Await(ctx context.Context, nodeID string) error

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"time"
 
-	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -122,10 +121,6 @@ func (r *reading) resume() {
 // trouble is what happened, in words for the stream.
 func (r *reading) trouble(err error, awaited bool) string {
 	words := fmt.Sprintf("logs of %s on %s: %v", r.tasks(), r.hostname(), err)
-	snap, _ := r.Watch()
-	if row, _ := snap.Node(r.node); row.Seen.Status == specs.NodeDown {
-		words += fmt.Sprintf(" (down since %s)", row.Seen.Since.UTC().Format(time.RFC3339))
-	}
 	if awaited {
 		words += "; they go on when it is back"
 	}

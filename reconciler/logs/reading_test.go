@@ -22,7 +22,7 @@ func at(seconds int, batch wire.LogBatch) wire.LogBatch {
 	return batch
 }
 
-var away = wire.Errorf(wire.Unavailable, "node n1 is not connected")
+var away = wire.Errorf(wire.Unavailable, "it is not connected")
 
 func TestFollowersGetTheRestWhenTheNodeIsBack(t *testing.T) {
 	one := []specs.Task{task("t1", 1, "n1")}
@@ -38,13 +38,13 @@ func TestFollowersGetTheRestWhenTheNodeIsBack(t *testing.T) {
 	}{
 		{"it was away from the start", one,
 			agent{err: away, back: &agent{batches: []wire.LogBatch{at(10, lines("t1", "a"))}, follows: true}},
-			[]string{"! logs of shop_web.1 on alpha: node n1 is not connected; they go on when it is back", "shop_web.1@alpha a"}, 5, 0},
+			[]string{"! logs of shop_web.1 on alpha: it is not connected; they go on when it is back", "shop_web.1@alpha a"}, 5, 0},
 		{"it goes away in between", one,
 			agent{batches: []wire.LogBatch{at(10, lines("t1", "a")), at(20, lines("t1", "b", "c"))}, err: away, back: &agent{
 				batches: []wire.LogBatch{at(20, lines("t1", "b", "c", "d")), at(30, lines("t1", "e"))}, follows: true}},
 			[]string{
 				"shop_web.1@alpha a", "shop_web.1@alpha b", "shop_web.1@alpha c",
-				"! logs of shop_web.1 on alpha: node n1 is not connected; they go on when it is back",
+				"! logs of shop_web.1 on alpha: it is not connected; they go on when it is back",
 				"shop_web.1@alpha d", "shop_web.1@alpha e",
 			}, -1, 20},
 		{"one of its tasks was behind", two,
@@ -52,7 +52,7 @@ func TestFollowersGetTheRestWhenTheNodeIsBack(t *testing.T) {
 				batches: []wire.LogBatch{at(20, lines("t1", "b", "c")), at(15, lines("t2", "x")), at(16, lines("t2", "y"))}, follows: true}},
 			[]string{
 				"shop_web.1@alpha a", "shop_web.1@alpha b", "shop_web.1@alpha c", "shop_web.2@alpha x",
-				"! logs of shop_web.1 and 1 more on alpha: node n1 is not connected; they go on when it is back",
+				"! logs of shop_web.1 and 1 more on alpha: it is not connected; they go on when it is back",
 				"shop_web.2@alpha y",
 			}, -1, 15},
 		{"nothing came of one of its tasks yet", two,
@@ -61,9 +61,9 @@ func TestFollowersGetTheRestWhenTheNodeIsBack(t *testing.T) {
 					batches: []wire.LogBatch{at(20, lines("t1", "b", "c")), at(15, lines("t2", "x", "y"))}, follows: true}}},
 			[]string{
 				"shop_web.1@alpha a", "shop_web.1@alpha b", "shop_web.1@alpha c",
-				"! logs of shop_web.1 and 1 more on alpha: node n1 is not connected; they go on when it is back",
+				"! logs of shop_web.1 and 1 more on alpha: it is not connected; they go on when it is back",
 				"shop_web.2@alpha x",
-				"! logs of shop_web.1 and 1 more on alpha: node n1 is not connected; they go on when it is back",
+				"! logs of shop_web.1 and 1 more on alpha: it is not connected; they go on when it is back",
 				"shop_web.2@alpha y",
 			}, -1, 15},
 		{"twice", one,
@@ -71,14 +71,14 @@ func TestFollowersGetTheRestWhenTheNodeIsBack(t *testing.T) {
 				batches: []wire.LogBatch{at(10, lines("t1", "a")), at(20, lines("t1", "b"))}, err: away, back: &agent{
 					batches: []wire.LogBatch{at(20, lines("t1", "b", "c"))}, follows: true}}},
 			[]string{
-				"shop_web.1@alpha a", "! logs of shop_web.1 on alpha: node n1 is not connected; they go on when it is back",
-				"shop_web.1@alpha b", "! logs of shop_web.1 on alpha: node n1 is not connected; they go on when it is back",
+				"shop_web.1@alpha a", "! logs of shop_web.1 on alpha: it is not connected; they go on when it is back",
+				"shop_web.1@alpha b", "! logs of shop_web.1 on alpha: it is not connected; they go on when it is back",
 				"shop_web.1@alpha c",
 			}, -1, 20},
 		{"it is removed meanwhile", one,
 			agent{err: away, lost: wire.Errorf(wire.NotFound, "node n1 was removed from the cluster")},
 			[]string{
-				"! logs of shop_web.1 on alpha: node n1 is not connected; they go on when it is back",
+				"! logs of shop_web.1 on alpha: it is not connected; they go on when it is back",
 				"! logs of shop_web.1 on alpha: node n1 was removed from the cluster",
 			}, 5, 0},
 	} {
@@ -131,21 +131,5 @@ func TestTheEndOfLeadershipEndsTheStream(t *testing.T) {
 				t.Errorf("%s: followed until %v", name, err)
 			}
 		})
-	}
-}
-
-func TestANodeThatIsDownIsNamedWithTheTime(t *testing.T) {
-	j, _ := joiner(t, map[string]agent{"n3": {err: wire.Errorf(wire.Unavailable, "node n3 is not connected")}})
-	since := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	st := store.New()
-	row := specs.Node{ID: "n3", Seen: specs.NodeSeen{Status: specs.NodeDown, Since: since, Description: specs.NodeDescription{Hostname: "gamma"}}}
-	if errs := st.Apply(1, []specs.Transaction{{{Node: specs.Insert("n3", row)}}}); errs[0] != nil {
-		t.Fatal(errs[0])
-	}
-	j.Watch = st.Watch
-	got, err := join(t.Context(), j, []specs.Task{task("t1", 1, "n3")}, Request{}, nil)
-	want := []string{"! logs of shop_web.1 on gamma: node n3 is not connected (down since 2026-11-25T12:00:00Z)"}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q, %v", got, err)
 	}
 }

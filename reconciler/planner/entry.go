@@ -81,7 +81,10 @@ func (e Entry) headline() string {
 
 // size is how many tasks a new service has.
 func (e Entry) size() string {
-	if e.Global {
+	switch {
+	case e.Global && e.Wanted == 0:
+		return "global, no node takes a task now"
+	case e.Global:
 		return "global, a task on " + count(int(e.Wanted), "node")
 	}
 	return count(int(e.Wanted), "task")

@@ -59,6 +59,8 @@ func TestPlan(t *testing.T) {
 			"new, global, a task on 3 nodes | n1 n2 n3"},
 		{"a global service in a zone", nil, []specs.Stack{agent(constraint("node.labels.zone == a"))}, Safe,
 			"start 2   restart 0   stop 0   untouched 0", "new, global, a task on 2 nodes | n1 n3"},
+		{"a global service that no node takes", nil, []specs.Stack{agent(constraint("node.labels.zone == mars"))}, Safe,
+			"start 0   restart 0   stop 0   untouched 0", "new, global, no node takes a task now"},
 		{"a global service that one node has no room for", []specs.Stack{stack("other", svc("db", memory(3<<30)))},
 			[]specs.Stack{agent(memory(2 << 30)), stack("other", svc("db", memory(3<<30)))}, NeedsAttention,
 			"start 2   restart 0   stop 0   pending 1   untouched 1",

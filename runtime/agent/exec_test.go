@@ -78,7 +78,7 @@ func TestExec(t *testing.T) {
 		if err != nil || !strings.Contains(last.Err, executor.ErrNotFound.Error()) {
 			t.Errorf("a task that is not there: %v, %+v", err, last)
 		}
-		if err := c.dispatcher.Exec(t.Context(), "n2", request(id, "x"), next, out); wire.KindOf(err) != wire.Unavailable {
+		if err := c.dispatcher.Exec(t.Context(), "n2", request(id, "x"), next, out); wire.KindOf(err) != wire.NotFound {
 			t.Errorf("a node that is not there: %v", err)
 		}
 		go func() {

@@ -122,6 +122,10 @@ func (a *Agent) Known() []wire.Manager {
 	return nil
 }
 
+// Connected reports whether a manager keeps a session with this node now. It is
+// safe for concurrent use.
+func (a *Agent) Connected() bool { return a.desk.session.Load() != nil }
+
 // publish makes what is known of the managers known to others.
 func (a *Agent) publish() {
 	known := slices.Clone(a.managers.known)

@@ -15,7 +15,10 @@ type Piece struct{ Kind, Name string }
 
 // HasRun reports whether the private containerd has been started since the machine
 // was booted, and has not been shut down.
-func (m *Managed) HasRun() bool { return pathExists(m.config.RunDir) }
+func (m *Managed) HasRun() bool {
+	lives, err := m.living()
+	return err != nil || len(lives) > 0 || pathExists(m.config.RunDir)
+}
 
 // Pieces lists all that Shutdown would end or take away. It starts nothing.
 func (m *Managed) Pieces() ([]Piece, error) {
@@ -26,7 +29,7 @@ func (m *Managed) Pieces() ([]Piece, error) {
 	if group := m.EngineConfig().CgroupParent; cgroup.Find(cgroup.Root).Exists(group) {
 		pieces = append(pieces, Piece{"cgroup", group})
 	}
-	if !m.HasRun() {
+	if !pathExists(m.config.RunDir) {
 		return pieces, nil
 	}
 	for _, dir := range m.mountDirs() {
@@ -47,7 +50,7 @@ func (m *Managed) processes() (pieces []Piece, err error) {
 	for _, p := range all {
 		args := p.Arguments()
 		switch {
-		case m.isOurs(args):
+		case m.isOurs(p):
 			pieces = append(pieces, Piece{"containerd", fmt.Sprintf("process %d", p.PID)})
 		case m.isShim(args):
 			name := fmt.Sprintf("shim process %d", p.PID)

@@ -66,13 +66,16 @@ func removeRunDir(dir string) error {
 // endTasks removes every task and container of a private containerd, which it
 // starts for that if it is dead: only it knows them.
 func (m *Managed) endTasks(ctx context.Context) error {
-	if !m.HasRun() {
+	if !pathExists(m.config.RunDir) {
 		return nil
 	}
-	if !m.process.Lives() {
-		if err := m.Start(ctx); err != nil {
-			return err
-		}
+	// One that lives is asked whatever has become of its program since.
+	lives, err := m.adopt(ctx)
+	if err == nil && !lives {
+		err = m.Start(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	c, err := client.New(m.Socket(), client.WithTimeout(reconnectDelay))
 	if err != nil {
@@ -111,23 +114,31 @@ func endNamespace(ctx context.Context, c *client.Client) error {
 	return errors.Join(errs...)
 }
 
-// endContainerd asks the process to end, and kills it if it does not.
+// endContainerd ends every process of the private containerd: nobody would find one
+// that is left, once its directories are gone.
 func (m *Managed) endContainerd(ctx context.Context) error {
-	if !m.process.Lives() {
-		return nil
+	lives, err := m.living()
+	errs := []error{err}
+	for _, p := range lives {
+		errs = append(errs, endProcess(ctx, p))
 	}
+	return errors.Join(errs...)
+}
+
+// endProcess asks the process to end, and kills it if it does not.
+func endProcess(ctx context.Context, p procfs.Process) error {
 	patience, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	if err := m.process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	if m.process.Wait(patience) == nil {
+	if p.Wait(patience) == nil {
 		return nil
 	}
-	if err := m.process.Signal(syscall.SIGKILL); err != nil {
+	if err := p.Signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	return m.process.Wait(ctx)
+	return p.Wait(ctx)
 }
 
 // endShims kills the shims that still serve our socket, and only those.

@@ -111,6 +111,7 @@ func (m *Managed) EngineConfig() Config {
 		Socket:       m.Socket(),
 		Dir:          filepath.Join(m.config.DataDir, "executor"),
 		RuncRoot:     filepath.Join(m.config.RunDir, "runc"),
+		State:        m.state(),
 		CgroupParent: path.Join(DefaultCgroupParent, m.hash),
 		Log:          m.log,
 	}

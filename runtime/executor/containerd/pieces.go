@@ -2,7 +2,6 @@ package containerd
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
 	"github.com/swarmgit/swarmgit/runtime/mounts"
@@ -54,8 +53,8 @@ func (m *Managed) processes() (pieces []Piece, err error) {
 			pieces = append(pieces, Piece{"containerd", fmt.Sprintf("process %d", p.PID)})
 		case m.isShim(args):
 			name := fmt.Sprintf("shim process %d", p.PID)
-			if i := slices.Index(args, "-id"); i > 0 && i+1 < len(args) {
-				name = fmt.Sprintf("%s (shim process %d)", args[i+1], p.PID)
+			if id := valueOf(args, "-id"); id != "" {
+				name = fmt.Sprintf("%s (shim process %d)", id, p.PID)
 			}
 			pieces = append(pieces, Piece{"container", name})
 		}

@@ -160,9 +160,19 @@ func (m *Managed) endShims() error {
 }
 
 func (m *Managed) isShim(args []string) bool {
-	i := slices.Index(args, "-address")
-	return i > 0 && i+1 < len(args) && args[i+1] == m.Socket() &&
-		strings.HasPrefix(filepath.Base(args[0]), "containerd-shim")
+	return isShimProgram(args) && valueOf(args, "-address") == m.Socket()
+}
+
+func isShimProgram(args []string) bool {
+	return len(args) > 0 && strings.HasPrefix(filepath.Base(args[0]), "containerd-shim")
+}
+
+// valueOf is what a command line gives a flag, "" if it does not.
+func valueOf(args []string, flag string) string {
+	if i := slices.Index(args, flag); i > 0 && i+1 < len(args) {
+		return args[i+1]
+	}
+	return ""
 }
 
 // endStrays kills what is still alive in our cgroups: processes whose shim has

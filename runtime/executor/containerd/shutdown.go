@@ -43,7 +43,32 @@ func (m *Managed) Shutdown(ctx context.Context) error {
 		errs = append(errs, unmountBelow(dir))
 	}
 	errs = append(errs, cgroup.Find(cgroup.Root).RemoveOwn(m.EngineConfig().CgroupParent), removeRunDir(m.config.RunDir))
+	if others, err := procfs.Find(isContainerd); err == nil && len(others) == 0 {
+		removeSockets(shimSockets)
+	}
 	return errors.Join(errs...)
+}
+
+// shimSockets is where the shims of every containerd of the machine have their
+// sockets, whatever its configuration says.
+const shimSockets = "/run/containerd/s"
+
+// isContainerd reports whether a command line is that of any containerd, or of a shim.
+func isContainerd(args []string) bool {
+	return len(args) > 0 && strings.Contains(filepath.Base(args[0]), containerdProgram)
+}
+
+// removeSockets removes the directory, and the one above it, if shims of ours alone
+// have made them: nothing is left in it, and no containerd has been beside it. Another
+// one's would be made again; so it is not worth a word if it stays.
+func removeSockets(dir string) {
+	above := filepath.Dir(dir)
+	if beside, err := os.ReadDir(above); err != nil || len(beside) != 1 || beside[0].Name() != filepath.Base(dir) {
+		return
+	}
+	if os.Remove(dir) == nil {
+		_ = os.Remove(above) // as above
+	}
 }
 
 // mountDirs are the directories below which every mount is ours.

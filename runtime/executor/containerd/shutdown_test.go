@@ -37,6 +37,34 @@ func TestTheDiskUnderTheDataStays(t *testing.T) {
 	}
 }
 
+// The directory of all shims' sockets goes if it is nobody else's.
+func TestDirectoryOfTheSockets(t *testing.T) {
+	for name, tc := range map[string]struct {
+		made  string // below the directory above it
+		stays bool
+	}{
+		"nothing else":             {"s", false},
+		"a socket":                 {"s/0783f5", true},
+		"a containerd's own state": {"io.containerd.runtime.v2.task", true},
+	} {
+		above := filepath.Join(t.TempDir(), "containerd")
+		for _, made := range []string{"s", tc.made} {
+			if err := os.MkdirAll(filepath.Join(above, made), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		removeSockets(filepath.Join(above, "s"))
+		if pathExists(filepath.Join(above, "s")) != tc.stays || pathExists(above) != tc.stays {
+			t.Errorf("%s: it stays: %t", name, !tc.stays)
+		}
+	}
+	for program, want := range map[string]bool{"/usr/bin/containerd": true, "containerd-shim-runc-v2": true, "/usr/bin/dockerd": false} {
+		if isContainerd([]string{program, "--config", "x"}) != want {
+			t.Errorf("%s is taken for a containerd: %t", program, !want)
+		}
+	}
+}
+
 // What cannot be unmounted is not deleted: it stays, is named, and goes when nobody
 // uses it any more.
 func TestShutdownRemovesNothingThroughAMount(t *testing.T) {

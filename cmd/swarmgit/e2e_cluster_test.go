@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -443,13 +442,4 @@ func (c *realCluster) loadImages() error {
 		}
 	}
 	return nil
-}
-
-func atoi(t testing.TB, text string) int {
-	t.Helper()
-	n, err := strconv.Atoi(strings.TrimSpace(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // inContainerd calls f with a client of the cluster's containerd.
@@ -263,12 +264,13 @@ func (c *realCluster) containerdPID(t testing.TB) int {
 		t.Fatal(err)
 	}
 	configuration := filepath.Join(filepath.Dir(managed.Socket()), "containerd.toml")
-	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range processes {
-		text, err := os.ReadFile(path)
-		args := strings.Split(string(text), "\x00")
-		if err == nil && filepath.Base(args[0]) == "containerd" && strings.Contains(string(text), configuration) {
-			return atoi(t, strings.Split(path, "/")[2])
+	all, err := procfs.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all { // what it is about to start has its command line, too, and no session
+		if p.Session == p.PID && slices.Contains(p.Arguments(), configuration) {
+			return p.PID
 		}
 	}
 	return 0

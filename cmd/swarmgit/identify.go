@@ -31,6 +31,9 @@ type beginning struct {
 func (n *node) identify(ctx context.Context) (*identity.Identity, error) {
 	dir, begin := identityDir(n.cfg.dataDir), n.cfg.begin
 	found, err := identity.Load(dir)
+	if found != nil {
+		n.clearUp(ctx, dir)
+	}
 	switch {
 	case errors.Is(err, identity.ErrExpired) && begin.token == "" && found.Credentials().Self().Role == specs.Manager:
 		n.cfg.log.WarnContext(ctx, "this manager's certificate has run out; it gives itself a new one if it can lead alone", "err", err)
@@ -43,6 +46,13 @@ func (n *node) identify(ctx context.Context) (*identity.Identity, error) {
 		return found, err
 	}
 	return found, n.goOn(found)
+}
+
+// clearUp removes what a daemon that was killed has left beside the identity.
+func (n *node) clearUp(ctx context.Context, dir string) {
+	if err := identity.Tidy(dir); err != nil {
+		n.cfg.log.WarnContext(ctx, "an unfinished identity stays beside this node's", "dir", dir, "err", err)
+	}
 }
 
 // begin makes this machine a node, once its settings can be.

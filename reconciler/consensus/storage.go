@@ -64,7 +64,21 @@ func openDisk(dir string, logger hclog.Logger) (s storage, err error) {
 	if s.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, logger.Named("snapshot")); err != nil {
 		return s, fmt.Errorf("open the snapshots of %s: %w", dir, err)
 	}
+	// Before anything is written: a log whose stable store is lost would have this
+	// manager vote twice in a term.
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+		return s, fmt.Errorf("wait until the names in %s are on disk: %w", dir, err)
+	}
 	return s, nil
+}
+
+// syncDir waits until the names in a directory are on disk.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // openStable is opened first: its lock is the directory's.

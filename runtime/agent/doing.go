@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
@@ -181,14 +182,15 @@ func (d *driver) found(ctx context.Context, f executor.Found) task.Found {
 }
 
 // failure says what err means for the task. Whatever an interrupted action
-// answers says nothing about it.
+// answers says nothing about it, and neither does a disk, or a memory for secrets,
+// that is full.
 func failure(ctx context.Context, err error) task.Failure {
 	switch {
 	case err == nil:
 		return task.Failure{}
 	case ctx.Err() != nil:
 		return task.Failure{Kind: task.Interrupted}
-	case errors.Is(err, executor.ErrTemporary):
+	case errors.Is(err, executor.ErrTemporary), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return task.Failure{Kind: task.Temporary, Words: err.Error()}
 	case errors.Is(err, executor.ErrNotFound):
 		return task.Failure{Kind: task.Missing, Words: err.Error()}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -220,5 +221,47 @@ func TestANodeWithoutMemoryForSecretsSaysSo(t *testing.T) {
 		if got := c.sees(id, specs.StateRejected).Seen.Err; !strings.Contains(got, "this node has no memory for secrets and configs") {
 			t.Errorf("says %q", got)
 		}
+	})
+}
+
+// A task whose secrets find no room in the node's memory waits for it, and says so.
+func TestATaskWaitsForMemoryForItsSecrets(t *testing.T) {
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") == "true":
+		t.Fatal("mounting needs root")
+	default:
+		t.Skip("mounting needs root")
+	}
+	place := filepath.Join(t.TempDir(), "secrets")
+	mount := func(flags uintptr, options string) {
+		t.Helper()
+		if err := syscall.Mount("none", place, "tmpfs", flags, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bubble(t, func(t *testing.T, c *cluster) {
+		n, _ := c.withFiles()
+		n.daemon.stop()
+		n.adapt = func(config *agent.Config) { config.Files = secrets.New(place) }
+		n.start()
+		after(time.Second) // it gives a place back that nothing is in
+		if err := os.Mkdir(place, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		mount(0, "mode=0700,nr_inodes=3") // the place, a task's directory, one of its two files
+		t.Cleanup(func() { _ = syscall.Unmount(place, 0) })
+		id := c.assign("web", "n1", specs.StateRunning)
+		after(time.Minute)
+		if got := c.sees(id, specs.StatePreparing).Seen.Message; !strings.Contains(got, "this node's memory") || !strings.Contains(got, "no space left on device") {
+			t.Errorf("says %q", got)
+		}
+		mount(syscall.MS_REMOUNT, "nr_inodes=100")
+		after(time.Minute)
+		c.sees(id, specs.StateRunning)
+		n.wantFiles(id)
+		c.want(id, specs.StateShutdown)
+		after(time.Minute)
+		c.sees(id, specs.StateShutdown)
 	})
 }

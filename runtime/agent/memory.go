@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/swarmgit/swarmgit/runtime/identity"
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/bell"
@@ -112,6 +114,10 @@ func openMemory(path string) (*memory, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the node's tasks at %s (does another daemon run?): %w", path, err)
+	}
+	dir := filepath.Dir(path)
+	if err := errors.Join(identity.SyncDir(dir), identity.SyncDir(filepath.Dir(dir))); err != nil {
+		return nil, errors.Join(fmt.Errorf("wait until the name of the node's tasks, %s, is on disk: %w", path, err), db.Close())
 	}
 	return &memory{
 		bolt: db, next: newBatch(),

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -73,6 +74,13 @@ func (f *files) parts() []part {
 // write makes f the current set. Whenever it stops, the current set is the old
 // one or the new one, and complete.
 func (f files) write(dir string) error {
+	if err := f.replace(dir); err != nil {
+		return errors.Join(err, Tidy(dir)) // it takes room where there may be none
+	}
+	return errors.Join(Tidy(dir), os.RemoveAll(filepath.Join(dir, pendingFile)))
+}
+
+func (f files) replace(dir string) error {
 	set, err := os.MkdirTemp(dir, setPattern) // with mode 0700
 	if err != nil {
 		return err
@@ -86,20 +94,21 @@ func (f files) write(dir string) error {
 	if err := errors.Join(SyncDir(set), os.Symlink(filepath.Base(set), next)); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Rename(next, filepath.Join(dir, currentLink)), SyncDir(dir)); err != nil {
-		return err
-	}
-	return tidy(dir, filepath.Base(set))
+	return errors.Join(os.Rename(next, filepath.Join(dir, currentLink)), SyncDir(dir))
 }
 
-// tidy removes what is not the current set: older ones, those that were never
-// finished, and the key that is used now.
-func tidy(dir, current string) error {
+// Tidy removes what is not the current set of the identity in dir: older ones, and
+// those that were never finished. Nobody may be writing there.
+func Tidy(dir string) error {
+	current, err := os.Readlink(filepath.Join(dir, currentLink))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	old, err := filepath.Glob(filepath.Join(dir, setPattern))
 	if err != nil {
 		return err
 	}
-	errs := []error{os.RemoveAll(filepath.Join(dir, pendingFile))}
+	var errs []error
 	for _, path := range old {
 		if filepath.Base(path) != current {
 			errs = append(errs, os.RemoveAll(path))

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -112,6 +113,12 @@ func TestWhatAWriterLeaves(t *testing.T) {
 		if after, err := Load(dir); err != nil || after.Certificate() != before.Certificate() {
 			t.Errorf("%s: loaded with %v", name, err)
 		}
+		if err := Tidy(dir); err != nil {
+			t.Errorf("%s: tidied with %v", name, err)
+		}
+		if sets, _ := filepath.Glob(filepath.Join(dir, setPattern)); len(sets) != 1 {
+			t.Errorf("%s: left until the next write are %s", name, sets)
+		}
 		if err := before.renew(t.Context(), ask); err != nil {
 			t.Errorf("%s: renewed with %v", name, err)
 		}
@@ -119,6 +126,51 @@ func TestWhatAWriterLeaves(t *testing.T) {
 		if len(left) != 2 { // the set, and the link to it
 			t.Errorf("%s: left %s", name, strings.Join(left, " "))
 		}
+	}
+}
+
+// What a writer could not finish on a full disk takes no room of it.
+func TestAWriterOnAFullDiskLeavesNothing(t *testing.T) {
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") == "true":
+		t.Fatal("mounting needs root")
+	default:
+		t.Skip("mounting needs root")
+	}
+	dir, ask := t.TempDir(), authority(t)
+	mount := func(flags uintptr, options string) {
+		t.Helper()
+		if err := syscall.Mount("none", dir, "tmpfs", flags, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount(0, "")
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	before, err := Create(t.Context(), dir, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(dir, &disk); err != nil {
+		t.Fatal(err)
+	}
+	const key, set, first = 1, 1, 1 // a new set has no room but for its first file
+	mount(syscall.MS_REMOUNT, fmt.Sprintf("nr_inodes=%d", disk.Files-disk.Ffree+key+set+first))
+	for range 3 {
+		if err := before.renew(t.Context(), ask); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("renewed with %v", err)
+		}
+		if sets, _ := filepath.Glob(filepath.Join(dir, setPattern)); len(sets) != 1 {
+			t.Errorf("left are %s", sets)
+		}
+	}
+	if after, err := Load(dir); err != nil || after.Certificate() != before.Certificate() {
+		t.Errorf("loaded with %v", err)
 	}
 }
 

@@ -73,13 +73,62 @@ func TestStrayInTheCgroup(t *testing.T) {
 	}
 }
 
+// TestLeftByAnAbandonedCreation has a shim and directories of a task that containerd
+// does not know. The shim never answers; the next creation would wait for it.
+func TestLeftByAnAbandonedCreation(t *testing.T) {
+	b := newBench(t)
+	task, other := b.task(t, specs.TaskSpec{Command: []string{"sleep"}}), b.start(t, specs.TaskSpec{}, "sleep")
+	if err := b.Prepare(t.Context(), task, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.discardProcess(t.Context(), task.ID); err != nil {
+		t.Fatal(err)
+	}
+	shim := exec.Command("sh")
+	shim.Args = []string{"containerd-shim-runc-v2", "-c", "read line", "-namespace", b.config.Namespace, "-id", task.ID, "-address", b.config.Socket}
+	input, err := shim.StdinPipe()
+	if err == nil {
+		err = shim.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- shim.Wait() }()
+	bundles := filepath.Join(b.config.State, bundlesDir, b.config.Namespace)
+	for _, dir := range []string{task.ID, "." + task.ID} {
+		if err := os.MkdirAll(filepath.Join(bundles, dir, "rootfs", "etc"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Prepare(t.Context(), task, nil); err != nil {
+		t.Errorf("prepare beside a stray shim: %v", err)
+	}
+	_ = input.Close() // it ends by itself if it was not killed
+	var exit *exec.ExitError
+	if err := <-ended; !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("the stray shim ended with %v", err)
+	}
+	if err := b.Remove(t.Context(), task.ID); err != nil {
+		t.Error(err)
+	}
+	for dir, there := range map[string]bool{task.ID: false, "." + task.ID: false, other.ID: true} {
+		if pathExists(filepath.Join(bundles, dir)) != there {
+			t.Errorf("%s is there: %t", dir, !there)
+		}
+	}
+	if err := b.look(t.Context(), other.ID); err != nil {
+		t.Errorf("another task: %v", err)
+	}
+}
+
 // TestBundleInTheWay has the directory of a task that containerd knows no more.
 // Only what is the task's own is taken away.
 func TestBundleInTheWay(t *testing.T) {
 	e := &Engine{config: Config{Namespace: "swarmgit"}}
-	dir := filepath.Join(t.TempDir(), "io.containerd.runtime.v2.task", "swarmgit")
+	dir := filepath.Join(t.TempDir(), bundlesDir, "swarmgit")
 	work := filepath.Join(t.TempDir(), "t1")
-	for _, made := range []string{filepath.Join(dir, "t1", "rootfs"), filepath.Join(dir, "t2"), work} {
+	for _, made := range []string{filepath.Join(dir, "t1", "rootfs", "etc"), filepath.Join(dir, "t2"), work} {
 		if err := os.MkdirAll(made, 0o700); err != nil {
 			t.Fatal(err)
 		}

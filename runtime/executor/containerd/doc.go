@@ -47,7 +47,9 @@
 // killed daemon left running there.
 //
 // Remove kills, and takes away process, shim, snapshot, cgroup, files and
-// record. The log stays: it is the agent's to remove. A cgroup that does not
+// record, also what containerd has lost of a creation that a killed daemon
+// abandoned: a shim that it does not know, and a private one's directory of the
+// task. The log stays: it is the agent's to remove. A cgroup that does not
 // become empty, an engine that is away, and a disk without room for what Prepare
 // makes, are temporary errors: they never reject a task.
 //
@@ -66,8 +68,9 @@
 //   - Limits are written through cgroup paths, never through systemd, which may
 //     not be there.
 //   - The private containerd is found again by its command line, which names our
-//     configuration file, and held by a pidfd: no file to go stale, no process
-//     ID to be used again. Its socket lies in /run/swarmgit/<hash of the data
+//     configuration file, and by the session that it leads: while it starts a
+//     shim, the child has its command line too. It is held by a pidfd: no file to
+//     go stale, no process ID to be used again. Its socket lies in /run/swarmgit/<hash of the data
 //     directory>, because a socket's path is short and a data directory's may
 //     not be.
 //   - Tasks share the host's network until they have networks of their own.

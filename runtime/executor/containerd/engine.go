@@ -37,6 +37,7 @@ type Config struct {
 	Namespace    string // DefaultNamespace
 	Snapshotter  string // overlayfs where the machine can, else native
 	RuncRoot     string // runc's state directory; empty is runc's own default
+	State        string // containerd's own, if it is private
 	CgroupParent string // DefaultCgroupParent; every task has a cgroup below it
 	Log          *slog.Logger
 }

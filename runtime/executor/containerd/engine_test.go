@@ -130,7 +130,8 @@ func leftovers(t testing.TB, e *Engine) (left []string) {
 		"scratch":    filepath.Join(e.config.Dir, "mnt", "*"),
 		"command":    filepath.Join(e.config.Dir, "exec", "*"),
 		"runc state": filepath.Join(e.config.RuncRoot, e.config.Namespace, "*"),
-		"bundle":     filepath.Join(shared.managed.state(), "io.containerd.runtime.v2.task", e.config.Namespace, "*"),
+		"bundle":     filepath.Join(e.config.State, bundlesDir, e.config.Namespace, "*"),
+		"old bundle": filepath.Join(e.config.State, bundlesDir, e.config.Namespace, ".*"),
 	} {
 		found, err := filepath.Glob(pattern)
 		must(err)

@@ -87,12 +87,12 @@ func cost(t testing.TB, f func()) time.Duration {
 
 func processorTime(t testing.TB) time.Duration {
 	t.Helper()
-	engines, err := procfs.Find(func(args []string) bool { return shared.managed.isOurs(args) || shared.managed.isShim(args) })
+	shims, err := procfs.Find(shared.managed.isShim)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var ticks int64
-	for _, p := range append(engines, procfs.Process{PID: os.Getpid()}) {
+	for _, p := range append(shims, shared.managed.process, procfs.Process{PID: os.Getpid()}) {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
 		if err != nil {
 			continue // it has ended: those who waited for it count it

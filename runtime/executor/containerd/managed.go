@@ -111,6 +111,7 @@ func (m *Managed) EngineConfig() Config {
 		Socket:       m.Socket(),
 		Dir:          filepath.Join(m.config.DataDir, "executor"),
 		RuncRoot:     filepath.Join(m.config.RunDir, "runc"),
+		State:        m.state(),
 		CgroupParent: path.Join(DefaultCgroupParent, m.hash),
 		Log:          m.log,
 	}
@@ -136,16 +137,37 @@ func (m *Managed) Start(ctx context.Context) error {
 	if m.binary, err = findBinaries(); err != nil {
 		return err
 	}
-	lives, err := procfs.Find(m.isOurs)
-	if err != nil {
-		return fmt.Errorf("look for a running private containerd: %w", err)
+	lives, err := m.adopt(ctx)
+	if err != nil || lives {
+		return err
 	}
-	if len(lives) == 0 {
-		return m.launch(ctx)
+	return m.launch(ctx)
+}
+
+// adopt takes over the private containerd, if it lives, once it answers.
+func (m *Managed) adopt(ctx context.Context) (lives bool, err error) {
+	found, err := m.living()
+	if err != nil || len(found) == 0 {
+		return false, err
 	}
-	m.process = lives[0]
+	m.process = found[0]
 	m.log.InfoContext(ctx, "private containerd adopted", "pid", m.process.PID, "socket", m.Socket())
-	return m.await(ctx)
+	return true, m.await(ctx)
+}
+
+// living are the processes of the private containerd: one at most, unless somebody
+// has started another.
+func (m *Managed) living() (found []procfs.Process, err error) {
+	all, err := procfs.All()
+	if err != nil {
+		return nil, fmt.Errorf("look for a running private containerd: %w", err)
+	}
+	for _, p := range all {
+		if m.isOurs(p) {
+			found = append(found, p.Process)
+		}
+	}
+	return found, nil
 }
 
 // Run keeps the private containerd alive, and its log short, until ctx ends, and
@@ -203,10 +225,12 @@ func (m *Managed) revive(ctx context.Context) error {
 	return m.launch(ctx)
 }
 
-// isOurs reports whether a command line is that of our private containerd: only
-// it has our configuration.
-func (m *Managed) isOurs(args []string) bool {
-	return len(args) == 3 && filepath.Base(args[0]) == containerdProgram &&
+// isOurs reports whether a process is our private containerd: only it has our
+// configuration, and a session of its own. What it starts has its command line too,
+// until that is another program.
+func (m *Managed) isOurs(p procfs.Stat) bool {
+	args := p.Arguments()
+	return p.Session == p.PID && len(args) == 3 && filepath.Base(args[0]) == containerdProgram &&
 		args[1] == "--config" && args[2] == m.configPath()
 }
 

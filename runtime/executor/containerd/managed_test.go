@@ -137,10 +137,9 @@ func TestTasksOutliveContainerd(t *testing.T) {
 	stop()
 }
 
-// theProcess is the one whose command line matches.
-func theProcess(t *testing.T, matches func(args []string) bool) procfs.Process {
+// one is the only process that was found.
+func one(t *testing.T, found []procfs.Process, err error) procfs.Process {
 	t.Helper()
-	found, err := procfs.Find(matches)
 	if err != nil || len(found) != 1 {
 		t.Fatalf("one process is looked for: %v, %v", found, err)
 	}
@@ -150,7 +149,8 @@ func theProcess(t *testing.T, matches func(args []string) bool) procfs.Process {
 // killContainerd kills a private containerd as a crash does.
 func killContainerd(t *testing.T, m *Managed) {
 	t.Helper()
-	old := theProcess(t, m.isOurs)
+	found, err := m.living()
+	old := one(t, found, err)
 	if err := errors.Join(old.Signal(syscall.SIGKILL), old.Wait(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -249,10 +249,8 @@ func TestShutdownLeavesNothing(t *testing.T) {
 			t.Errorf("%s is left", path)
 		}
 	}
-	for _, ours := range []func([]string) bool{m.isOurs, m.isShim} {
-		if left, err := procfs.Find(ours); err != nil || len(left) > 0 {
-			t.Errorf("processes left: %v, %v", left, err)
-		}
+	if left, err := m.processes(); err != nil || len(left) > 0 {
+		t.Errorf("processes left: %v, %v", left, err)
 	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil || strings.Contains(string(mounts), m.config.DataDir) || strings.Contains(string(mounts), m.config.RunDir) {
@@ -344,7 +342,8 @@ func TestShimIsKilled(t *testing.T) {
 		_, err := b.Wait(t.Context(), task.ID)
 		waited <- err
 	}()
-	shim := theProcess(t, m.isShim)
+	found, err := procfs.Find(m.isShim)
+	shim := one(t, found, err)
 	if err := errors.Join(shim.Signal(syscall.SIGKILL), shim.Wait(t.Context())); err != nil {
 		t.Fatal(err)
 	}

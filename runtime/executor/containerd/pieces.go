@@ -2,7 +2,6 @@ package containerd
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/cgroup"
 	"github.com/swarmgit/swarmgit/runtime/mounts"
@@ -15,7 +14,10 @@ type Piece struct{ Kind, Name string }
 
 // HasRun reports whether the private containerd has been started since the machine
 // was booted, and has not been shut down.
-func (m *Managed) HasRun() bool { return pathExists(m.config.RunDir) }
+func (m *Managed) HasRun() bool {
+	lives, err := m.living()
+	return err != nil || len(lives) > 0 || pathExists(m.config.RunDir)
+}
 
 // Pieces lists all that Shutdown would end or take away. It starts nothing.
 func (m *Managed) Pieces() ([]Piece, error) {
@@ -26,7 +28,7 @@ func (m *Managed) Pieces() ([]Piece, error) {
 	if group := m.EngineConfig().CgroupParent; cgroup.Find(cgroup.Root).Exists(group) {
 		pieces = append(pieces, Piece{"cgroup", group})
 	}
-	if !m.HasRun() {
+	if !pathExists(m.config.RunDir) {
 		return pieces, nil
 	}
 	for _, dir := range m.mountDirs() {
@@ -47,12 +49,12 @@ func (m *Managed) processes() (pieces []Piece, err error) {
 	for _, p := range all {
 		args := p.Arguments()
 		switch {
-		case m.isOurs(args):
+		case m.isOurs(p):
 			pieces = append(pieces, Piece{"containerd", fmt.Sprintf("process %d", p.PID)})
 		case m.isShim(args):
 			name := fmt.Sprintf("shim process %d", p.PID)
-			if i := slices.Index(args, "-id"); i > 0 && i+1 < len(args) {
-				name = fmt.Sprintf("%s (shim process %d)", args[i+1], p.PID)
+			if id := valueOf(args, "-id"); id != "" {
+				name = fmt.Sprintf("%s (shim process %d)", id, p.PID)
 			}
 			pieces = append(pieces, Piece{"container", name})
 		}

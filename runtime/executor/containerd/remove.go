@@ -7,12 +7,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	tasktypes "github.com/containerd/containerd/api/types/task"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
@@ -48,6 +50,7 @@ func (e *Engine) discard(ctx context.Context, id string) error {
 	if err := e.host.cgroups.Clear(ctx, e.cgroup(id)); err != nil {
 		return err
 	}
+	e.clearBundles(ctx, id)
 	if err := os.RemoveAll(e.dir(id)); err != nil {
 		return err
 	}
@@ -66,10 +69,34 @@ func (e *Engine) discardProcess(ctx context.Context, id string) error {
 	if err := e.killAndWait(ctx, id); err != nil {
 		return err
 	}
-	if _, err := e.tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: id}); err != nil && !gone(err) {
-		return err
+	_, err := e.tasks.Delete(ctx, &tasksapi.DeleteTaskRequest{ContainerID: id})
+	if err != nil && gone(err) {
+		return e.endStrayShims(ctx, id)
+	}
+	return err
+}
+
+// endStrayShims kills the shims of a task of which containerd knows none. A creation
+// that is abandoned may leave one that waits for ever for a reader of its log, and the
+// task's next creation would wait for that.
+func (e *Engine) endStrayShims(ctx context.Context, id string) error {
+	shims, err := procfs.Find(func(args []string) bool { return servesTask(args, e.config.Namespace, id) })
+	if err != nil {
+		return fmt.Errorf("look for shims of task %s: %w", id, err)
+	}
+	for _, shim := range shims {
+		if err := errors.Join(shim.Signal(syscall.SIGKILL), shim.Wait(ctx)); err != nil {
+			return fmt.Errorf("end the shim of task %s, process %d: %w", id, shim.PID, err)
+		}
 	}
 	return nil
+}
+
+// servesTask reports whether a command line is that of a task's shim: one that starts
+// it or clears up after it says so last.
+func servesTask(args []string, namespace, id string) bool {
+	return isShimProgram(args) && valueOf(args, "-namespace") == namespace && valueOf(args, "-id") == id &&
+		!slices.Contains([]string{"start", "delete"}, args[len(args)-1])
 }
 
 // List returns our tasks, sorted by ID.

@@ -43,7 +43,32 @@ func (m *Managed) Shutdown(ctx context.Context) error {
 		errs = append(errs, unmountBelow(dir))
 	}
 	errs = append(errs, cgroup.Find(cgroup.Root).RemoveOwn(m.EngineConfig().CgroupParent), removeRunDir(m.config.RunDir))
+	if others, err := procfs.Find(isContainerd); err == nil && len(others) == 0 {
+		removeSockets(shimSockets)
+	}
 	return errors.Join(errs...)
+}
+
+// shimSockets is where the shims of every containerd of the machine have their
+// sockets, whatever its configuration says.
+const shimSockets = "/run/containerd/s"
+
+// isContainerd reports whether a command line is that of any containerd, or of a shim.
+func isContainerd(args []string) bool {
+	return len(args) > 0 && strings.Contains(filepath.Base(args[0]), containerdProgram)
+}
+
+// removeSockets removes the directory, and the one above it, if shims of ours alone
+// have made them: nothing is left in it, and no containerd has been beside it. Another
+// one's would be made again; so it is not worth a word if it stays.
+func removeSockets(dir string) {
+	above := filepath.Dir(dir)
+	if beside, err := os.ReadDir(above); err != nil || len(beside) != 1 || beside[0].Name() != filepath.Base(dir) {
+		return
+	}
+	if os.Remove(dir) == nil {
+		_ = os.Remove(above) // as above
+	}
 }
 
 // mountDirs are the directories below which every mount is ours.
@@ -66,13 +91,16 @@ func removeRunDir(dir string) error {
 // endTasks removes every task and container of a private containerd, which it
 // starts for that if it is dead: only it knows them.
 func (m *Managed) endTasks(ctx context.Context) error {
-	if !m.HasRun() {
+	if !pathExists(m.config.RunDir) {
 		return nil
 	}
-	if !m.process.Lives() {
-		if err := m.Start(ctx); err != nil {
-			return err
-		}
+	// One that lives is asked whatever has become of its program since.
+	lives, err := m.adopt(ctx)
+	if err == nil && !lives {
+		err = m.Start(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	c, err := client.New(m.Socket(), client.WithTimeout(reconnectDelay))
 	if err != nil {
@@ -111,23 +139,31 @@ func endNamespace(ctx context.Context, c *client.Client) error {
 	return errors.Join(errs...)
 }
 
-// endContainerd asks the process to end, and kills it if it does not.
+// endContainerd ends every process of the private containerd: nobody would find one
+// that is left, once its directories are gone.
 func (m *Managed) endContainerd(ctx context.Context) error {
-	if !m.process.Lives() {
-		return nil
+	lives, err := m.living()
+	errs := []error{err}
+	for _, p := range lives {
+		errs = append(errs, endProcess(ctx, p))
 	}
+	return errors.Join(errs...)
+}
+
+// endProcess asks the process to end, and kills it if it does not.
+func endProcess(ctx context.Context, p procfs.Process) error {
 	patience, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	if err := m.process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	if m.process.Wait(patience) == nil {
+	if p.Wait(patience) == nil {
 		return nil
 	}
-	if err := m.process.Signal(syscall.SIGKILL); err != nil {
+	if err := p.Signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	return m.process.Wait(ctx)
+	return p.Wait(ctx)
 }
 
 // endShims kills the shims that still serve our socket, and only those.
@@ -149,9 +185,19 @@ func (m *Managed) endShims() error {
 }
 
 func (m *Managed) isShim(args []string) bool {
-	i := slices.Index(args, "-address")
-	return i > 0 && i+1 < len(args) && args[i+1] == m.Socket() &&
-		strings.HasPrefix(filepath.Base(args[0]), "containerd-shim")
+	return isShimProgram(args) && valueOf(args, "-address") == m.Socket()
+}
+
+func isShimProgram(args []string) bool {
+	return len(args) > 0 && strings.HasPrefix(filepath.Base(args[0]), "containerd-shim")
+}
+
+// valueOf is what a command line gives a flag, "" if it does not.
+func valueOf(args []string, flag string) string {
+	if i := slices.Index(args, flag); i > 0 && i+1 < len(args) {
+		return args[i+1]
+	}
+	return ""
 }
 
 // endStrays kills what is still alive in our cgroups: processes whose shim has

@@ -3,12 +3,16 @@ package containerd
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // A data directory may be a disk of its own: only what is mounted in it goes.
@@ -29,6 +33,34 @@ func TestTheDiskUnderTheDataStays(t *testing.T) {
 	for path, want := range map[string]bool{disk: true, inside: false} {
 		if mounted, err := mountinfo.Mounted(path); err != nil || mounted != want {
 			t.Errorf("%s mounted: %t, %v", path, mounted, err)
+		}
+	}
+}
+
+// The directory of all shims' sockets goes if it is nobody else's.
+func TestDirectoryOfTheSockets(t *testing.T) {
+	for name, tc := range map[string]struct {
+		made  string // below the directory above it
+		stays bool
+	}{
+		"nothing else":             {"s", false},
+		"a socket":                 {"s/0783f5", true},
+		"a containerd's own state": {"io.containerd.runtime.v2.task", true},
+	} {
+		above := filepath.Join(t.TempDir(), "containerd")
+		for _, made := range []string{"s", tc.made} {
+			if err := os.MkdirAll(filepath.Join(above, made), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		removeSockets(filepath.Join(above, "s"))
+		if pathExists(filepath.Join(above, "s")) != tc.stays || pathExists(above) != tc.stays {
+			t.Errorf("%s: it stays: %t", name, !tc.stays)
+		}
+	}
+	for program, want := range map[string]bool{"/usr/bin/containerd": true, "containerd-shim-runc-v2": true, "/usr/bin/dockerd": false} {
+		if isContainerd([]string{program, "--config", "x"}) != want {
+			t.Errorf("%s is taken for a containerd: %t", program, !want)
 		}
 	}
 }
@@ -69,4 +101,66 @@ func mountTmpfs(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(path, 0) }) // it may be gone
+}
+
+// Whatever has a containerd's command line and is none, as what it is about to start,
+// is not taken for it; of two containerds both are ended.
+func TestNoContainerdIsLost(t *testing.T) {
+	m, _ := ownContainerd(t)
+	ctx, cancel := withTimeout()
+	defer cancel()
+	another := func(session bool) procfs.Process {
+		t.Helper()
+		cmd := exec.Command(m.binary, "--config", m.configPath()) // waits for the first one's files
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: session}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = cmd.Wait() }()
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill() // it may have ended
+			<-ended
+		})
+		found, err := procfs.LookUp(cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.Process
+	}
+	child := another(false)
+	if found, err := m.living(); err != nil || len(found) != 1 || found[0] != m.process {
+		t.Errorf("found are %v, %v, it is %v", found, err, m.process)
+	}
+	if err := errors.Join(child.Signal(syscall.SIGKILL), child.Wait(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	second := another(true)
+	t.Setenv("PATH", t.TempDir()) // its packages may have gone before it
+	if err := m.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if m.process.Lives() || second.Lives() {
+		t.Errorf("the containerd lives: %t, the second: %t", m.process.Lives(), second.Lives())
+	}
+}
+
+// One whose directories somebody has removed is ended all the same.
+func TestContainerdWithoutDirectoriesIsEnded(t *testing.T) {
+	m, _ := ownContainerd(t)
+	ctx, cancel := withTimeout()
+	defer cancel()
+	next, err := NewManaged(m.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(m.config.RunDir); err != nil {
+		t.Fatal(err)
+	}
+	if !next.HasRun() {
+		t.Error("it lives, and has not run")
+	}
+	if err := next.Shutdown(ctx); err != nil || m.process.Lives() {
+		t.Errorf("%v; it lives: %t", err, m.process.Lives())
+	}
 }

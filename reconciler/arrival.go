@@ -149,14 +149,14 @@ func (m *Manager) change(ctx context.Context, decide func(store.Snapshot) (specs
 		if err != nil || len(tx) == 0 {
 			return err
 		}
-		errs, err := m.raft.Propose(ctx, []specs.Transaction{tx})
+		refused, err := m.proposeOnce(ctx, tx)
 		switch {
 		case err != nil:
 			return err
-		case errs[0] == nil:
+		case refused == nil:
 			return nil
-		case !errors.Is(errs[0], store.ErrConflict):
-			return errs[0]
+		case !errors.Is(refused, store.ErrConflict):
+			return refused
 		}
 	}
 	return fmt.Errorf("the cluster changed meanwhile, %d times: try again", changeAttempts)

@@ -180,9 +180,9 @@ func serviceProgress(snap store.Snapshot, svc specs.Service, now time.Time) prog
 		switch {
 		case svc.Removed:
 			p.left++
-		case task.Wanted() && task.Spec == svc.Spec.Task && task.State() == specs.StateRunning:
+		case task.Spec == svc.Spec.Task && converge.Runs(snap, &task):
 			p.done++
-		case task.Wanted() && task.Spec == svc.Spec.Task && p.doing == "":
+		case task.Wanted() && task.Spec == svc.Spec.Task && p.doing == "" && task.State() != specs.StateRunning:
 			p.doing = doing(snap, task)
 		}
 	}
@@ -302,7 +302,7 @@ func stillRunning(snap store.Snapshot) (services []string, fresh, old int) {
 		services = append(services, svc.Spec.Name)
 		for task := range snap.TasksOf(svc.ID) {
 			switch {
-			case !task.Wanted() || task.State() != specs.StateRunning:
+			case !converge.Runs(snap, &task):
 			case task.Spec == svc.Spec.Task:
 				fresh++
 			default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/ca"
 	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/converge"
@@ -46,11 +47,27 @@ func (m *Manager) Watch() (store.Snapshot, <-chan struct{}) { return m.store.Wat
 
 // Propose writes one transaction for a person.
 func (m *Manager) Propose(ctx context.Context, tx specs.Transaction) error {
-	errs, err := m.raft.Propose(ctx, []specs.Transaction{tx})
+	refused, err := m.proposeOnce(ctx, tx)
 	if err == nil {
-		return errs[0]
+		return refused
 	}
 	return inWords(err)
+}
+
+// proposeOnce writes one transaction, and tells the call of a person that it is for
+// whether that has begun. The first error is why the transaction was refused.
+func (m *Manager) proposeOnce(ctx context.Context, tx specs.Transaction) (refused, err error) {
+	errs, err := m.raft.Propose(ctx, []specs.Transaction{tx})
+	switch {
+	case errors.Is(err, consensus.ErrNotLeader):
+		api.Refused(ctx)
+	case err != nil || errs[0] == nil:
+		api.Begun(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return errs[0], nil
 }
 
 // inWords says what an error of a proposal means to a person.

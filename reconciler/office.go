@@ -23,14 +23,17 @@ func (o *office) Store(held bool) {
 }
 
 // Leader is the ID of the node that leads, "" while nobody is known to. A
-// manager leads once its term has begun.
+// manager leads once its term has begun, and until it hands over.
 func (m *Manager) Leader() string {
 	id, _ := m.raft.Leader()
-	if id == m.cfg.NodeID && !m.leading.Load() {
+	if id == m.cfg.NodeID && !m.writes() {
 		return ""
 	}
 	return id
 }
+
+// writes reports whether this manager leads and may write.
+func (m *Manager) writes() bool { return m.leading.Load() && m.raft.Writes() }
 
 // Leaderless is how long nobody has been known to lead.
 func (m *Manager) Leaderless() time.Duration { return m.raft.Leaderless() }
@@ -38,11 +41,18 @@ func (m *Manager) Leaderless() time.Duration { return m.raft.Leaderless() }
 // leader is where requests of people go, if that is another manager. One that is
 // alone answers them itself before its term, too: it is about to lead.
 func (m *Manager) leader() (api.Leader, bool) {
+	turn, begun := m.raft.Changed(), m.leading.changed.Next()
 	id, addr := m.raft.Leader()
 	self := id == m.cfg.NodeID
 	switch nobody := addr == ""; {
-	case self && m.leading.Load(), (self || nobody) && len(m.members()) < 2:
-		return api.Leader{NodeID: m.cfg.NodeID}, true
+	case self && m.writes(), (self || nobody) && len(m.members()) < 2:
+		return api.Leader{NodeID: m.cfg.NodeID, Succeeded: func(ctx context.Context) {
+			select {
+			case <-turn:
+			case <-begun:
+			case <-ctx.Done():
+			}
+		}}, true
 	case self || nobody:
 		return api.Leader{Leaderless: m.Leaderless(), Succeeded: func(ctx context.Context) { m.succeeded(ctx, "") }}, false
 	}
@@ -73,5 +83,5 @@ func (m *Manager) succeeded(ctx context.Context, leader string) {
 // leads waits until a manager leads, or ctx ends, and tells whether it is this one.
 func (m *Manager) leads(ctx context.Context) bool {
 	m.succeeded(ctx, "")
-	return m.leading.Load()
+	return m.Leader() == m.cfg.NodeID
 }

@@ -88,6 +88,7 @@ type NodeDescription struct {
 func (n Node) Name() string { return cmp.Or(n.Seen.Description.Hostname, n.ID) }
 
 // CanTakeTasks reports whether new tasks may be assigned to the node.
-func (n Node) CanTakeTasks() bool {
-	return n.Seen.Status == NodeReady && (n.Spec.Availability == "" || n.Spec.Availability == Active)
-}
+func (n Node) CanTakeTasks() bool { return n.Seen.Status == NodeReady && n.Active() }
+
+// Active reports that the operator lets the node have new tasks.
+func (n Node) Active() bool { return n.Spec.Availability == "" || n.Spec.Availability == Active }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +43,30 @@ func TestAManagerThatIsOneAgainVotesAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A leader that is demoted hands over. What it is asked meanwhile waits for the next
+// one, so nobody who asks notices.
+func TestNobodyIsRefusedWhileALeaderHandsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, 3, simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"))
+		for range 3 {
+			leader := c.leading()
+			var askers sync.WaitGroup
+			for _, n := range c.nodes {
+				askers.Go(func() {
+					for asked := 0; c.leading() == leader && !t.Failed(); asked++ {
+						c.order(leader, api.UpdateNodeRequest{Name: n.id, LabelAdd: map[string]string{"asked": fmt.Sprint(asked)}})
+					}
+				})
+			}
+			c.order(leader, api.UpdateNodeRequest{Name: leader.id, Role: specs.Worker})
+			askers.Wait()
+			c.awaitLeader()
+			c.order(c.leading(), api.UpdateNodeRequest{Name: leader.id, Role: specs.Manager})
+			c.awaitManagers()
+		}
+	})
 }
 
 // TestOfManagersThatAreToBeNoneTheOneThatCanGoGoesFirst: the others cannot do without

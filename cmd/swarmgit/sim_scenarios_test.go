@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/swarmgit/swarmgit/reconciler/planner"
+	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -315,6 +316,42 @@ func TestALostNodesTasksAreReplacedAndEndWhenItIsBack(t *testing.T) {
 			t.Errorf("tasks per node after it came back: %v", got)
 		}
 		c.wantConverged()
+	})
+}
+
+// Nothing stands in for the task of a global service on a lost node, so that goes
+// on as if nothing had been. An update does not wait for it, and reaches it later.
+func TestAGlobalTaskGoesOnOnceItsLostNodeIsBack(t *testing.T) {
+	scenario(t, 2, func(c *simCluster) {
+		agent := simService{image: simHealthy(1), global: true, parallelism: 1}
+		c.roll(web(agent), specs.RevisionHealthy)
+		before, rows := c.running(), len(c.tasks("shop_web"))
+		out, in := c.links(c.nodes[1])
+		lose := func() {
+			c.network.cutLinks(append(out, in...)...)
+			c.await("n2 is down", func(snap store.Snapshot) bool {
+				row, _ := snap.Node("n2")
+				return row.Seen.Status == specs.NodeDown
+			})
+			time.Sleep(10 * time.Minute)
+		}
+		back := func() {
+			c.network.heal()
+			c.awaitReady()
+			c.rest()
+			c.wantConverged()
+		}
+		lose()
+		back()
+		if diff := cmp.Diff(before, c.running()); diff != "" || len(c.tasks("shop_web")) != rows {
+			t.Errorf("running before and after: %s, %d tasks are remembered, want %d", diff, len(c.tasks("shop_web")), rows)
+		}
+		lose()
+		agent.image = simHealthy(2)
+		c.roll(web(agent), specs.RevisionHealthy)
+		c.wantImages("shop_web", map[string]int{simHealthy(1): 1, simHealthy(2): 1})
+		back()
+		c.wantImages("shop_web", map[string]int{simHealthy(2): 2})
 	})
 }
 

@@ -23,7 +23,7 @@ type Leader struct {
 	NodeID string
 	Dial   wire.Dial // to its node port; nil: this manager leads
 	// Succeeded returns once another manager leads, or ctx ends. While nobody leads
-	// it waits for the first that does.
+	// it waits for the first that does, and if this manager did, for any change since.
 	Succeeded func(ctx context.Context)
 	// Leaderless is how long nobody has been known to lead; there is no Dial then.
 	Leaderless time.Duration
@@ -57,8 +57,9 @@ const ElectionPatience = 3 * time.Second
 // Forward passes the requests of people on to the leader, Git's too, and gives
 // next those that this manager answers itself. Streams flow both ways at the
 // same time, and who goes away is gone at the leader too. leader is asked for
-// each request; it is false while nobody leads. A request that has reached nobody
-// waits for the next leader, for as long as ElectionPatience.
+// each request; it is false while nobody leads. A request that nobody has begun
+// waits for the next leader, for as long as ElectionPatience: it has reached nobody,
+// or a leader that had lost its office before it wrote anything.
 func Forward(next http.Handler, leader func() (Leader, bool)) http.Handler {
 	return &forwarder{next: next, leader: leader, shared: proxy(wire.Transport(dialLeader)), own: proxy(wire.OwnConnections(dialLeader))}
 }
@@ -72,21 +73,28 @@ type forwarder struct {
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	patience, cancel := context.WithTimeout(r.Context(), ElectionPatience)
 	defer cancel()
+	body := &kept{from: r.Body}
 	for {
 		leader, known := f.leader()
-		if own[r.URL.Path] || known && leader.Dial == nil || !known && reads[r.URL.Path] {
+		words := noLeaderFor(leader.Leaderless)
+		switch {
+		case own[r.URL.Path] || !known && reads[r.URL.Path]:
 			f.next.ServeHTTP(w, r)
 			return
-		}
-		words := noLeaderFor(leader.Leaderless)
-		if known {
-			unsent := f.pass(w, r, leader)
+		case known && leader.Dial == nil:
+			if begun(f.next, w, body.again(r)) {
+				return
+			}
+		case known:
+			unsent := f.pass(w, body.again(r), leader)
 			if unsent == nil {
 				return
 			}
-			words = "the leader cannot be reached, nothing was changed: try again in a moment: " + unsent.Error()
+			if unsent != errNotBegun {
+				words = "the leader cannot be reached, nothing was changed: try again in a moment: " + unsent.Error()
+			}
 		}
-		if patience.Err() != nil || leader.Leaderless >= ElectionPatience {
+		if patience.Err() != nil || leader.Leaderless >= ElectionPatience || !body.whole() {
 			refuse(w, r, wire.Unavailable, words)
 			return
 		}
@@ -224,6 +232,8 @@ func lost(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler) // who asked is gone, or this daemon is going: no answer may look like one
 	case errors.As(err, &dialled):
 		leaderOf(r.Context()).unsent = dialled
+	case err == errNotBegun:
+		leaderOf(r.Context()).unsent = errNotBegun
 	case reads[path], r.Header.Get("Content-Type") == streamReply:
 		refuse(w, r, why.kind, why.words())
 	case isPush(r):
@@ -257,16 +267,16 @@ func endPush(w http.ResponseWriter, packets []byte) {
 
 // Forwarded answers on the leader what other managers pass on, below
 // ForwardedPath. people ask for no token: the other manager has. leads waits until
-// somebody leads, or ctx ends, and tells whether it is this manager, which refuses
-// otherwise: it would pass it on again.
+// somebody leads, or ctx ends, and tells whether it is this manager. Otherwise the
+// request goes back to the other one, not begun: to pass it on from here would be to
+// ask in another's name.
 func Forwarded(people http.Handler, leads func(ctx context.Context) bool) http.Handler {
 	return http.StripPrefix(ForwardedPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		patience, cancel := context.WithTimeout(r.Context(), ElectionPatience)
 		defer cancel()
-		if !leads(patience) {
+		if !leads(patience) || !begun(people, w, asking(r, r.Header.Get(askerHeader))) {
+			w.Header().Set(notBegunHeader, "true")
 			refuse(w, r, wire.Unavailable, noLeader)
-			return
 		}
-		people.ServeHTTP(w, asking(r, r.Header.Get(askerHeader)))
 	}))
 }

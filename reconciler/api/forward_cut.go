@@ -56,6 +56,9 @@ func endOfStream(why *end) []byte {
 // finish has an answer that breaks off between two frames end in words.
 func finish(r *http.Response) error {
 	ctx := r.Request.Context()
+	if r.Header.Get(notBegunHeader) != "" {
+		return errNotBegun
+	}
 	why := func() *end { return endedBy(ctx) }
 	switch r.Header.Get("Content-Type") {
 	case pushResult:

@@ -284,21 +284,17 @@ func TestNobodyLeads(t *testing.T) {
 	w := prod(t)
 	w.server().Register(p.follower)
 	w.server().Register(p.leader)
-	for name, lose := range map[string]func(bool){"nobody": p.nobody.Store, "it left": p.left.Store} {
-		lose(true)
-		client := p.client()
-		_, err := UpdateNode.Call(t.Context(), client, UpdateNodeRequest{Name: "n2", Availability: specs.Drain})
-		wantKind(t, err, wire.Unavailable, noLeader)
-		for _, err := range WatchDrain.Call(t.Context(), client, ByName{Name: "n2"}) {
-			wantKind(t, err, wire.Unavailable, noLeader)
-		}
-		status, text := p.post("/git/main.git/git-upload-pack", "application/x-git-upload-pack-request", nil)
-		if status != http.StatusServiceUnavailable || text != "swarmgit: "+noLeader {
-			t.Errorf("%s: Git: status %d: %s", name, status, text)
-		}
-		lose(false)
-	}
 	p.nobody.Store(true)
+	client := p.client()
+	_, err := UpdateNode.Call(t.Context(), client, UpdateNodeRequest{Name: "n2", Availability: specs.Drain})
+	wantKind(t, err, wire.Unavailable, noLeader)
+	for _, err := range WatchDrain.Call(t.Context(), client, ByName{Name: "n2"}) {
+		wantKind(t, err, wire.Unavailable, noLeader)
+	}
+	status, text := p.post("/git/main.git/git-upload-pack", "application/x-git-upload-pack-request", nil)
+	if status != http.StatusServiceUnavailable || text != "swarmgit: "+noLeader {
+		t.Errorf("Git: status %d: %s", status, text)
+	}
 	if reply, err := GetStatus.Call(t.Context(), p.client(), Empty{}); err != nil || reply.Cluster != "prod" {
 		t.Errorf("status from the own copy: %+v, %v", reply, err)
 	}
@@ -310,8 +306,9 @@ func TestNobodyLeads(t *testing.T) {
 // Whoever asks during an election reads its answer, not that there is one.
 func TestRequestsWaitForTheNextLeader(t *testing.T) {
 	for name, lose := range map[string]func(*pair, bool){
-		"nobody leads":          func(p *pair, lost bool) { p.nobody.Store(lost) },
-		"the leader was killed": func(p *pair, lost bool) { p.deaf.Store(lost) },
+		"nobody leads":                                 func(p *pair, lost bool) { p.nobody.Store(lost) },
+		"the leader was killed":                        func(p *pair, lost bool) { p.deaf.Store(lost) },
+		"the leader leads no more, and says so":        func(p *pair, lost bool) { p.left.Store(lost) },
 		"it is known no more, and takes no connection": func(p *pair, lost bool) { p.deaf.Store(lost); p.nobody.Store(lost) },
 	} {
 		t.Run(name, func(t *testing.T) {

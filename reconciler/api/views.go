@@ -18,7 +18,7 @@ import (
 // count tells how many tasks of a service run and how many should.
 func count(snap store.Snapshot, svc specs.Service) (running, wanted int) {
 	for task := range snap.TaskRowsOf(svc.ID) {
-		if task.Wanted() && task.State() == specs.StateRunning {
+		if converge.Runs(snap, task) {
 			running++
 		}
 	}

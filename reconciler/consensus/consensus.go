@@ -97,6 +97,7 @@ type Consensus struct {
 	queue     queue
 	changing  chan struct{} // holds one while the members are looked at and changed
 	news      bell.Bell     // of leaders and members
+	handing   atomic.Int32  // how many hand-overs are under way
 	leadership
 	watchdog
 	probation probation

@@ -138,6 +138,30 @@ func TestThreeOfFiveGone(t *testing.T) {
 	})
 }
 
+// Who asks a leader that hands over is to wait for the next one, and not to be refused.
+func TestALeaderThatHandsOverTakesNoProposals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		leader := c.leading(t)
+		changed := leader.Changed()
+		if !leader.Writes() {
+			t.Error("the leader takes no proposals")
+		}
+		done := make(chan error, 1)
+		go func() { done <- leader.HandOver(t.Context()) }()
+		<-changed
+		if leader.Writes() {
+			t.Error("it takes proposals while it hands over")
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if next := c.leading(t); leader.Writes() || !next.Writes() {
+			t.Errorf("afterwards the old leader takes proposals: %t, the new one: %t", leader.Writes(), next.Writes())
+		}
+	})
+}
+
 func TestTheClockOfTheNextLeaderIsNotBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := three(t)

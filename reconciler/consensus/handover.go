@@ -26,6 +26,8 @@ func (c *Consensus) HandOver(ctx context.Context) error {
 	if c.raft.State() != raft.Leader {
 		return ErrNotLeader
 	}
+	c.handOver(true)
+	defer c.handOver(false)
 	ended := c.idle()
 	successors, err := c.successors()
 	if err != nil {
@@ -54,6 +56,20 @@ func (c *Consensus) HandOver(ctx context.Context) error {
 	}
 	return fmt.Errorf("hand over leadership: %w", errors.Join(errs...))
 }
+
+// handOver notes that a hand-over begins, or that it is over, done or not.
+func (c *Consensus) handOver(begins bool) {
+	more := int32(-1)
+	if begins {
+		more = 1
+	}
+	c.handing.Add(more)
+	c.news.Ring()
+}
+
+// Writes reports whether this manager leads and takes proposals, as far as it knows:
+// it is not handing over. When that changes, [Consensus.Changed] tells.
+func (c *Consensus) Writes() bool { return c.raft.State() == raft.Leader && c.handing.Load() == 0 }
 
 // fitness is 1 of a manager whose disk has room, -1 of one whose has none, and 0
 // where that is not known.

@@ -61,7 +61,8 @@ func (c *Consensus) Leaderless() time.Duration {
 }
 
 // Changed returns a channel that is closed when another manager, or none, is
-// known to lead, or when the members change. Take the channel first, then look.
+// known to lead, when the leader begins or ends to hand over, or when the members
+// change. Take the channel first, then look.
 func (c *Consensus) Changed() <-chan struct{} { return c.news.Next() }
 
 // Reachable tells whether the manager answered this one a short while ago. It is an

@@ -17,6 +17,7 @@ func TestALeaderThatStoodStillBeginsAnew(t *testing.T) {
 		term := r.term(t)
 		r.write(t, ref(1))
 		time.Sleep(time.Minute)
+		synctest.Wait() // the pulse of this moment has been felt
 		if term.Err() != nil {
 			t.Fatal("the term of a leader that was awake has ended")
 		}

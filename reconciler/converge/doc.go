@@ -39,17 +39,19 @@
 // Their slots are nodes: every step treats a slot alike, whether a number or a
 // node names it. What differs is who has one. A node takes a task when it is
 // ready and active, has the runtime and meets the constraints. It keeps the one
-// that it has while it is paused or not heard of, and loses it when it is
-// drained, down, removed or does not meet a constraint any more. A slot whose
+// that it has while it is paused, down or not heard of, and loses it when it is
+// drained, removed or does not meet a constraint any more. A slot whose
 // node takes no task is not filled, and no rollout waits for it: what it missed
 // it catches up with when its node takes tasks again.
 //
 // # Lost nodes
 //
 // Tasks of a node that is down are told to stop and replaced at once; when the
-// node is back it stops them and no others. Two kinds are not told: those that
-// the restart policy would not replace, and for a minute those of an [Outage],
-// in which many nodes went down together.
+// node is back it stops them and no others. Three kinds are not told: those of
+// global services and those that the restart policy would not replace, because
+// nothing runs in their place, and for a minute those of an [Outage], in which many
+// nodes went down together. A task that is kept does not count as running
+// meanwhile, and in a global service it is not missed either.
 //
 // # Nothing in memory
 //

@@ -29,13 +29,14 @@ func (w *work) evictReason(r *row) string {
 }
 
 // unfitReason says why the node cannot keep tasks of the service, or nothing.
-// A paused node keeps what it has, and for a while so may one that is down.
+// A paused node keeps what it has, and so does one that is down what nothing would
+// follow meanwhile: a task that nobody replaces may as well go on if it does.
 func (w *work) unfitReason(nodeID string) string {
 	node := w.node(nodeID)
 	switch {
 	case !node.silent():
-	case w.svc.Spec.Restart.Condition == specs.RestartNone:
-		return "" // it would not be replaced, so it may as well go on if it does
+	case w.svc.Spec.Mode == specs.Global, w.svc.Spec.Restart.Condition == specs.RestartNone:
+		return w.unmetReason(node)
 	case w.now.Before(w.heldUntil(node)):
 		w.wakeAt(w.heldUntil(node))
 		return ""
@@ -43,6 +44,11 @@ func (w *work) unfitReason(nodeID string) string {
 	if reason := node.evicts(); reason != "" {
 		return reason
 	}
+	return w.unmetReason(node)
+}
+
+// unmetReason names the constraint that the node does not meet, or nothing.
+func (w *work) unmetReason(node *nodeView) string {
 	if constraint := w.fit().unmet(&node.Node); constraint != "" {
 		return constraint + " not met on node " + node.Name()
 	}

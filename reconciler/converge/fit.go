@@ -28,9 +28,10 @@ func (f fit) takes(n *specs.Node) bool { return n.CanTakeTasks() && f.suits(n) }
 
 // unmet names the first constraint that the node does not meet. One that cannot
 // be read keeps new tasks away and moves none; neither does a node lose tasks by
-// its attributes while it gets none.
+// its attributes while the operator gives it none or nobody has heard of it.
 func (f fit) unmet(n *specs.Node) string {
-	if !n.CanTakeTasks() {
+	heard := n.Seen.Status == specs.NodeReady || n.Seen.Status == specs.NodeDown
+	if !heard || !n.Active() {
 		return ""
 	}
 	for _, c := range f.constraints {

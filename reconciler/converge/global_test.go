@@ -45,7 +45,7 @@ func TestScenario3WhatBecomesOfTheTaskOfANode(t *testing.T) {
 		"paused":  {pause, []string{running}, "", []string{running}},
 		"unknown": {unknown, []string{running}, "", []string{running}},
 		"drained": {drain, []string{"n1 v1 shutdown shutdown"}, "node n1 is drained", []string{"n1 v1 shutdown shutdown", running}},
-		"down":    {down, []string{"n1 v1 shutdown running"}, "node n1 is down", []string{"n1 v1 shutdown shutdown", running}},
+		"down":    {down, []string{running}, "", []string{running}},
 		"of another zone": {zone("a"), []string{"n1 v1 shutdown shutdown"}, "node.labels.zone==b not met on node n1",
 			[]string{"n1 v1 shutdown shutdown", running}},
 	} {

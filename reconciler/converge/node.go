@@ -24,6 +24,9 @@ func (p *pass) node(id string) *nodeView {
 // forgotten. A node not heard of yet is not lost.
 func (n *nodeView) lost() bool { return !n.known || n.Seen.Status == specs.NodeDown }
 
+// absent reports that nobody waits for the task: its slot is a node that is lost.
+func (p *pass) absent(t specs.Task) bool { return t.SlotNode != "" && p.node(t.SlotNode).lost() }
+
 // evicts says why the node cannot keep any task, or nothing.
 func (n *nodeView) evicts() string {
 	switch {

@@ -107,7 +107,7 @@ func TestInAnOutageReplacementsWaitAMinute(t *testing.T) {
 	if onReady != 6 {
 		t.Errorf("%d tasks run on the nodes that are left, want 6: %q", onReady, c.ps("web"))
 	}
-	if got := c.ps("agent")[0]; got != "n01 v1 shutdown running" {
+	if got := c.ps("agent")[0]; got != "n01 v1 running running" {
 		t.Errorf("a global task of a lost node is %q", got)
 	}
 }
@@ -177,7 +177,7 @@ func TestNodesThatJoinMayEndAnOutage(t *testing.T) {
 	if got := len(c.tasks("web")); got != 9 {
 		t.Errorf("%d tasks, want three more: %q", got, c.ps("web"))
 	}
-	if got := c.ps("agent")[0]; got != "n01 v1 shutdown running" {
+	if got := c.ps("agent")[0]; got != "n01 v1 running running" {
 		t.Errorf("a global task of a lost node is %q", got)
 	}
 }

@@ -166,7 +166,7 @@ func (p *pass) recovers(svc specs.Service) bool {
 	coming := uint64(0)
 	for t := range p.draft.TasksOf(svc.ID) {
 		switch {
-		case t.Spec != svc.Spec.Task:
+		case t.Spec != svc.Spec.Task, p.absent(t):
 		case t.Seen.State.Final() && t.Want.Reason == "":
 			return false
 		case t.Wanted() && t.Want.Node != "":
@@ -184,6 +184,7 @@ func (p *pass) standingOfTasks(svc specs.Service) standing {
 		runs := t.Wanted() && t.Seen.State == specs.StateRunning
 		provenAt := rollout.ProvenAt(&t, svc.Spec)
 		switch {
+		case p.absent(t):
 		case runs && !p.now.Before(provenAt), t.Spec == svc.Spec.Task && rollout.Done(&t, svc.Spec):
 			healthy[t.SlotID()] = true
 		case runs:

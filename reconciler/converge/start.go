@@ -17,11 +17,12 @@ const (
 	clockMargin = 10
 )
 
-// start lets tasks run that have waited long enough.
+// start lets tasks run that have waited long enough. One on a node that is lost
+// waits until that is back: what ran there before it may be running still.
 func (w *work) start() {
 	for _, s := range w.slots {
 		r := s.wanted()
-		if r == nil || r.Want.Desired != specs.StateReady {
+		if r == nil || r.Want.Desired != specs.StateReady || r.Want.Node != "" && w.node(r.Want.Node).lost() {
 			continue
 		}
 		at := r.Want.StartAt
@@ -51,10 +52,11 @@ func (w *work) holdsUntil(r *row) time.Time {
 }
 
 // knows is since when the node knows what this leader wants of it: not before now
-// if it has not come yet.
+// if it has not come yet, and not before it was back if it was lost.
 func (w *work) knows(nodeID string) time.Time {
+	back := w.node(nodeID).Seen.Since
 	if w.heard == nil {
-		return time.Time{}
+		return back
 	}
-	return cmp.Or(w.heard(nodeID), w.now)
+	return latest(back, cmp.Or(w.heard(nodeID), w.now))
 }

@@ -68,7 +68,7 @@ func collectTasks(snap store.Snapshot, metrics chan<- prometheus.Metric) {
 	states, runs := make(map[specs.State]int), make(map[string]int)
 	for task := range snap.Tasks() {
 		states[task.State()]++
-		if task.Wanted() && task.State() == specs.StateRunning {
+		if converge.Runs(snap, &task) {
 			runs[task.ServiceID]++
 		}
 	}

@@ -74,7 +74,7 @@ func (e *ending) pause(before, after store.Snapshot, svc specs.Service) {
 func standstill(snap store.Snapshot, svc specs.Service) Standstill {
 	s := Standstill{Service: svc.Spec.Name, Reason: svc.Rollout.Message, Wanted: converge.Wanted(snap, svc)}
 	for t := range snap.TasksOf(svc.ID) {
-		if t.Wanted() && t.Seen.State == specs.StateRunning {
+		if converge.Runs(snap, &t) {
 			s.Running++
 			if t.Spec != svc.Spec.Task {
 				s.Old++
@@ -116,7 +116,7 @@ func (s *simulation) compare(before store.Snapshot, serviceID string) *serviceEn
 	}
 	e := new(serviceEnding)
 	if svc, left := s.snap.Service(serviceID); left {
-		e.wanted = converge.Wanted(s.snap, svc)
+		e.wanted = converge.Kept(s.snap, svc)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(slots), specs.SlotID.Compare) {
 		e.count(slots[id])

@@ -55,7 +55,7 @@ func (g *removal) stack(present store.Snapshot, name string) {
 		if next.Removed {
 			removed++
 		}
-		running, keep := runningTasks(present, svc.ID), converge.Wanted(g.after, next)
+		running, keep := runningTasks(present, svc.ID), converge.Kept(g.after, next)
 		g.running += running
 		g.lost += running - int(min(uint64(running), keep))
 	}

@@ -78,6 +78,21 @@ func TestGuardCountsTheNodesOfAGlobalService(t *testing.T) {
 	}
 }
 
+// The tasks of lost nodes wait for them: a push that leaves them alone stops none.
+func TestGuardCountsNoTaskThatWaitsForItsNode(t *testing.T) {
+	w := newWorld(t, 20)
+	w.push(stack("shop", svc("agent", global)))
+	for n := range 12 {
+		w.edit(nodeID(n+1), down)
+	}
+	if p := w.plan(stack("shop", svc("agent", global, image("agent:2")))); p.Verdict == Refused || p.Totals != (Totals{Restart: 8, Untouched: 12}) {
+		t.Errorf("an update: %s, %s, %v", p.Verdict, p.Totals, p.Refusals)
+	}
+	if p := w.plan(stack("shop")); p.Verdict != Refused {
+		t.Errorf("the removal of all: %s", p.Verdict)
+	}
+}
+
 // A stack that cannot be read is no stack that is gone.
 func TestMistakesPlanNothing(t *testing.T) {
 	w := newWorld(t, 1)

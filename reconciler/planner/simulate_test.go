@@ -160,7 +160,7 @@ func TestWhatIsUnderWayWithGlobalServicesIsTold(t *testing.T) {
 		want   string
 	}{
 		{"a drained node", drain, "start 0   restart 0   stop 1   untouched 2"},
-		{"a lost node", down, "start 0   restart 0   stop 1   untouched 2"},
+		{"a lost node", down, "start 0   restart 0   stop 0   untouched 3"},
 		{"a paused node", pause, "start 0   restart 0   stop 0   untouched 3"},
 	} {
 		w := newWorld(t, 3)
@@ -172,14 +172,16 @@ func TestWhatIsUnderWayWithGlobalServicesIsTold(t *testing.T) {
 	}
 }
 
-// What a paused node has is not replaced by an update, so no plan says so.
-func TestAnUpdateLeavesAPausedNodeAlone(t *testing.T) {
-	w := newWorld(t, 3)
-	w.push(stack("shop", svc("agent", global)))
-	w.edit(nodeID(2), pause)
-	p := w.plan(stack("shop", svc("agent", global, image("agent:2"))))
-	if want := (Totals{Restart: 2, Untouched: 1}); p.Totals != want || p.Services[0].Wanted != 3 {
-		t.Errorf("%s of %d, want %s of 3", p.Totals, p.Services[0].Wanted, want)
+// What a paused or lost node has is not replaced by an update, so no plan says so.
+func TestAnUpdateLeavesANodeAloneThatTakesNoTasks(t *testing.T) {
+	for name, change := range map[string]func(*specs.Node){"paused": pause, "lost": down} {
+		w := newWorld(t, 3)
+		w.push(stack("shop", svc("agent", global)))
+		w.edit(nodeID(2), change)
+		p := w.plan(stack("shop", svc("agent", global, image("agent:2"))))
+		if want := (Totals{Restart: 2, Untouched: 1}); p.Totals != want || p.Services[0].Wanted != 3 {
+			t.Errorf("%s: %s of %d, want %s of 3", name, p.Totals, p.Services[0].Wanted, want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -102,9 +103,12 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// lastAnswer is how long a leader may take to answer once another leads. One that has
+// handed over had begun before; a machine that lost its power says nothing for long.
+const lastAnswer = 500 * time.Millisecond
+
 // pass has the leader answer, unless it cannot be reached: then the request is
-// as it was. Once another leads, its answer is not waited for any more: a machine
-// that lost its power says nothing for long.
+// as it was.
 func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, leader Leader) (unsent error) {
 	// Git reads while it writes. HTTP/2 can do that anyway, and says so by an error.
 	_ = http.NewResponseController(w).EnableFullDuplex()
@@ -115,6 +119,7 @@ func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, leader Leader) 
 	defer lose(nil)
 	watching.Go(func() {
 		leader.Succeeded(ctx)
+		_ = bell.Sleep(ctx, lastAnswer)
 		lose(errSucceeded)
 	})
 	out := r.WithContext(context.WithValue(ctx, leaderKey{}, to))

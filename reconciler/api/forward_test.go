@@ -409,6 +409,23 @@ func TestAnotherLeads(t *testing.T) {
 }
 
 // Git shows the words of a refusal only in an answer of its own kind.
+// A leader that hands over, because of what it was asked for, answers all the same.
+func TestTheAnswerComesAfterTheHandOver(t *testing.T) {
+	p := newPair(t)
+	p.leader.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		close(p.next)
+		select {
+		case <-time.After(lastAnswer / 10):
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"node":{"id":"n5"}}`)) // who asked may be gone
+		case <-r.Context().Done():
+		}
+	})
+	if reply, err := UpdateNode.Call(t.Context(), p.client(), UpdateNodeRequest{}); err != nil || reply.Node.ID != "n5" {
+		t.Errorf("got %+v, %v", reply, err)
+	}
+}
+
 func TestAPushThatNobodyTakes(t *testing.T) {
 	p := newPair(t)
 	p.leaderless = ElectionPatience // none is left

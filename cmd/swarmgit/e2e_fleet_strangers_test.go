@@ -66,7 +66,7 @@ func strangers(t *testing.T, f *realFleet) {
 	length := len(leader.log(t))
 	t.Run("Garbage", func(t *testing.T) { garbage(t, addr) })
 	t.Run("NoCertificate", func(t *testing.T) { noCertificate(t, addr, token) })
-	t.Run("Worker", func(t *testing.T) { presumptuousWorker(t, addr, leader, inside) })
+	t.Run("Worker", func(t *testing.T) { presumptuousWorker(t, f, addr, leader, inside) })
 	t.Run("Replay", func(t *testing.T) { replay(t, f, leader, inside) })
 	t.Run("OtherCluster", func(t *testing.T) { otherCluster(t, addr, token) })
 	said := leader.log(t)[length:]
@@ -128,7 +128,7 @@ func asManager(t testing.TB, n *identity.Identity) wire.CertifyRequest {
 }
 
 // presumptuousWorker has a good certificate, and asks for more than that gives.
-func presumptuousWorker(t *testing.T, addr string, leader, n *realCluster) {
+func presumptuousWorker(t *testing.T, f *realFleet, addr string, leader, n *realCluster) {
 	self, err := identity.Load(n.path("data/identity"))
 	do(t, err)
 	client := self.Credentials().Client(addr)
@@ -142,10 +142,11 @@ func presumptuousWorker(t *testing.T, addr string, leader, n *realCluster) {
 	if got, err := wire.IdentityOf(cert); err != nil || got != self.Credentials().Self() || reply.Role != specs.Worker {
 		t.Errorf("it is certified as %+v, %v", got, err)
 	}
-	opened := regexp.MustCompile(`session opened.* session=(\w+)`).FindAllStringSubmatch(leader.log(t), -1)
-	others := opened[len(opened)-1][1] // the leader's node's own
-	_, err = wire.NeededImages.Call(t.Context(), client, wire.NeededImagesRequest{SessionID: others})
-	isRefused(t, err, wire.PermissionDenied, "session")
+	f.await(t, "the session of the leader's own node is refused to another", func() bool {
+		opened := regexp.MustCompile(`session opened.* session=(\w+)`).FindAllStringSubmatch(leader.log(t), -1)
+		_, err := wire.NeededImages.Call(t.Context(), client, wire.NeededImagesRequest{SessionID: opened[len(opened)-1][1]})
+		return wire.KindOf(err) == wire.PermissionDenied && strings.Contains(err.Error(), "session")
+	})
 	session, err := self.Credentials().Dial(t.Context(), addr, wire.Sessions)
 	do(t, err)
 	defer session.Close()

@@ -152,7 +152,7 @@ func presumptuousWorker(t *testing.T, f *realFleet, addr string, leader, n *real
 	defer session.Close()
 	_, err = io.WriteString(session, "GET / HTTP/1.1\r\n\r\n") // which reads as a message that is far too long
 	do(t, err)
-	_, err = wire.NewLink[wire.NodeMessage, wire.ManagerMessage](session).Receive(t.Context())
+	_, err = wire.NewNodeEnd(session).Receive(t.Context())
 	isRefused(t, err, wire.Exhausted, "a message of")
 	conn, err := self.Credentials().Dial(t.Context(), addr, wire.Raft)
 	if err == nil {

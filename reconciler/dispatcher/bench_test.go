@@ -143,7 +143,7 @@ func (f *fleet) connect(id string) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	link := wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn)
+	link := wire.NewNodeEnd(conn)
 	if err := link.Send(wire.NodeMessage{Open: &wire.Open{}}); err != nil {
 		f.Fatal(err)
 	}

@@ -17,8 +17,7 @@ const logPatience = 30 * time.Second
 // Logs asks a node for logs and hands them to yield as they come, until the
 // node has no more, yield fails or ctx ends. It is NotFound when the node is not part
 // of the cluster, and Unavailable when it is not connected, goes away in between, or
-// leaves one waiting who does not follow.
-// The request's ID is made here.
+// leaves one waiting who does not follow. The request's ID is made here.
 func (d *Dispatcher) Logs(ctx context.Context, nodeID string, req wire.LogRequest, yield func(wire.LogBatch) error) error {
 	t, err := d.current()
 	if err != nil {

@@ -242,7 +242,7 @@ func (m *manager) link(nodeID string) *wire.NodeEnd {
 		m.Fatal(err)
 	}
 	m.Cleanup(func() { _ = conn.Close() })
-	return wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn)
+	return wire.NewNodeEnd(conn)
 }
 
 func as(p *wire.Pipe, nodeID string) wire.Dial {
@@ -257,7 +257,7 @@ func (m *manager) tryConnect(id string) (*node, error) {
 		m.Fatal(err)
 	}
 	n := &node{
-		manager: m, id: id, client: m.dial(id), link: wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn),
+		manager: m, id: id, client: m.dial(id), link: wire.NewNodeEnd(conn),
 		ended: make(chan error, 1), over: make(chan struct{}), answers: make(chan wire.ManagerMessage),
 		told: make(chan wire.Place, 100), tasks: make(chan wire.Assignments, 100), logs: make(chan wire.LogRequest, 100),
 	}

@@ -402,7 +402,7 @@ func TestNobodyUsesAnothersSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_, err = wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn).Receive(m.Context())
+		_, err = wire.NewNodeEnd(conn).Receive(m.Context())
 		wantKind(t, err, wire.Unauthenticated)
 	})
 }

@@ -174,7 +174,7 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 	defer patience.Stop()
 	flows, open := errgroup.WithContext(patient)
 	s := &session{
-		Agent: a, over: open, addr: addr, link: wire.NewLink[wire.NodeMessage, wire.ManagerMessage](conn), description: description,
+		Agent: a, over: open, addr: addr, link: wire.NewNodeEnd(conn), description: description,
 		reported: make(chan *wire.Reported, 1), reading: map[string]context.CancelFunc{},
 	}
 	s.client = wire.NewClient(func(ctx context.Context) (net.Conn, error) { return a.Dial(ctx, addr, wire.Calls) })

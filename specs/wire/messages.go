@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -26,6 +27,10 @@ type (
 	// ManagerEnd is the dispatcher's.
 	ManagerEnd = Link[ManagerMessage, NodeMessage]
 )
+
+// NewNodeEnd returns the agent's end of a session over a connection that speaks
+// Sessions.
+func NewNodeEnd(conn net.Conn) *NodeEnd { return NewLink[NodeMessage, ManagerMessage](conn) }
 
 // NodeMessage is what a node says, in one of its fields. The first is Open.
 type NodeMessage struct {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/ca"
@@ -40,19 +41,24 @@ func TestForceNewClusterWithExpiredCertificates(t *testing.T) {
 	c.tellOnFailure(t)
 	do(t, os.MkdirAll(c.path("clone"), 0o700))
 	self := wire.Identity{NodeID: specs.NewID(rand.Reader), Role: specs.Manager, ClusterID: specs.NewID(rand.Reader)}
-	authority, err := ca.NewAuthority(ca.Options{}, time.Now())
-	do(t, err)
-	short := authority
-	short.CertExpiry = specs.Duration(time.Second)
-	_, err = identity.Create(t.Context(), c.path("data/identity"), func(ctx context.Context, csr []byte) (wire.CertifyReply, error) {
-		return ca.Issue(ctx, short, csr, self, time.Now(), nil)
+	var authority specs.Authority
+	yesterday := time.Now().Add(-24 * time.Hour)
+	synctest.Test(t, func(t *testing.T) { // its clock is not the machine's
+		time.Sleep(time.Until(yesterday))
+		var err error
+		authority, err = ca.NewAuthority(ca.Options{}, time.Now())
+		do(t, err)
+		short := authority
+		short.CertExpiry = specs.Duration(time.Hour)
+		_, err = identity.Create(t.Context(), c.path("data/identity"), func(ctx context.Context, csr []byte) (wire.CertifyReply, error) {
+			return ca.Issue(ctx, short, csr, self, time.Now(), nil)
+		})
+		do(t, err)
 	})
-	do(t, err)
+	if _, err := identity.Load(c.path("data/identity")); !errors.Is(err, identity.ErrExpired) {
+		t.Fatalf("the identity says %v", err)
+	}
 	twoManagers(t, c.path("data/raft"), self, authority)
-	c.await(t, "the certificate to run out", func() bool {
-		_, err := identity.Load(c.path("data/identity"))
-		return errors.Is(err, identity.ErrExpired)
-	})
 
 	out, errs, code := c.swarmgit("daemon", "force-new-cluster", "--data-dir", c.path("data"), "--yes")
 	if code != 0 {

@@ -77,8 +77,9 @@ func (a *Agent) sessions(life, ctx context.Context) {
 	a.said, a.begun = map[string]bool{}, time.Now()
 	pause := backoff{}
 	for ctx.Err() == nil {
+		began := time.Now()
 		opened, err := a.ask(life, ctx)
-		if opened {
+		if opened && time.Since(began) >= lastPause {
 			pause.reset()
 		}
 		if wire.KindOf(err) == wire.NotFound {

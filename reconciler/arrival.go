@@ -67,6 +67,13 @@ func (a *arrival) remember(ctx context.Context, state specs.RevisionState, probl
 		rev.Problems, rev.Warnings = problems, a.loaded.Warnings
 		rev.Progress = specs.RevisionProgress{State: state, Since: rev.Created, Reason: problems[0].String()}
 		tx := append(specs.Transaction{{Revision: specs.Insert(rev.ID, rev)}}, a.overtake(snap)...)
+		if a.source.Outside() {
+			ref, err := a.still(snap)
+			if err != nil {
+				return nil, err
+			}
+			tx = append(tx, specs.Change{Ref: specs.Set(ref.Name, ref.Version, ref)})
+		}
 		return append(tx, prune(snap)...), nil
 	})
 }

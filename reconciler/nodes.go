@@ -70,13 +70,14 @@ func (m *Manager) proposeOnce(ctx context.Context, tx specs.Transaction) (refuse
 	return errs[0], nil
 }
 
-// inWords says what an error of a proposal means to a person.
+// inWords says what an error of a proposal means to a person. That the outcome is not
+// known goes before why: the time was over, or a token.
 func inWords(err error) error {
 	switch {
-	case err == nil || wire.KindOf(err) != wire.Internal:
-		return err
 	case errors.Is(err, consensus.ErrOutcomeUnknown):
 		return wire.Errorf(wire.OutcomeUnknown, "outcome not known: see \"swarmgit status\"; asking again is safe: %w", err)
+	case err == nil || wire.KindOf(err) != wire.Internal:
+		return err
 	case errors.Is(err, consensus.ErrNotLeader):
 		return wire.Errorf(wire.NotLeader, "no manager leads right now: nothing was changed: try again in a moment")
 	}

@@ -68,7 +68,7 @@ func inBubble(t *testing.T, expiry time.Duration, f func(*bubble)) {
 		}
 		c.write(specs.Change{Cluster: &specs.Cluster{ID: "prod"}}, specs.Change{Authority: &a},
 			specs.Change{Node: specs.Insert("n1", specs.Node{Spec: specs.NodeSpec{Role: specs.Worker}})})
-		server := ca.New(ca.Config{Store: c.store, Propose: c, Now: time.Now, Log: c.log, Leader: func() string { return "" }})
+		server := ca.New(ca.Config{Store: c.store, Propose: c.propose, Now: time.Now, Log: c.log, Leader: func() string { return "" }})
 		b.pipe = wire.NewPipe()
 		mux := http.NewServeMux()
 		server.Register(mux)

@@ -46,7 +46,7 @@ const (
 
 var (
 	errIntroduce = errors.New("the node has changed: introducing it again")
-	errNoManager = errors.New("no manager is known: give the daemon the address of one")
+	errNoManager = errors.New(`no manager is known: start the daemon again with the --join and --token that "swarmgit join-token worker" prints on a manager`)
 	errSilent    = errors.New("no answer")
 	errOver      = errors.New("the session with the manager has ended")
 	errNoAnswer  = fmt.Errorf("no session within %s", openPatience)

@@ -67,6 +67,13 @@ func (a *arrival) remember(ctx context.Context, state specs.RevisionState, probl
 		rev.Problems, rev.Warnings = problems, a.loaded.Warnings
 		rev.Progress = specs.RevisionProgress{State: state, Since: rev.Created, Reason: problems[0].String()}
 		tx := append(specs.Transaction{{Revision: specs.Insert(rev.ID, rev)}}, a.overtake(snap)...)
+		if a.source.Outside() {
+			ref, err := a.still(snap)
+			if err != nil {
+				return nil, err
+			}
+			tx = append(tx, specs.Change{Ref: specs.Set(ref.Name, ref.Version, ref)})
+		}
 		return append(tx, prune(snap)...), nil
 	})
 }
@@ -132,34 +139,6 @@ func ownedBy(snap store.Snapshot, source string) []string {
 		}
 	}
 	return names
-}
-
-// changeAttempts is how often change looks again after a conflict: a decision
-// about one of the same rows came first.
-const changeAttempts = 5
-
-// change proposes what decide makes of the newest state, again after a conflict.
-// An error of decide ends it. The outcome of a proposal can be unknown:
-// consensus.ErrOutcomeUnknown.
-func (m *Manager) change(ctx context.Context, decide func(store.Snapshot) (specs.Transaction, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for range changeAttempts {
-		tx, err := decide(m.store.Snapshot())
-		if err != nil || len(tx) == 0 {
-			return err
-		}
-		refused, err := m.proposeOnce(ctx, tx)
-		switch {
-		case err != nil:
-			return err
-		case refused == nil:
-			return nil
-		case !errors.Is(refused, store.ErrConflict):
-			return refused
-		}
-	}
-	return fmt.Errorf("the cluster changed meanwhile, %d times: try again", changeAttempts)
 }
 
 // arrived waits for the store to say that the ref is at the commit, after a

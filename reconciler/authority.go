@@ -14,7 +14,7 @@ import (
 // manager leads.
 func (m *Manager) newAuthority() *ca.Server {
 	return ca.New(ca.Config{
-		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: m.log, Tell: m.renewals.tell,
+		Store: m.store, Propose: m.Propose, Now: m.raft.Now, Log: m.log, Tell: m.renewals.tell,
 		Show: m.cfg.Credentials.Show,
 		Votes: func(nodeID string) bool {
 			return slices.ContainsFunc(m.members(), func(member consensus.Member) bool { return member.ID == nodeID })

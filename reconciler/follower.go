@@ -285,22 +285,31 @@ func (a *arrival) bring(ctx context.Context) error {
 	if err := a.replicate(ctx); err != nil {
 		return err
 	}
-	ref := a.source.Ref()
 	err := a.m.change(ctx, func(snap store.Snapshot) (specs.Transaction, error) {
-		row, followed := snap.Ref(ref)
-		source, _ := snap.Source(a.source.Name)
-		if !followed || row.Commit != a.old || source.Version != a.source.Version {
-			return nil, errors.New("the source was changed meanwhile: it is looked at again")
+		ref, err := a.still(snap)
+		if err != nil {
+			return nil, err
 		}
-		return a.settle(snap, row)
+		return a.settle(snap, ref)
 	})
 	if errors.Is(err, consensus.ErrOutcomeUnknown) {
-		err = a.m.arrived(ctx, ref, a.commit.Hash)
+		err = a.m.arrived(ctx, a.source.Ref(), a.commit.Hash)
 	}
 	if err == nil {
 		a.m.syncRepository(ctx)
 	}
 	return err
+}
+
+// still is where the outside source is, unless it was moved or changed since the commit
+// was looked for. Who writes that conflicts with whoever does so at the same time.
+func (a *arrival) still(snap store.Snapshot) (specs.Ref, error) {
+	ref, followed := snap.Ref(a.source.Ref())
+	source, _ := snap.Source(a.source.Name)
+	if !followed || ref.Commit != a.old || source.Version != a.source.Version {
+		return ref, errors.New("the source was changed meanwhile: it is looked at again")
+	}
+	return ref, nil
 }
 
 // say is one line about the commit, unless there is an error.

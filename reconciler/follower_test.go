@@ -187,6 +187,39 @@ func TestSuspensionAndAnotherTerm(t *testing.T) {
 	})
 }
 
+// A look that began before its source was changed writes nothing down: what it found
+// would else be approved under the new words of the source.
+func TestALookThatWasOvertakenWritesNothing(t *testing.T) {
+	for name, files := range map[string]fstest.MapFS{
+		"to be approved": {"stacks/a/stack.yml": {Data: []byte(stackOf("demo/a:1"))}},
+		"refused":        tree("services: 1"),
+		"taken":          {"stacks/a/stack.yml": {Data: []byte(stackOf("demo/a:2"))}, "stacks/b/stack.yml": {Data: []byte(stackOf("demo/b:1"))}, "stacks/c/stack.yml": {Data: []byte(stackOf("demo/c:1"))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, true, func(t *testing.T, m *Manager) {
+				source := &elsewhere{tip: commit(1), files: fstest.MapFS{}}
+				for _, stack := range []string{"a", "b", "c"} {
+					source.files["stacks/"+stack+"/stack.yml"] = &fstest.MapFile{Data: []byte(stackOf("demo/" + stack + ":1"))}
+				}
+				m.follows(t, map[string]*elsewhere{"infra": source})
+				row, _ := m.store.Snapshot().Source("infra")
+				overtaken := &follower{m: m, source: row, from: source}
+				if _, err := (sources{m}).Update(t.Context(), api.UpdateSourceRequest{Name: "infra", Branch: new("other")}); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				before := m.store.Snapshot().Index()
+				source.tip, source.files = commit(2), files
+				_, said, err := overtaken.look(t.Context())
+				wantText(t, said, err, "the source was changed meanwhile")
+				if after := m.store.Snapshot().Index(); after != before {
+					t.Errorf("%d entries were written; the newest revision is %+v", after-before, lastRevision(m.store.Snapshot(), "infra"))
+				}
+			})
+		})
+	}
+}
+
 // A webhook with the right signature brings a look soon, and any number of them
 // but one. All others are answered alike.
 func TestWebhook(t *testing.T) {

@@ -384,6 +384,3 @@ func clusterKey() []byte {
 	_, _ = rand.Read(key) // never fails, by its contract
 	return key
 }
-
-// patience bounds how long a person waits for an answer that Raft owes.
-const patience = 10 * time.Second

@@ -251,15 +251,13 @@ func (m *Manager) roles(ctx context.Context) error {
 // commonFormat is the newest of entries that every manager reads, and every node
 // that may soon be one.
 func commonFormat(snap store.Snapshot) int {
-	var managers []consensus.Member
-	formats := map[string]int{}
+	var formats []int
 	for node := range snap.Nodes() {
 		if node.Spec.Role == specs.Manager {
-			managers = append(managers, consensus.Member{ID: node.ID})
-			formats[node.ID] = node.Seen.Description.Format
+			formats = append(formats, node.Seen.Description.Format)
 		}
 	}
-	return consensus.Usable(managers, formats)
+	return consensus.Usable(formats)
 }
 
 // Format is the newest form of entries that every manager reads.

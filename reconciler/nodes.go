@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/ca"
-	"github.com/swarmgit/swarmgit/reconciler/consensus"
 	"github.com/swarmgit/swarmgit/reconciler/converge"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -44,44 +42,6 @@ func (m *Manager) Rotation() string {
 
 // Watch is the newest state, and a channel that closes once there is a newer.
 func (m *Manager) Watch() (store.Snapshot, <-chan struct{}) { return m.store.Watch() }
-
-// Propose writes one transaction for a person.
-func (m *Manager) Propose(ctx context.Context, tx specs.Transaction) error {
-	refused, err := m.proposeOnce(ctx, tx)
-	if err == nil {
-		return refused
-	}
-	return inWords(err)
-}
-
-// proposeOnce writes one transaction, and tells the call of a person that it is for
-// whether that has begun. The first error is why the transaction was refused.
-func (m *Manager) proposeOnce(ctx context.Context, tx specs.Transaction) (refused, err error) {
-	errs, err := m.raft.Propose(ctx, []specs.Transaction{tx})
-	switch {
-	case errors.Is(err, consensus.ErrNotLeader):
-		api.Refused(ctx)
-	case err != nil || errs[0] == nil:
-		api.Begun(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return errs[0], nil
-}
-
-// inWords says what an error of a proposal means to a person.
-func inWords(err error) error {
-	switch {
-	case err == nil || wire.KindOf(err) != wire.Internal:
-		return err
-	case errors.Is(err, consensus.ErrOutcomeUnknown):
-		return wire.Errorf(wire.OutcomeUnknown, "outcome not known: see \"swarmgit status\"; asking again is safe: %w", err)
-	case errors.Is(err, consensus.ErrNotLeader):
-		return wire.Errorf(wire.NotLeader, "no manager leads right now: nothing was changed: try again in a moment")
-	}
-	return wire.Errorf(wire.Unavailable, "nothing was changed: %w", err)
-}
 
 // left answers a worker that leaves the cluster: it is forgotten at once.
 func (m *Manager) left(ctx context.Context, _ wire.LeaveRequest) (wire.LeaveReply, error) {

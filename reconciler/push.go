@@ -46,7 +46,7 @@ func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Che
 		return checked, nil
 	}
 	if m.Leader() != m.cfg.NodeID {
-		return nil, errors.New("no manager leads right now: push again in a moment")
+		return nil, errNobodyLeads
 	}
 	snap := m.store.Snapshot()
 	checked.load(ctx, snap, p.Files)
@@ -63,6 +63,9 @@ func (m *Manager) Check(ctx context.Context, p git.Push, out io.Writer) (git.Che
 	}
 	return checked, nil
 }
+
+// errNobodyLeads is why a push is not taken while nobody can.
+var errNobodyLeads = errors.New("no manager leads right now: push again in a moment")
 
 // arrivalOf is a push to the cluster's own remote as a commit that arrives.
 func (m *Manager) arrivalOf(p git.Push) arrival {
@@ -137,14 +140,16 @@ func (p *push) commit(ctx context.Context) error {
 	if err := p.replicate(ctx); err != nil || p.Again() {
 		return err
 	}
-	err := p.m.change(ctx, p.transaction)
-	if errors.Is(err, consensus.ErrOutcomeUnknown) {
+	switch err := p.m.change(ctx, p.transaction); {
+	case errors.Is(err, consensus.ErrOutcomeUnknown):
 		return p.lookUp(ctx)
-	}
-	if errors.Is(err, consensus.ErrDiskFull) {
+	case errors.Is(err, consensus.ErrNotLeader):
+		return errNobodyLeads
+	case errors.Is(err, consensus.ErrDiskFull):
 		return fmt.Errorf("nothing has moved: manager %s: %w", p.m.hostname(p.m.cfg.NodeID), err)
+	default:
+		return err
 	}
-	return err
 }
 
 // lookUp asks the store whether a proposal was taken whose outcome is not known.

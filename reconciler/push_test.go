@@ -281,6 +281,22 @@ func TestNobodyLeads(t *testing.T) {
 }
 
 // The lookup after an unknown outcome believes the store, whenever it says so.
+// A leader that loses its office between the check and the commit has moved nothing.
+func TestNobodyLeadsAnyMore(t *testing.T) {
+	bubble(t, false, func(t *testing.T, m *Manager) {
+		checked, err := m.Check(t.Context(), pushOf(0, 1, tree(shop)), io.Discard)
+		if err == nil {
+			err = m.raft.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := checked.Commit(t.Context()); err == nil || err.Error() != "no manager leads right now: push again in a moment" {
+			t.Errorf("it is told: %v", err)
+		}
+	})
+}
+
 func TestLookUp(t *testing.T) {
 	bubble(t, false, func(t *testing.T, m *Manager) {
 		p := &push{Push: pushOf(0, 1, tree(shop)), arrival: arrival{m: m}}

@@ -262,10 +262,5 @@ func noSource(name string) error {
 	return wire.Errorf(wire.NotFound, "no such source: %s (see: swarmgit source ls)", name)
 }
 
-// alter is change for a person.
-func (m *Manager) alter(ctx context.Context, decide func(store.Snapshot) (specs.Transaction, error)) error {
-	return inWords(m.change(ctx, decide))
-}
-
 // newWebhookKey draws the key of a webhook.
 func newWebhookKey() specs.Hidden { return specs.Hidden(strings.ToLower(rand.Text())) }

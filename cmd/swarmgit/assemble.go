@@ -156,7 +156,8 @@ func (n *node) ownManagers() []wire.Manager {
 	return nil
 }
 
-// trouble is what the operator should know of this node.
+// trouble is what the operator should know of this node. Of a manager that is its disk
+// alone: by that the leader knows who can take over.
 func (n *node) trouble() string {
 	if m := n.managing(); m != nil {
 		return m.DiskTrouble()
@@ -164,7 +165,7 @@ func (n *node) trouble() string {
 	if words := n.barred.Load(); words != nil {
 		return *words
 	}
-	return ""
+	return n.identity.Trouble()
 }
 
 // told hears what a manager wants of this node's certificate.

@@ -92,7 +92,7 @@ func wantSafe(t *testing.T, repository fs.FS, in string) {
 	for _, p := range unknown {
 		t.Errorf("%s", p)
 	}
-	plan := planner.Make(planner.Input{Present: present, Source: specs.MainSource, Wanted: wanted, Warnings: loaded.Warnings, Now: noon})
+	plan, _ := planner.Propose(planner.Input{Present: present, Source: specs.MainSource, Wanted: wanted, Warnings: loaded.Warnings, Now: noon})
 	tasks := 0
 	for _, stack := range loaded.Stacks {
 		for _, service := range stack.Services {

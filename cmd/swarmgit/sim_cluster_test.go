@@ -196,9 +196,10 @@ func (c *simCluster) plan(tree fs.FS) planner.Plan {
 	if leader := c.leader(); leader != nil {
 		now = leader.Now()
 	}
-	return planner.Make(planner.Input{
+	plan, _ := planner.Propose(planner.Input{
 		Present: c.snapshot(), Source: specs.MainSource, Wanted: loaded.Stacks, Now: now, AllowRemoval: true,
 	})
+	return plan
 }
 
 // simPush is one push that was acknowledged.

@@ -11,6 +11,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // TestAManagerThatIsOneAgainVotesAgain: who is demoted and promoted before its node
@@ -59,6 +60,11 @@ func TestNobodyIsRefusedWhileALeaderHandsOver(t *testing.T) {
 						c.order(leader, api.UpdateNodeRequest{Name: n.id, LabelAdd: map[string]string{"asked": fmt.Sprint(asked)}})
 					}
 				})
+				askers.Go(func() {
+					for c.leading() == leader && !t.Failed() {
+						c.rotateToken(leader)
+					}
+				})
 			}
 			c.order(leader, api.UpdateNodeRequest{Name: leader.id, Role: specs.Worker})
 			askers.Wait()
@@ -67,6 +73,16 @@ func TestNobodyIsRefusedWhileALeaderHandsOver(t *testing.T) {
 			c.awaitManagers()
 		}
 	})
+}
+
+// rotateToken makes a new join token as a person does, who asks some manager.
+func (c *simCluster) rotateToken(at *simNode) {
+	c.Helper()
+	client := wire.NewJSONClient(at.people.Dial)
+	defer client.Close()
+	if _, err := api.GetJoinToken.Call(c.Context(), client, api.JoinTokenRequest{Role: specs.Worker, Rotate: true}); err != nil {
+		c.Errorf("%s was asked for a new join token: %v", at.id, err)
+	}
 }
 
 // TestOfManagersThatAreToBeNoneTheOneThatCanGoGoesFirst: the others cannot do without

@@ -96,7 +96,7 @@ func (s *Server) getJoinToken(ctx context.Context, req JoinTokenRequest) (JoinTo
 }
 
 func (s *Server) readmitNode(ctx context.Context, req ByName) (JoinTokenReply, error) {
-	node, err := findNode(s.Cluster.Snapshot(), req.Name, s.Self)
+	node, err := findNode(s.Cluster.Snapshot(), req.Name, s.self(ctx))
 	if err != nil {
 		return JoinTokenReply{}, err
 	}
@@ -133,6 +133,13 @@ func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (E
 	case req.OrphanAfter != nil && *req.OrphanAfter < 0:
 		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: --orphan-after %s: give 0 for the default, or how long a node may be down", *req.OrphanAfter)
 	}
+	path := ""
+	if req.Path != nil {
+		var err error
+		if path, err = specs.CleanPath(*req.Path); err != nil {
+			return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: %w", err)
+		}
+	}
 	if req.CertExpiry != nil {
 		if err := s.Authority.SetCertExpiry(ctx, time.Duration(*req.CertExpiry)); err != nil {
 			return Empty{}, err
@@ -148,18 +155,14 @@ func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (E
 		}
 	}
 	if req.Path != nil {
-		return Empty{}, s.setPath(ctx, *req.Path)
+		return Empty{}, s.setPath(ctx, path)
 	}
 	return Empty{}, nil
 }
 
 // setPath says where the stacks of the cluster's own remote are. What runs is
 // compared with it by the next push.
-func (s *Server) setPath(ctx context.Context, given string) error {
-	path, err := specs.CleanPath(given)
-	if err != nil {
-		return wire.Errorf(wire.InvalidArgument, "cluster update: %w", err)
-	}
+func (s *Server) setPath(ctx context.Context, path string) error {
 	return s.change(ctx, func(snap store.Snapshot) (specs.Transaction, error) {
 		source, _ := snap.Source(specs.MainSource)
 		source.Path = path

@@ -81,6 +81,10 @@ func TestCertificateAuthority(t *testing.T) {
 		}
 	}
 	a.asked = nil
+	_, outside := s.updateCluster(ctx, UpdateClusterRequest{CertExpiry: new(specs.Duration(time.Hour)), Path: new("../stacks")})
+	if wire.KindOf(outside) != wire.InvalidArgument || len(a.asked) != 0 {
+		t.Errorf("with a mistake beside it, asked %q, %v", a.asked, outside)
+	}
 	_, nothing := s.updateCluster(ctx, UpdateClusterRequest{})
 	_, err := s.updateCluster(ctx, UpdateClusterRequest{CertExpiry: new(specs.Duration(time.Hour))})
 	if wire.KindOf(nothing) != wire.InvalidArgument || err != nil || strings.Join(a.asked, ";") != "expiry 1h0m0s" {

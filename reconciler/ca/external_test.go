@@ -239,7 +239,7 @@ func TestRemovedNodeOfAnExternalAuthority(t *testing.T) {
 	l := &leader{T: t, store: store.New()}
 	a := externalTo(t, root, startCFSSL(t, root, 3*specs.DefaultCertExpiry, tls.NoClientCert))
 	l.write(specs.Change{Cluster: &specs.Cluster{ID: "prod"}}, specs.Change{Authority: &a})
-	l.Server = New(Config{Store: l.store, Propose: l, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	l.Server = New(Config{Store: l.store, Propose: l.propose, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	request := wire.CertifyRequest{CSR: newRequest(t), Secret: a.Worker}
 	reply, err := l.answer(t.Context(), request)
 	if err != nil {

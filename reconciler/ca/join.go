@@ -95,18 +95,11 @@ func hashOf(data []byte) specs.Hash {
 	return specs.Hash(hex.EncodeToString(sum[:]))
 }
 
-// write proposes one transaction. An error that wraps store.ErrConflict says
-// that it was overtaken; after any other it may have been written.
+// write proposes one transaction, see Config.Propose.
 func (s *Server) write(ctx context.Context, tx ...specs.Change) error {
-	errs, err := s.Propose.Propose(ctx, []specs.Transaction{tx})
-	if err == nil {
-		err = errs[0]
-	}
-	switch {
-	case errors.Is(err, store.ErrConflict):
+	err := s.Propose(ctx, tx)
+	if errors.Is(err, store.ErrConflict) {
 		return wire.Errorf(wire.Conflict, "%w", err)
-	case err != nil:
-		return wire.Errorf(wire.Unavailable, "%w", err)
 	}
-	return nil
+	return err
 }

@@ -31,27 +31,27 @@ type leader struct {
 	fail  error // what the next proposals come to
 }
 
-func (l *leader) Propose(_ context.Context, txs []specs.Transaction) ([]error, error) {
+func (l *leader) propose(_ context.Context, tx specs.Transaction) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail != nil {
-		return nil, l.fail
+		return l.fail
 	}
 	l.index++
-	return l.store.Apply(l.index, txs), nil
+	return l.store.Apply(l.index, []specs.Transaction{tx})[0]
 }
 
 func (l *leader) write(tx ...specs.Change) {
 	l.Helper()
-	if errs, err := l.Propose(l.Context(), []specs.Transaction{tx}); err != nil || errs[0] != nil {
-		l.Fatal(err, errs)
+	if err := l.propose(l.Context(), tx); err != nil {
+		l.Fatal(err)
 	}
 }
 
 // lead begins a term of a manager that knows only the store.
 func (l *leader) lead() {
 	l.Server = New(Config{
-		Store: l.store, Propose: l, Now: time.Now, Log: slog.New(slog.DiscardHandler), Leader: func() string { return "" },
+		Store: l.store, Propose: l.propose, Now: time.Now, Log: slog.New(slog.DiscardHandler), Leader: func() string { return "" },
 		Tell: func(node string, _ specs.Hash) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -279,8 +279,7 @@ func TestForgottenNodeIsRefused(t *testing.T) {
 	bubble(t, 1, func(l *leader) {
 		node, _ := l.store.Snapshot().Node("n000")
 		forget := func(node specs.Node) error {
-			errs, err := l.Propose(l.Context(), []specs.Transaction{Removal(l.store.Snapshot().Authority(), time.Now(), node)})
-			return errors.Join(append(errs, err)...)
+			return l.propose(l.Context(), Removal(l.store.Snapshot().Authority(), time.Now(), node))
 		}
 		if err := forget(specs.Node{ID: node.ID, SpecVersion: node.SpecVersion + 1}); !errors.Is(err, store.ErrConflict) || l.Refuse(wire.Identity{NodeID: node.ID}) != nil {
 			l.Errorf("as it never was: %v", err)
@@ -309,29 +308,15 @@ func TestRunTellsWhoComesWithAnOldCertificate(t *testing.T) {
 	})
 }
 
-// slow is the way to the store during which something else is written.
-type slow struct {
-	Proposer
-	meanwhile func()
-}
-
-func (s slow) Propose(ctx context.Context, txs []specs.Transaction) ([]error, error) {
-	errs, err := s.Proposer.Propose(ctx, txs)
-	s.meanwhile()
-	return errs, err
-}
-
 // Who joins while a rotation begins gets a certificate of that: the other root may
 // be gone when the node says its first word.
 func TestJoinDuringARotation(t *testing.T) {
 	bubble(t, 0, func(l *leader) {
 		before := l.Server
 		joining := New(before.Config)
-		joining.Propose = slow{l, func() {
-			if err := before.Rotate(l.Context(), Options{}); err != nil {
-				l.Error(err)
-			}
-		}}
+		joining.Propose = func(ctx context.Context, tx specs.Transaction) error {
+			return errors.Join(l.propose(ctx, tx), before.Rotate(ctx, Options{}))
+		}
 		secret := l.store.Snapshot().Authority().Worker
 		reply, err := joining.answer(l.Context(), wire.CertifyRequest{CSR: newRequest(l), Secret: secret})
 		if err != nil || len(reply.Chain) != 2 || len(reply.Roots) != 2 {

@@ -14,19 +14,18 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// Proposer writes transactions through Raft, see consensus.Propose.
-type Proposer interface {
-	Propose(ctx context.Context, txs []specs.Transaction) ([]error, error)
-}
-
 // Config is what a server needs.
 type Config struct {
-	Store   *store.Store
-	Propose Proposer
-	Now     func() time.Time
-	Show    Show                 // this manager's certificate
-	Leader  func() (addr string) // of the leader's node port, "" while nobody is known to lead
-	Log     *slog.Logger
+	Store  *store.Store
+	Now    func() time.Time
+	Show   Show                 // this manager's certificate
+	Leader func() (addr string) // of the leader's node port, "" while nobody is known to lead
+	Log    *slog.Logger
+
+	// Propose writes one transaction through Raft. Its errors are words for who asked;
+	// one that wraps store.ErrConflict says that it was overtaken, and after any other
+	// it may have been written.
+	Propose func(ctx context.Context, tx specs.Transaction) error
 
 	// Votes tells whether a node is one of the managers by their own agreement. It
 	// stays one, whatever its row says, until the others can do without its vote.

@@ -38,7 +38,7 @@ type Config struct {
 	Bootstrap bool         // begin a cluster with this manager as its voter, unless there is state
 	Network   Network      // to the other managers, closed with the rest
 	Transport Transport    // instead of a Network, in memory; neither is a loopback for one
-	Memory    *Memory      // instead of the disk, for tests and throw-away clusters
+	Memory    *Memory      // instead of the disk, for tests
 	Log       *slog.Logger // nil is slog.Default()
 
 	// MayBegin says why this manager must not take part any more, given the other
@@ -67,9 +67,8 @@ type Config struct {
 
 // SnapshotConfig says when the log is cut. Zero fields are the defaults.
 type SnapshotConfig struct {
-	Interval  time.Duration // between looks at the log, up to twice as long; 30 s
-	Threshold uint64        // entries since the last snapshot; 4096
-	Trailing  uint64        // entries kept behind a snapshot for slow followers; 2048
+	Threshold uint64 // entries since the last snapshot; 4096
+	Trailing  uint64 // entries kept behind a snapshot for slow followers; 2048
 }
 
 // patience is how long a follower hears nothing before it stands for election,
@@ -80,6 +79,10 @@ const (
 	patience = 300 * time.Millisecond
 	lease    = 290 * time.Millisecond
 )
+
+// snapshotLooks is the time between two looks whether the log is to be cut, or up to
+// twice that.
+const snapshotLooks = 30 * time.Second
 
 // Consensus is this manager's part in the agreement.
 type Consensus struct {
@@ -217,7 +220,7 @@ func raftConfig(cfg Config) *raft.Config {
 	conf := raft.DefaultConfig()
 	conf.LocalID = raft.ServerID(cfg.NodeID)
 	conf.HeartbeatTimeout, conf.ElectionTimeout, conf.LeaderLeaseTimeout = patience, patience, lease
-	conf.SnapshotInterval = orDefault(cfg.Snapshots.Interval, 30*time.Second)
+	conf.SnapshotInterval = snapshotLooks
 	conf.SnapshotThreshold = orDefault(cfg.Snapshots.Threshold, 4096)
 	conf.TrailingLogs = orDefault(cfg.Snapshots.Trailing, 2048)
 	conf.MaxAppendEntries = entriesAtOnce

@@ -26,7 +26,7 @@
 // does not know stops the node, because a state understood in part must not be
 // acted on: Run returns the error, and nothing after that entry is applied. So a
 // new format is written only when every manager reads it: [Usable] says which,
-// from what each said in its [Joining], and Config.Format passes it on. A
+// from what each says of itself, and Config.Format passes it on. A
 // manager too old for what is written may not join.
 //
 // # Leading

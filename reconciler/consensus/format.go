@@ -4,12 +4,12 @@ package consensus
 // and 1 the oldest.
 const Newest = 1
 
-// Usable is the newest format that every member reads. formats holds what each
-// said when it joined; one that has not said reads only the oldest.
-func Usable(members []Member, formats map[string]int) int {
+// Usable is the newest format that all read of whom formats holds what each says that
+// it reads: 0, which is the oldest, of one that has not said.
+func Usable(formats []int) int {
 	usable := Newest
-	for _, m := range members {
-		usable = min(usable, max(formats[m.ID], 1))
+	for _, format := range formats {
+		usable = min(usable, max(format, 1))
 	}
 	return usable
 }

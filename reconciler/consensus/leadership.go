@@ -3,7 +3,6 @@ package consensus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -213,19 +212,4 @@ func (c *Consensus) office(ctx context.Context, err error) (ready <-chan error) 
 	c.leadership.start()
 	c.log.InfoContext(ctx, "this manager leads", "term", c.raft.CurrentTerm())
 	return nil
-}
-
-// Barrier returns once everything that was committed before is applied here. It
-// is an answer of the leader only.
-func (c *Consensus) Barrier(ctx context.Context) error {
-	select {
-	case <-c.idle():
-		return ErrNotLeader
-	default:
-	}
-	err := c.ask(ctx, func() raft.Future { return c.raft.Barrier(0) })
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: %w", ErrNotLeader, err)
-	}
-	return err
 }

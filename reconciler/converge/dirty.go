@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
@@ -171,7 +172,8 @@ func occupies(t specs.Task) bool { return t.Want.Node != "" && !t.Ended() }
 
 // fitness is the node without what decides nothing about tasks.
 func fitness(n specs.Node) specs.Node {
-	n.Created, n.SpecVersion, n.SeenVersion = specs.Node{}.Created, 0, 0
-	n.Seen.Since, n.Seen.Description.Engine = specs.Node{}.Created, ""
+	n.Created, n.SpecVersion, n.SeenVersion = time.Time{}, 0, 0
+	n.Seen.Since, n.Seen.Certificate = time.Time{}, specs.NodeCertificate{}
+	n.Seen.Description.Engine, n.Seen.Description.Format = "", 0
 	return n
 }

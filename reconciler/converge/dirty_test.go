@@ -61,6 +61,11 @@ func TestTouches(t *testing.T) {
 		"a node that is drained moves its tasks": {func(c *cluster) {
 			c.node("n1", drain)
 		}, []string{"big", "picky", "web"}},
+		"a node whose certificate was renewed": {func(c *cluster) {
+			c.node("n1", func(_ *specs.NodeSpec, seen *specs.NodeSeen) {
+				seen.Certificate = specs.NodeCertificate{Role: specs.Worker, Issuer: "b", NotAfter: c.now}
+			})
+		}, []string{}},
 		"a node that is heard again as it was": {func(c *cluster) {
 			c.node("n1", func(_ *specs.NodeSpec, seen *specs.NodeSeen) { seen.Since = c.now })
 		}, []string{}},

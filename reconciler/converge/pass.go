@@ -2,8 +2,6 @@ package converge
 
 import (
 	"iter"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/scheduler"
@@ -35,8 +33,6 @@ type Result struct {
 	// Wakes says for each service that was looked at when it has to be looked
 	// at again though nothing happens; the zero time is never. See [Agenda].
 	Wakes map[string]time.Time
-	// Wake is the earliest of Wakes; the zero time is never.
-	Wake time.Time
 	// Refused holds what was not decided for a service because the store would
 	// refuse it, which is a mistake of ours and to be logged.
 	Refused map[string]error
@@ -62,7 +58,6 @@ func Pass(in Input) Result {
 		p.converge(id)
 	}
 	p.judgeRevisions()
-	p.result.Wake = earliest(slices.Collect(maps.Values(p.result.Wakes))...)
 	return p.result
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // maxCommit is the size of a commit object that is read: people's messages are
@@ -19,9 +17,7 @@ type Commit struct {
 	Tree    string
 	Parents []string
 	Author  string // the name
-	Email   string
-	Time    time.Time // of the author, UTC
-	Subject string    // the first line of the message
+	Subject string // the first line of the message
 }
 
 // Short is the commit's hash as people are shown it.
@@ -41,23 +37,6 @@ func (r *Repository) Resolve(ctx context.Context, revision string) (Commit, erro
 		return Commit{}, noCommit(shorten(Printable(revision), 40))
 	}
 	return r.read.commit(ctx, revision)
-}
-
-// Log lists at most limit commits from the revision back along first parents.
-func (r *Repository) Log(ctx context.Context, revision string, limit int) ([]Commit, error) {
-	var log []Commit
-	for len(log) < limit {
-		commit, err := r.Resolve(ctx, revision)
-		if err != nil {
-			return log, err
-		}
-		log = append(log, commit)
-		if len(commit.Parents) == 0 {
-			break
-		}
-		revision = commit.Parents[0]
-	}
-	return log, nil
 }
 
 func (o *objects) commit(ctx context.Context, revision string) (Commit, error) {
@@ -87,7 +66,8 @@ func parseCommit(hash, text string) (Commit, error) {
 		case "parent":
 			commit.Parents = append(commit.Parents, value)
 		case "author":
-			commit.Author, commit.Email, commit.Time = parseAuthor(value)
+			name, _, _ := strings.Cut(value, "<") // "Ana <ana@example> 1700000000 +0100"
+			commit.Author = Printable(strings.TrimSpace(name))
 		}
 	}
 	if commit.Tree == "" {
@@ -95,19 +75,7 @@ func parseCommit(hash, text string) (Commit, error) {
 	}
 	commit.Subject, _, _ = strings.Cut(strings.TrimLeft(message, "\n"), "\n")
 	commit.Subject = Printable(commit.Subject)
-	commit.Author, commit.Email = Printable(commit.Author), Printable(commit.Email)
 	return commit, nil
-}
-
-// parseAuthor reads "Ana <ana@example> 1700000000 +0100".
-func parseAuthor(text string) (name, email string, at time.Time) {
-	name, rest, _ := strings.Cut(text, "<")
-	email, rest, _ = strings.Cut(rest, ">")
-	seconds, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	if n, err := strconv.ParseInt(seconds, 10, 64); err == nil {
-		at = time.Unix(n, 0).UTC()
-	}
-	return strings.TrimSpace(name), email, at
 }
 
 // noCommit is a name of no commit; for who asks with errors.Is it is errMissing.

@@ -74,7 +74,7 @@ func (s *Server) receivePack(w http.ResponseWriter, r *http.Request) {
 
 func (rc *receive) serve(ctx context.Context) {
 	lost := rc.lost()
-	rc.push, rc.refused = judge(rc.request, rc.Cluster.Refs(), lost, rc.followed())
+	rc.push, rc.refused = judge(rc.request, rc.Cluster.Refs(), lost)
 	if missing := rc.Repository.Missing(); rc.refused == nil && missing != nil && !missing.Lost {
 		rc.refused = refuse("objects are missing", "%s", Wrap(missing.Error(), ""))
 	}

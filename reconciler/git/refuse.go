@@ -23,10 +23,8 @@ func refuse(why, format string, args ...any) *refusal {
 func (r *refusal) Error() string { return r.why }
 
 // judge says what can be said about a push before its pack is read. refs are
-// the store's, lost those that the client was not told of, followed is the ref
-// that the cluster follows.
-func judge(q *request, refs, lost map[string]string, followed string) (Push, error) {
-	main := branch(followed)
+// the store's, lost those that the client was not told of.
+func judge(q *request, refs, lost map[string]string) (Push, error) {
 	for _, c := range q.commands {
 		if strings.HasPrefix(c.ref, "refs/tags/") {
 			return Push{}, refuse("no tags", "The cluster keeps branches only; tags stay where you review.\n"+
@@ -44,9 +42,9 @@ func judge(q *request, refs, lost map[string]string, followed string) (Push, err
 	push := Push{Ref: c.ref, Old: c.old, New: c.new, Followed: c.ref == followed, Options: q.options}
 	return push, firstError(
 		judgeOptions(q.options),
-		judgeName(c.ref, refs, main),
+		judgeName(c.ref, refs),
 		judgeBase(c, refs),
-		judgeDeletion(c, followed),
+		judgeDeletion(c),
 	)
 }
 
@@ -69,7 +67,7 @@ func judgeOptions(options []string) error {
 	return nil
 }
 
-func judgeName(ref string, refs map[string]string, main string) error {
+func judgeName(ref string, refs map[string]string) error {
 	if !strings.HasPrefix(ref, "refs/heads/") {
 		return refuse("not a branch", "The cluster keeps branches, not %s.\nPush the branch: git push swarm HEAD:%s",
 			shorten(Printable(ref), 40), main)
@@ -132,12 +130,12 @@ func moved(ref, to string) *refusal {
 		"Take it in, then push again: git pull --rebase && git push", name, Short(to))
 }
 
-func judgeDeletion(c command, followed string) error {
+func judgeDeletion(c command) error {
 	if c.new != "" || c.ref != followed {
 		return nil
 	}
-	return refuse("the cluster follows "+branch(followed), "%s cannot be deleted. To remove a stack, remove its files:\n"+
-		"git rm -r stacks/NAME && git commit && git push", branch(followed))
+	return refuse("the cluster follows "+main, "%s cannot be deleted. To remove a stack, remove its files:\n"+
+		"git rm -r stacks/NAME && git commit && git push", main)
 }
 
 func notForward(push Push) *refusal {

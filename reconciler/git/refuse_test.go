@@ -175,7 +175,7 @@ func TestNamesOfBranches(t *testing.T) {
 			t.Errorf("%q is a branch: %v, git says %v", name, got, want)
 		}
 	}
-	if judgeName("refs/heads/"+strings.Repeat("x", maxBranch+1), nil, "main") == nil {
+	if judgeName("refs/heads/"+strings.Repeat("x", maxBranch+1), nil) == nil {
 		t.Error("a name is taken that is too long for a file")
 	}
 

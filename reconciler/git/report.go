@@ -76,7 +76,7 @@ func (rc *receive) sayCommitted() {
 	if copies := rc.checked.Copies(); copies.Managers > 0 {
 		committed += " (" + copies.String() + ")"
 	}
-	switch main := branch(rc.followed()); {
+	switch {
 	case rc.push.Again():
 		rc.say("\n%s is %s as before, and can be read again\n", rc.push.Branch(), Short(rc.push.New))
 	case rc.push.New == "":
@@ -101,7 +101,7 @@ func (rc *receive) sayRefused() {
 }
 
 func (rc *receive) unchanged() string {
-	if at := rc.Cluster.Refs()[rc.followed()]; at != "" {
+	if at := rc.Cluster.Refs()[followed]; at != "" {
 		return "The cluster stays at " + Short(at) + "."
 	}
 	return "The cluster stays empty."

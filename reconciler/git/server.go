@@ -26,7 +26,6 @@ const Path = "/git/main.git"
 type Server struct {
 	Repository *Repository
 	Cluster    Cluster
-	Branch     string             // that the cluster follows; empty is main
 	PackLimit  func() specs.Bytes // asked for each push; nil or 0 is specs.DefaultPackLimit
 	Log        *slog.Logger       // nil is slog.Default()
 }
@@ -45,12 +44,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) followed() string {
-	if s.Branch == "" {
-		return "refs/heads/main"
-	}
-	return "refs/heads/" + s.Branch
-}
+// The cluster follows main: what is pushed there is applied.
+const (
+	main     = "main"
+	followed = "refs/heads/" + main
+)
 
 func (s *Server) packLimit() specs.Bytes {
 	if s.PackLimit != nil {

@@ -10,7 +10,6 @@ package logs
 
 import (
 	"context"
-	"crypto/rand"
 	"maps"
 	"slices"
 	"sync"
@@ -83,7 +82,7 @@ func (j *Joiner) Join(ctx context.Context, tasks []specs.Task, req Request, send
 	var all sync.WaitGroup
 	for _, node := range slices.Sorted(maps.Keys(byNode)) {
 		r := &reading{Joiner: j, node: node, names: names, deliver: deliver, marks: map[string]mark{}, req: wire.LogRequest{
-			ID: rand.Text(), Tasks: byNode[node], Follow: req.Follow, Tail: req.Tail, Since: req.Since,
+			Tasks: byNode[node], Follow: req.Follow, Tail: req.Tail, Since: req.Since,
 		}}
 		all.Go(func() {
 			if err := r.run(ctx); err != nil {

@@ -6,7 +6,7 @@
 //   - [Changes] compares the wanted stacks of a source with the cluster's
 //     memory and returns the changes that make the one the other. A push
 //     proposes them together with its ref and its revision as ONE transaction.
-//   - [Make] applies the same changes to a copy of the memory, steps the
+//   - [Propose] applies the same changes to a copy of the memory, steps the
 //     cluster's own converge pass over it with a worker that is always healthy,
 //     until nothing is left to do, and tells what happened: the [Plan]. Only
 //     what failed in a rollout that stays paused does not start.

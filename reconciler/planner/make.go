@@ -35,14 +35,8 @@ type Input struct {
 	Withhold bool
 }
 
-// Make tells what applying the wanted stacks would change and do.
-func Make(in Input) Plan {
-	plan, _ := Propose(in)
-	return plan
-}
-
-// Propose is Make that also returns the changes that it planned, to be proposed
-// unless the plan is refused.
+// Propose tells what applying the wanted stacks would change and do, and returns the
+// changes that it planned, to be proposed unless the plan is refused.
 func Propose(in Input) (Plan, specs.Transaction) {
 	if len(in.Mistakes) > 0 {
 		return in.invalid(), nil

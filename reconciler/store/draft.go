@@ -16,7 +16,7 @@ import (
 // over one of its sequences.
 type Draft struct {
 	Snapshot
-	done  []specs.Transaction
+	done  []specs.Transaction // what was applied, in order
 	undo  []func()            // of the transaction that is being applied, oldest first
 	loose map[string]struct{} // hashes of task specs that may have no reference left
 	idle  map[string]struct{} // versions of payloads likewise
@@ -59,9 +59,6 @@ func (d *Draft) rollBack() {
 
 // Frozen returns what the draft is now. The draft may be changed further.
 func (d *Draft) Frozen() Snapshot { return Snapshot{index: d.index, t: d.t.freeze()} }
-
-// Transactions returns what was applied, in order.
-func (d *Draft) Transactions() []specs.Transaction { return d.done }
 
 // swap replaces the row old of a table without indexes; nil is no row.
 func swap[T any](d *Draft, t table[T], id string, old, row *T) {

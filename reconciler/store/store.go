@@ -3,10 +3,9 @@
 // change, Apply.
 //
 // Readers take a [Snapshot], which is O(1) and never changes. A decider that
-// wants to see its own decisions takes a [Draft] of a snapshot, changes it, and
-// ships the collected transactions. Apply is the same code on the same draft,
-// so that a plan's simulation, a pass's working copy and what Raft applies on
-// every manager cannot disagree.
+// wants to see its own decisions takes a [Draft] of a snapshot and changes it.
+// Apply is the same code on the same draft, so that a plan's simulation, a pass's
+// working copy and what Raft applies on every manager cannot disagree.
 //
 // # Who writes what
 //

@@ -79,7 +79,7 @@ func (c *crew) taskOf(id string, r row) executor.Task {
 	return executor.Task{
 		ID: id, Name: taskName(r.ServiceName, r.Slot, c.nodeID),
 		ServiceID: r.ServiceID, ServiceName: r.ServiceName, Stack: r.Stack, Slot: r.Slot,
-		NodeID: c.nodeID, Spec: r.Spec,
+		Spec:  r.Spec,
 		Login: func(ctx context.Context) (specs.Login, error) { return c.desk.login(ctx, id) },
 	}
 }

@@ -23,9 +23,10 @@
 // wants, and reports; what else is asked of that manager, and the logs and commands
 // that people ask for, have connections beside it, which end with it. When one of the
 // first three fails, the session ends and the next one begins, after a pause that
-// doubles from 100 ms to 8 s and is drawn at random. A new session gets the whole
-// set of tasks and reports the state of every task again: the manager drops what
-// it knows.
+// doubles from 100 ms to 8 s, is drawn at random, and is short again after a session
+// that lasted: a manager that gives sessions and can write nothing is not stormed. A
+// new session gets the whole set of tasks and reports the state of every task again:
+// the manager drops what it knows.
 //
 // # Which manager
 //

@@ -117,7 +117,7 @@ func TestWhatNobodyKnowsIsRemovedOnlyOnAManagersWord(t *testing.T) {
 		n := c.node("n1")
 		synctest.Wait()
 		n.daemon.stop()
-		stray := executor.Task{ID: "stray", Name: "old.1", NodeID: "n1", Spec: web}
+		stray := executor.Task{ID: "stray", Name: "old.1", Spec: web}
 		if err := n.engine.Prepare(t.Context(), stray, func(string) {}); err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ const (
 
 var (
 	errIntroduce = errors.New("the node has changed: introducing it again")
-	errNoManager = errors.New("no manager is known: give the daemon the address of one")
+	errNoManager = errors.New(`no manager is known: start the daemon again with the --join and --token that "swarmgit join-token worker" prints on a manager`)
 	errSilent    = errors.New("no answer")
 	errOver      = errors.New("the session with the manager has ended")
 	errNoAnswer  = fmt.Errorf("no session within %s", openPatience)
@@ -77,8 +77,9 @@ func (a *Agent) sessions(life, ctx context.Context) {
 	a.said, a.begun = map[string]bool{}, time.Now()
 	pause := backoff{}
 	for ctx.Err() == nil {
+		began := time.Now()
 		opened, err := a.ask(life, ctx)
-		if opened {
+		if opened && time.Since(began) >= lastPause {
 			pause.reset()
 		}
 		if wire.KindOf(err) == wire.NotFound {

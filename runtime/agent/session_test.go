@@ -282,6 +282,30 @@ func TestReportLostAfterItWasWritten(t *testing.T) {
 	})
 }
 
+// A manager whose disk is full for a day has sessions to give and nothing else: the
+// nodes that have something to tell must not come in a storm.
+func TestWhatCannotBeWrittenIsReportedEverMoreRarely(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n := c.node("n1")
+		c.service("shop_web", web)
+		id := c.assign("shop_web", "n1", specs.StateRunning)
+		c.sees(id, specs.StateRunning)
+		after(time.Minute)
+		c.failing(func([]specs.Transaction) fault { return notDone })
+		n.engine.Kill(id, specs.Exit{Code: 1})
+		before := n.dialed()
+		after(time.Minute)
+		if got := n.dialed() - before; got > 60 {
+			t.Errorf("%d connections in a minute", got)
+		}
+		c.failing(nil)
+		after(10 * time.Second)
+		if c.sees(id, specs.StateFailed); n.status() != specs.NodeReady {
+			t.Errorf("the node is %s", n.status())
+		}
+	})
+}
+
 func TestANewDescriptionIsSeen(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
 		n := c.node("n1")

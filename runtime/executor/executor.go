@@ -25,7 +25,6 @@ type Task struct {
 	ServiceName string
 	Stack       string
 	Slot        uint64
-	NodeID      string
 	Spec        specs.TaskSpec // its templates are expanded
 
 	// Files are the task's secrets and configs. They lie in memory on this node

@@ -86,17 +86,17 @@ func (c *cluster) now() time.Time {
 	return time.Now().Add(c.ahead)
 }
 
-func (c *cluster) Propose(_ context.Context, txs []specs.Transaction) ([]error, error) {
+func (c *cluster) propose(_ context.Context, tx specs.Transaction) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.index++
-	return c.store.Apply(c.index, txs), nil
+	return c.store.Apply(c.index, []specs.Transaction{tx})[0]
 }
 
 func (c *cluster) write(tx ...specs.Change) {
 	c.Helper()
-	if errs, _ := c.Propose(c.Context(), []specs.Transaction{tx}); errs[0] != nil {
-		c.Fatal(errs[0])
+	if err := c.propose(c.Context(), tx); err != nil {
+		c.Fatal(err)
 	}
 }
 
@@ -105,7 +105,7 @@ func (c *cluster) manage(id *identity.Identity) *manager {
 	c.Helper()
 	m := &manager{cluster: c, id: id}
 	m.Server = ca.New(ca.Config{
-		Store: c.store, Propose: c, Now: c.now, Log: c.log,
+		Store: c.store, Propose: c.propose, Now: c.now, Log: c.log,
 		Leader: func() string {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -184,10 +184,10 @@ func (m *manager) hello(ctx context.Context, _ helloRequest) (helloReply, error)
 		return helloReply{}, wire.Errorf(wire.NotFound, "no such node")
 	}
 	node.Seen.Status, node.Seen.Certificate = specs.NodeReady, wire.PeerCertificate(ctx)
-	errs, err := m.Propose(ctx, []specs.Transaction{{{NodeSeen: specs.Set(node.ID, node.SeenVersion, node.Seen)}}})
+	err := m.propose(ctx, specs.Transaction{{NodeSeen: specs.Set(node.ID, node.SeenVersion, node.Seen)}})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return helloReply{Role: node.Spec.Role, Issuer: m.told[node.ID]}, errors.Join(append(errs, err)...)
+	return helloReply{Role: node.Spec.Role, Issuer: m.told[node.ID]}, err
 }
 
 // at makes a name into the directory of a machine.

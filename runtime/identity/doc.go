@@ -32,7 +32,8 @@
 //
 // # State and locks
 //
-// Identity.mu guards what the certificate is and what a manager expects of it.
+// Identity.mu guards what the certificate is, what a manager expects of it, and what
+// keeps it from being renewed.
 // It is not held while anybody is asked or the disk is written; only Renewal.Run
 // renews.
 //

@@ -31,12 +31,13 @@ type Identity struct {
 	dir         string
 	credentials *wire.Credentials
 
-	mu     sync.Mutex
-	pair   tls.Certificate
-	chain  []*x509.Certificate
-	roots  []*x509.Certificate
-	wish   wish
-	wished chan struct{} // holds one token while wish is to be looked at
+	mu      sync.Mutex
+	pair    tls.Certificate
+	chain   []*x509.Certificate
+	roots   []*x509.Certificate
+	wish    wish
+	wished  chan struct{} // holds one token while wish is to be looked at
+	trouble string        // see Trouble
 }
 
 // Ask has somebody sign a request for a certificate.

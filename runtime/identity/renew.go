@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -119,10 +120,11 @@ func lifeOf(cert *x509.Certificate) (issued time.Time, life time.Duration) {
 func (r *Renewal) insist(ctx context.Context) error {
 	old := r.Identity.credentials.Certificate()
 	_, life := lifeOf(old)
-	for pause := renewPause; ; pause = min(2*pause, maxRenewPause, life/20) {
+	for failures, pause := 1, renewPause; ; failures, pause = failures+1, min(2*pause, maxRenewPause, life/20) {
 		before := r.Identity.credentials.Self()
 		err := r.Identity.renew(ctx, r.ask)
 		if err == nil {
+			r.Identity.note("")
 			r.Log.InfoContext(ctx, "renewed this node's certificate", "good_until", r.Identity.credentials.Certificate().NotAfter)
 			r.Renewed(before)
 			return nil
@@ -131,6 +133,9 @@ func (r *Renewal) insist(ctx context.Context) error {
 			return ctx.Err()
 		}
 		r.complain(ctx, old, err, pause)
+		if failures > 1 { // the first may be that of a leader who has just gone
+			r.Identity.note("its certificate was not renewed yet: " + strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
 		select {
 		case <-time.After(pause):
 		case <-r.Identity.wished:
@@ -139,6 +144,20 @@ func (r *Renewal) insist(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// Trouble is why this node's certificate is not renewed although it is time; "" while
+// nothing keeps it.
+func (i *Identity) Trouble() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.trouble
+}
+
+func (i *Identity) note(trouble string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.trouble = trouble
 }
 
 // complain logs a renewal that failed: as a warning from late in the

@@ -68,7 +68,7 @@ func inBubble(t *testing.T, expiry time.Duration, f func(*bubble)) {
 		}
 		c.write(specs.Change{Cluster: &specs.Cluster{ID: "prod"}}, specs.Change{Authority: &a},
 			specs.Change{Node: specs.Insert("n1", specs.Node{Spec: specs.NodeSpec{Role: specs.Worker}})})
-		server := ca.New(ca.Config{Store: c.store, Propose: c, Now: time.Now, Log: c.log, Leader: func() string { return "" }})
+		server := ca.New(ca.Config{Store: c.store, Propose: c.propose, Now: time.Now, Log: c.log, Leader: func() string { return "" }})
 		b.pipe = wire.NewPipe()
 		mux := http.NewServeMux()
 		server.Register(mux)
@@ -129,14 +129,17 @@ func TestNobodyToRenewAt(t *testing.T) {
 			b.Errorf("said early: %.300s", early)
 		}
 		time.Sleep(24 * time.Hour)
+		if said := b.id.Trouble(); said != "its certificate was not renewed yet: no manager answers" {
+			b.Errorf("what keeps it: %q", said)
+		}
 		if late := b.log.take(); strings.Count(late, "level=WARN") < 23 || strings.Count(late, "level=WARN") > 25 {
 			b.Errorf("%d warnings in a day", strings.Count(late, "level=WARN"))
 		}
 		b.failing(nil)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(b.renewed) != 1 {
-			b.Errorf("renewed %d times", len(b.renewed))
+		if len(b.renewed) != 1 || b.id.Trouble() != "" {
+			b.Errorf("renewed %d times, and what keeps it: %q", len(b.renewed), b.id.Trouble())
 		}
 	})
 }
@@ -166,6 +169,9 @@ func TestToldToRenewWhileNobodyAnswers(t *testing.T) {
 		b.failing(errors.New("no manager answers"))
 		b.id.Expect("", "another")
 		synctest.Wait()
+		if said := b.id.Trouble(); said != "" {
+			b.Errorf("one failure is a trouble: %s", said)
+		}
 		b.failing(nil)
 		b.id.Expect("", b.id.Certificate().Issuer)
 		time.Sleep(time.Minute)

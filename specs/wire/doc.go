@@ -6,11 +6,10 @@
 //	wire.Content.Serve(mux, d.content)
 //	reply, err := wire.Content.Call(ctx, client, request)
 //
-// Underneath is Connect over HTTP/2 without TLS until nodes have certificates;
-// HTTP/1.1 is answered too, so that a person with curl can call what speaks
-// JSON:
+// Underneath is Connect over HTTP/2, between nodes with TLS. HTTP/1.1 is answered
+// too, so that a person with curl can call what speaks JSON:
 //
-//	curl --json '{}' http://127.0.0.1:2378/swarmgit.api/Status
+//	curl --json '{}' --unix-socket /run/swarmgit/swarmgit.sock http://swarmgit/swarmgit.api/GetStatus
 //
 // Every procedure understands both codecs and answers in the one it was asked
 // in: CBOR between nodes, JSON for people. What the other side sends in fields

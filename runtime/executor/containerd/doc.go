@@ -13,7 +13,8 @@
 // # The life of a task
 //
 // Prepare finds the image (pulling it only when it is not here, one pull per
-// name at a time), then makes, in this order, the container's record, the
+// name at a time, and not for longer than registrySilence from a registry that
+// does not go on), then makes, in this order, the container's record, the
 // snapshot, the log pipes and runc's created process. The record comes first
 // and is removed last: it keeps the snapshot from the garbage collector, and
 // whatever a crash leaves half made is listed by it. Start is then one call.

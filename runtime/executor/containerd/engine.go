@@ -91,10 +91,6 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 // Close ends the connection. Tasks run on.
 func (e *Engine) Close() error { return e.client.Close() }
 
-// Snapshotter names the snapshotter in use: overlayfs, or native where the
-// machine cannot overlay, which copies every image for every task.
-func (e *Engine) Snapshotter() string { return e.config.Snapshotter }
-
 func (c Config) withDefaults() Config {
 	if c.Namespace == "" {
 		c.Namespace = DefaultNamespace

@@ -64,17 +64,6 @@ func failureNow(ctx context.Context, tried string, err error) error {
 	return err
 }
 
-// first is errors of one cause in one line; nil if there are none.
-func first(errs []error) error {
-	switch len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	}
-	return fmt.Errorf("%w; and %d more", errs[0], len(errs)-1)
-}
-
 // noise is what containerd and runc say around the one thing that people need.
 var noise = []string{
 	"failed to create shim task: ",

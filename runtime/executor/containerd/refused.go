@@ -14,6 +14,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // pullFailure says why an image that is not here cannot be had, and what to do.
@@ -39,6 +40,7 @@ func pullFailure(ctx context.Context, ref string, err error) error {
 func refusal(ref string, err error) (words string, away bool) {
 	var request *url.Error
 	var connection net.Error
+	var mute silence
 	registry := "the registry " + registryOf(ref)
 	switch {
 	case unauthorized(err):
@@ -48,6 +50,8 @@ func refusal(ref string, err error) (words string, away bool) {
 	case request != nil && strings.Contains(err.Error(), "x509: "):
 		_, why, _ := strings.Cut(err.Error(), "x509: ")
 		return registry + " cannot be trusted: " + why, false
+	case errors.As(err, &mute):
+		return registry + " has said nothing for " + specs.Duration(mute).String(), true
 	case request != nil, errors.As(err, &connection):
 		return registry + " cannot be reached", true
 	}

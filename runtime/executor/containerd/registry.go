@@ -29,7 +29,7 @@ func resolver(ctx context.Context, c credentials) remotes.Resolver {
 
 // registries are reached as hostDirs say, else by HTTPS, or plain HTTP on loopback.
 func registries(ctx context.Context, c credentials) docker.RegistryHosts {
-	return hosts.ConfigureHosts(quiet(ctx), hosts.HostOptions{HostDir: hostDir, Credentials: c})
+	return hosts.ConfigureHosts(quiet(ctx), hosts.HostOptions{HostDir: hostDir, Credentials: c, UpdateClient: beImpatient})
 }
 
 // credentials are a user and a password, or a token without a user, for a host that

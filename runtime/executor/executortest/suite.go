@@ -104,7 +104,7 @@ type suite struct {
 func (s *suite) task(n int, p Program) executor.Task {
 	return executor.Task{
 		ID: fmt.Sprintf("task%021d", n), Name: fmt.Sprintf("shop_web.%d", n), Slot: uint64(n),
-		ServiceID: "service", ServiceName: "shop_web", Stack: "shop", NodeID: "node", Spec: s.Spec(p),
+		ServiceID: "service", ServiceName: "shop_web", Stack: "shop", Spec: s.Spec(p),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
@@ -36,8 +37,20 @@ type ending struct {
 	Refused string `json:"refused,omitempty"` // why its program never ran
 }
 
-// maxWords bounds what of an error goes into a slot.
+// maxWords bounds what of an error goes into a slot, in bytes.
 const maxWords = 300
+
+// refusal is the ending of a program that never ran, with as many of the words as a
+// slot has room for: JSON may take six bytes for one.
+func refusal(why error) ending {
+	words := strings.ReplaceAll(why.Error(), "\n", "; ")
+	for most := maxWords; ; most /= 2 {
+		end := ending{Exit: specs.Exit{Code: startFails}, Refused: strings.ToValidUTF8(words[:min(len(words), most)], "")}
+		if text, err := json.Marshal(end); err == nil && len(text) < slotSize {
+			return end
+		}
+	}
+}
 
 // state is all that the files of a task say.
 type state struct {

@@ -278,10 +278,7 @@ func (s *supervisor) ending(status syscall.WaitStatus) ending {
 
 // refuse records that the program never ran, and why.
 func (s *supervisor) refuse(err error) error {
-	words := strings.ReplaceAll(err.Error(), "\n", "; ")
-	end := ending{Refused: words[:min(len(words), maxWords)]}
-	end.Code = startFails
-	s.write(end)
+	s.write(refusal(err))
 	return nil
 }
 

@@ -112,17 +112,18 @@ func New(c Config) *Agent {
 // Leave it returns once they have ended. Its error says why the node's memory
 // could not be opened.
 func (a *Agent) Run(ctx context.Context) error {
-	var err error
-	if a.memory, err = openMemory(filepath.Join(a.Dir, memoryFile)); err != nil {
+	memory, was, err := recall(ctx, filepath.Join(a.Dir, memoryFile), a.Log)
+	if err != nil {
 		return err
 	}
+	a.memory = memory
 	a.outbox = newOutbox()
 	a.crew = newCrew(a.Config, a.desk, a.memory, a.outbox)
 
 	var running sync.WaitGroup
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	running.Go(func() { a.memory.run(keep, a.Log) })
-	if err = a.restore(ctx); err == nil {
+	if err = a.restore(ctx, was); err == nil {
 		a.work(ctx)
 	}
 	a.crew.wait()
@@ -134,25 +135,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	return errors.Join(err, a.memory.close())
 }
 
-// restore takes up what the disk knows, and gives every task that the disk or
-// the executor knows to the crew. It
-// waits for an executor that is away: nothing can be decided before.
-func (a *Agent) restore(ctx context.Context) error {
-	rows, err := a.memory.load()
-	if err != nil {
-		return fmt.Errorf("read the node's tasks: %w", err)
-	}
-	known, err := a.memory.managers()
-	if err != nil {
-		return fmt.Errorf("read where the managers are: %w", err)
-	}
-	a.managers = newManagers(a.Config.Managers, known)
+// restore takes up what the disk knew, and gives every task that the disk or the
+// executor knows to the crew. It waits for an executor that is away: nothing can be
+// decided before.
+func (a *Agent) restore(ctx context.Context, was remembered) error {
+	a.managers = newManagers(a.Config.Managers, was.managers)
 	a.publish()
 	pause := backoff{}
 	for {
 		found, err := a.Executor.List(ctx)
 		if err == nil {
-			a.crew.restore(ctx, rows, found)
+			a.crew.restore(ctx, was.rows, found)
 			return nil
 		}
 		if !errors.Is(err, executor.ErrTemporary) {

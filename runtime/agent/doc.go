@@ -61,7 +61,8 @@
 // the next full set of a manager, and a life that comes from disk looks before
 // it acts (task.Life.Lost). Writes are therefore made behind, in batches, and
 // only one step waits for them: a task's remains are removed once its end is on
-// disk, or its exit code could be lost with them.
+// disk, or its exit code could be lost with them. A memory that is damaged is set
+// aside and begun anew.
 //
 // What a secret or config holds is never on disk: the row has its version only.
 // It is asked for when a task is prepared, and taken away after the task's remains.

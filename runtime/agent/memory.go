@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/swarmgit/swarmgit/runtime/identity"
 	"github.com/swarmgit/swarmgit/runtime/task"
@@ -105,6 +107,49 @@ func (b *batch) take(failed *batch) {
 	b.failed = failed
 }
 
+// errDamaged says that what was remembered cannot be read, though the disk can.
+var errDamaged = errors.New("it is damaged")
+
+// remembered is what the disk holds.
+type remembered struct {
+	rows     map[string]row
+	managers []wire.Manager // where they were last; nil if none ever told
+}
+
+// recall opens the memory at path. One that is damaged is set aside and begun anew, as
+// after the loss of the disk: what runs is found at the executor, and the managers tell
+// what is wanted.
+func recall(ctx context.Context, path string, log *slog.Logger) (*memory, remembered, error) {
+	m, was, err := readMemory(path)
+	if !errors.Is(err, errDamaged) {
+		return m, was, err
+	}
+	aside := path + ".damaged"
+	log.ErrorContext(ctx, "what this node knew of its tasks is set aside and learnt anew, from the containers that run and from the managers",
+		"file", path, "aside", aside, "error", err)
+	if err := os.Rename(path, aside); err != nil {
+		return nil, remembered{}, fmt.Errorf("set the node's tasks aside: %w", err)
+	}
+	return readMemory(path)
+}
+
+func readMemory(path string) (*memory, remembered, error) {
+	m, err := openMemory(path)
+	if err != nil {
+		return nil, remembered{}, err
+	}
+	var was remembered
+	rows, err := m.load()
+	if err == nil {
+		was.rows = rows
+		was.managers, err = m.managers()
+	}
+	if err != nil {
+		return nil, remembered{}, errors.Join(fmt.Errorf("read the node's tasks at %s: %w: %w", path, errDamaged, err), m.close())
+	}
+	return m, was, nil
+}
+
 func openMemory(path string) (*memory, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the agent's directory: %w", err)
@@ -112,8 +157,13 @@ func openMemory(path string) (*memory, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockTimeout, InitialMmapSize: mappedSize, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("open the node's tasks at %s (does another daemon run?): %w", path, err)
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, fmt.Errorf("open the node's tasks at %s: another daemon has them: %w", path, err)
+	case err != nil && !errors.As(err, new(syscall.Errno)): // nothing that the system says
+		return nil, fmt.Errorf("open the node's tasks at %s: %w: %w", path, errDamaged, err)
+	case err != nil:
+		return nil, fmt.Errorf("open the node's tasks at %s: %w", path, err)
 	}
 	dir := filepath.Dir(path)
 	if err := errors.Join(identity.SyncDir(dir), identity.SyncDir(filepath.Dir(dir))); err != nil {

@@ -1,7 +1,9 @@
 package agent_test
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,6 +60,8 @@ func TestRestartInEachState(t *testing.T) {
 			}, after: specs.StateRunning, starts: 1},
 		{name: "running, disk lost", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
 			meanwhile: (*node).forgetEverything, after: specs.StateRunning, starts: 1},
+		{name: "running, disk damaged", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
+			meanwhile: (*node).damageMemory, after: specs.StateRunning, starts: 1},
 		{name: "running, disk and container lost", desired: specs.StateRunning, wait: time.Second, before: specs.StateRunning,
 			meanwhile: func(n *node, id string) { n.engine.Lose(id); n.forgetEverything(id) },
 			after:     specs.StateFailed, words: "behind swarmgit's back", starts: 1},
@@ -101,6 +105,15 @@ func TestRestartInEachState(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// damageMemory leaves zeros where the node's memory was, as a machine may that loses
+// its power.
+func (n *node) damageMemory(string) {
+	n.Helper()
+	if err := errors.Join(os.MkdirAll(n.dir, 0o700), os.WriteFile(filepath.Join(n.dir, "tasks.db"), make([]byte, 1<<15), 0o600)); err != nil {
+		n.Fatal(err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (c *Consensus) begin() bool { return c.count(false) }
 func (c *Consensus) count(elected bool) bool {
 	c.leadership.mu.Lock()
 	defer c.leadership.mu.Unlock()
-	counts := c.leading && c.still() < stillness || elected && !c.over
+	counts := c.leading && c.still() < c.stillness() || elected && !c.over
 	if counts {
 		c.proposals.Add(1)
 	}

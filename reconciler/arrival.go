@@ -142,7 +142,7 @@ const changeAttempts = 5
 // An error of decide ends it. The outcome of a proposal can be unknown:
 // consensus.ErrOutcomeUnknown.
 func (m *Manager) change(ctx context.Context, decide func(store.Snapshot) (specs.Transaction, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
 	defer cancel()
 	for range changeAttempts {
 		tx, err := decide(m.store.Snapshot())

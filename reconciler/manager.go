@@ -385,5 +385,8 @@ func clusterKey() []byte {
 	return key
 }
 
-// patience bounds how long a person waits for an answer that Raft owes.
+// patience bounds how long a person waits for an answer that Raft owes. What was
+// proposed waits on: where the disk of the only manager hangs, it is written then.
 const patience = 10 * time.Second
+
+var errNoAnswer = fmt.Errorf("no answer within %s", patience)

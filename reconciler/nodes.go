@@ -45,8 +45,10 @@ func (m *Manager) Rotation() string {
 // Watch is the newest state, and a channel that closes once there is a newer.
 func (m *Manager) Watch() (store.Snapshot, <-chan struct{}) { return m.store.Watch() }
 
-// Propose writes one transaction for a person.
+// Propose writes one transaction for a person, who does not wait longer than patience.
 func (m *Manager) Propose(ctx context.Context, tx specs.Transaction) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
+	defer cancel()
 	refused, err := m.proposeOnce(ctx, tx)
 	if err == nil {
 		return refused
@@ -76,7 +78,7 @@ func inWords(err error) error {
 	case err == nil || wire.KindOf(err) != wire.Internal:
 		return err
 	case errors.Is(err, consensus.ErrOutcomeUnknown):
-		return wire.Errorf(wire.OutcomeUnknown, "outcome not known: see \"swarmgit status\"; asking again is safe: %w", err)
+		return wire.Errorf(wire.OutcomeUnknown, "outcome not known, and the change may be made yet: see \"swarmgit status\"; asking again is safe: %w", err)
 	case errors.Is(err, consensus.ErrNotLeader):
 		return wire.Errorf(wire.NotLeader, "no manager leads right now: nothing was changed: try again in a moment")
 	}

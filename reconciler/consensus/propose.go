@@ -138,5 +138,5 @@ func neverWritten(err error) bool {
 }
 
 func unknown(cause error) error {
-	return fmt.Errorf("%w: look again before repeating it: %w", ErrOutcomeUnknown, cause)
+	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, cause)
 }

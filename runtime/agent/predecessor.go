@@ -50,13 +50,13 @@ func (c *crew) predecessor(d *driver) string {
 	return ""
 }
 
-// ending reports that the task is to end and has not. A stranger's life is over when
-// nothing of it is left.
+// ending reports that the task is to end and has not. Of a stranger's process nothing
+// is known until nothing of it is left.
 func (d *driver) ending(stranger bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if stranger {
-		return !d.life.Over()
+		return d.forgotten && !d.life.Over()
 	}
 	return d.life.Desired >= specs.StateShutdown && !d.life.Seen.State.Final()
 }

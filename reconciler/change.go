@@ -13,8 +13,11 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// patience bounds how long a person waits for an answer that Raft owes.
+// patience bounds how long a person waits for an answer that Raft owes. What was
+// proposed waits on: where the disk of the only manager hangs, it is written then.
 const patience = 10 * time.Second
+
+var errNoAnswer = fmt.Errorf("no answer within %s", patience)
 
 // changeAttempts is how often change looks again after a conflict: a decision
 // about one of the same rows came first.
@@ -24,7 +27,7 @@ const changeAttempts = 5
 // An error of decide ends it. The outcome of a proposal can be unknown:
 // consensus.ErrOutcomeUnknown.
 func (m *Manager) change(ctx context.Context, decide func(store.Snapshot) (specs.Transaction, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
 	defer cancel()
 	for range changeAttempts {
 		tx, err := decide(m.store.Snapshot())
@@ -49,8 +52,10 @@ func (m *Manager) alter(ctx context.Context, decide func(store.Snapshot) (specs.
 	return inWords(m.change(ctx, decide))
 }
 
-// Propose writes one transaction for a person.
+// Propose writes one transaction for a person, who does not wait longer than patience.
 func (m *Manager) Propose(ctx context.Context, tx specs.Transaction) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
+	defer cancel()
 	refused, err := m.proposeOnce(ctx, tx)
 	if err == nil {
 		return refused
@@ -79,7 +84,7 @@ func (m *Manager) proposeOnce(ctx context.Context, tx specs.Transaction) (refuse
 func inWords(err error) error {
 	switch {
 	case errors.Is(err, consensus.ErrOutcomeUnknown):
-		return wire.Errorf(wire.OutcomeUnknown, "outcome not known: see \"swarmgit status\"; asking again is safe: %w", err)
+		return wire.Errorf(wire.OutcomeUnknown, "outcome not known, and the change may be made yet: see \"swarmgit status\"; asking again is safe: %w", err)
 	case err == nil || wire.KindOf(err) != wire.Internal:
 		return err
 	case errors.Is(err, consensus.ErrNotLeader):

@@ -125,7 +125,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 		}
 	}
 	m.dispatcher = dispatcher.New(dispatcher.Config{
-		Store: m.store, Propose: m.raft, Now: m.raft.Now, Log: cfg.Log, Managers: m.whereabouts, Renew: m.renewals.of, Content: m.content, Login: m.login,
+		Store: m.store, Propose: m.raft, Confirm: m.raft.Confirm, Now: m.raft.Now, Log: cfg.Log, Managers: m.whereabouts, Renew: m.renewals.of, Content: m.content, Login: m.login,
 	})
 	m.authority = m.newAuthority()
 	m.calls, m.others, m.reading = newCalls(cfg.Dial), m.peers, m.readOutside

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
@@ -92,7 +93,9 @@ func TestAWorkerThatWasRemovedSaysSo(t *testing.T) {
 	}
 	w := memoryNode(t, "--join", token.Addr, "--token", token.Token)
 	do(t, os.Mkdir(w.path("clone"), 0o700)) // where commands run
+	told := w.supervise(t)
 	do(t, w.launch())
+	wantWords(t, told("READY=1"), "STATUS=worker ")
 	w.await(t, "it is a worker", func() bool {
 		_, errs, _ := w.swarmgit("status")
 		return errs == "swarmgit: this node is a worker: ask on the machine of a manager: "+token.Addr+"\n"
@@ -116,6 +119,9 @@ func TestAWorkerThatWasRemovedSaysSo(t *testing.T) {
 		})
 	}
 	says("at once")
+	w.await(t, "the service manager is told, too", func() bool {
+		return strings.Contains(told("WATCHDOG=1"), "STATUS=this node was removed from the cluster: what runs here goes on")
+	})
 	do(t, w.stop())
 	do(t, w.launch())
 	says("after a restart")

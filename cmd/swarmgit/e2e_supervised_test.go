@@ -14,31 +14,9 @@ import (
 // daemon starts does not know of it.
 func TestServiceManagerHearsOfTheDaemon(t *testing.T) {
 	c := processCluster(t)
-	heard, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: c.path("notify"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer heard.Close()
-	c.setting = []string{"NOTIFY_SOCKET=" + c.path("notify"), "WATCHDOG_USEC=300000"}
+	next := c.supervise(t)
 	if err := c.start(); err != nil {
 		t.Fatal(err)
-	}
-	next := func(want string) string {
-		buf := make([]byte, 4096)
-		for {
-			if err := heard.SetReadDeadline(time.Now().Add(patience)); err != nil {
-				t.Fatal(err)
-			}
-			n, err := heard.Read(buf)
-			if err != nil {
-				t.Fatalf("%s is not told: %v", want, err)
-			}
-			if said := string(buf[:n]); strings.HasPrefix(said, want+"\n") {
-				return said
-			} else if want == "READY=1" {
-				t.Fatalf("told before it was ready: %s", said)
-			}
-		}
 	}
 	wantWords(t, next("READY=1"), "STATUS=manager ")
 	for range 3 {
@@ -49,6 +27,39 @@ func TestServiceManagerHearsOfTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantWords(t, next("STOPPING=1"), "tasks go on")
+}
+
+// supervise has the daemon, from its next start, tell a service manager of itself, and
+// returns what waits for what it tells that begins so.
+func (c *realCluster) supervise(t *testing.T) (next func(want string) string) {
+	t.Helper()
+	heard, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: c.path("notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = heard.Close() })
+	c.setting = append(c.setting, "NOTIFY_SOCKET="+c.path("notify"), "WATCHDOG_USEC=300000")
+	all := make(chan string, 10_000) // the daemon waits for a service manager that reads nothing
+	go func() {
+		buf := make([]byte, 4096)
+		for n, err := heard.Read(buf); err == nil; n, err = heard.Read(buf) {
+			all <- string(buf[:n])
+		}
+	}()
+	return func(want string) string {
+		for late := time.After(patience); ; {
+			select {
+			case said := <-all:
+				if strings.HasPrefix(said, want+"\n") {
+					return said
+				} else if want == "READY=1" {
+					t.Fatalf("told before it was ready: %s", said)
+				}
+			case <-late:
+				t.Fatalf("%s is not told", want)
+			}
+		}
+	}
 }
 
 // wantNoneKnows looks at the environment of what the daemon of dataDir started.

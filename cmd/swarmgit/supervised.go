@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/swarmgit/swarmgit/reconciler"
 )
 
 // supervisor is the service manager that started the daemon and wants to hear of
@@ -123,6 +125,8 @@ func (n *node) standing() string {
 	switch {
 	case barred != nil:
 		return *barred
+	case m == nil && n.agent.Removed():
+		return reconciler.ErrRemoved.Error() + ": " + wayBack("swarmgit leave")
 	case m == nil:
 		return "worker " + n.id()
 	case m.Leader() == "":

@@ -191,7 +191,7 @@ type Task struct {
 	Name     string      `json:"name"`  // shop_web.1
 	State    specs.State `json:"state"` // from whoever saw it last
 	Image    string      `json:"image"`
-	Hostname string      `json:"hostname,omitempty"` // of its node
+	Hostname string      `json:"hostname,omitempty"` // of its node, in a global service also while it waits for room there
 	// Ports are those of its node that it has for itself while it runs.
 	Ports []specs.HostPort `json:"ports,omitempty"`
 }

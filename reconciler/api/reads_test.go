@@ -174,6 +174,25 @@ func TestATaskOfADrainedNodeIsNoTrouble(t *testing.T) {
 	}
 }
 
+// The reason of a global task that waits does not name its node, so that status can
+// tell of many at once. That is what the task's node is for.
+func TestAWaitingGlobalTaskIsShownWithItsNode(t *testing.T) {
+	w := newWorld(t)
+	w.node("n1", specs.Worker, specs.NodeReady)
+	w.service("shop", "agent", 1, false)
+	svc, _ := w.store.Snapshot().Service(id("agent"))
+	w.apply(specs.Change{Task: specs.Insert(id("t1"), specs.Task{
+		ID: id("t1"), ServiceID: svc.ID, ServiceName: svc.Spec.Name, SlotNode: id("n1"), Spec: svc.Spec.Task,
+		Want: specs.TaskWant{Desired: specs.StateRunning, Reason: "no suitable node (1 node paused)", Since: noon},
+	})})
+	for _, asked := range []ListTasksRequest{{}, {Nodes: []string{"n1"}}} {
+		reply, err := w.server().listTasks(t.Context(), asked)
+		if err != nil || len(reply.Tasks) != 1 || reply.Tasks[0].Hostname != "n1" {
+			t.Errorf("%+v: %+v, %v", asked, reply.Tasks, err)
+		}
+	}
+}
+
 // A certificate is told of once its renewal is overdue: in the last tenth of its life.
 func TestStatusTellsOfNodes(t *testing.T) {
 	w := newWorld(t)

@@ -26,6 +26,22 @@ type cluster struct {
 	began      bool                  // the first is not to begin another cluster
 	ahead      map[int]time.Duration // of a manager's wall clock, from its next start
 	roomy      atomic.Value          // the name of the manager that is known to have room on its disk, if any
+
+	late atomic.Pointer[chan struct{}] // closed when what the first manager's requests are answered may arrive; nil holds nothing up
+}
+
+// delayed is the first manager's transport.
+type delayed struct {
+	*raft.InmemTransport
+	*cluster
+}
+
+func (d delayed) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	err := d.InmemTransport.AppendEntries(id, to, req, resp)
+	if arrive := d.late.Load(); arrive != nil {
+		<-*arrive
+	}
+	return err
 }
 
 func three(t *testing.T) *cluster { return voting(t, 3) }
@@ -58,7 +74,11 @@ func (c *cluster) start(t *testing.T, i int) {
 	_, c.transports[i] = raft.NewInmemTransport(raft.ServerAddress(name))
 	c.connect()
 	ahead := c.ahead[i]
-	c.managers[i] = run(t, Config{NodeID: name, Memory: c.memories[i], Transport: c.transports[i], Bootstrap: i == 0 && !c.began,
+	var transport Transport = c.transports[i]
+	if i == 0 {
+		transport = delayed{c.transports[i], c}
+	}
+	c.managers[i] = run(t, Config{NodeID: name, Memory: c.memories[i], Transport: transport, Bootstrap: i == 0 && !c.began,
 		Wall: func() time.Time { return time.Now().Add(ahead) },
 		Room: func(id string) (has, known bool) { return id == c.roomy.Load(), c.roomy.Load() != nil }})
 }
@@ -292,14 +312,41 @@ func TestASnapshotThatCannotBeReadStopsTheStart(t *testing.T) {
 	})
 }
 
-func TestBarrierIsTheLeaders(t *testing.T) {
+func TestTheLeaderAloneIsConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := three(t)
-		if err := c.managers[0].Barrier(t.Context()); err != nil {
+		c.cut(2)
+		if err := c.managers[0].Confirm(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := c.managers[1].Barrier(t.Context()); !errors.Is(err, ErrNotLeader) {
+		if err := c.managers[1].Confirm(t.Context()); !errors.Is(err, ErrNotLeader) {
 			t.Errorf("a follower answers %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		only := run(t, Config{Memory: NewMemory(), Bootstrap: true})
+		only.lead(t)
+		if err := only.Confirm(t.Context()); err != nil {
+			t.Errorf("the only manager answers %v", err)
+		}
+	})
+}
+
+// A leader that was frozen finds answers waiting for it when it wakes up. They are
+// older than the question, and somebody else may lead by now.
+func TestAnswersToWhatWasSentBeforeConfirmNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		arrive := make(chan struct{})
+		c.late.Store(&arrive)
+		time.Sleep(patience / 3) // each follower has answered, and no answer has arrived
+		c.cut(0)
+		confirmed := make(chan error, 1)
+		go func() { confirmed <- c.managers[0].Confirm(t.Context()) }()
+		synctest.Wait()
+		close(arrive)
+		if err := <-confirmed; !errors.Is(err, ErrNotLeader) {
+			t.Errorf("a leader that nobody hears any more answers %v", err)
 		}
 	})
 }

@@ -44,6 +44,9 @@
 // A leader whose process has stood still for long, stopped or frozen with its
 // machine, begins another term before it writes anything: to it everybody seems to
 // have been silent, and nobody was. See pulse.go.
+// One of several may have been deposed meanwhile and not know it for a moment. What
+// it writes then comes to nothing; who acts on what it reads asks
+// [Consensus.Confirm] first.
 //
 // Whoever leaves office in order hands over: Close, Remove of the leader, a full
 // disk. Then the others are without a leader for a round trip and not for an

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
 // Transport is raft's way to the other managers, where it is not a Network:
@@ -27,9 +29,9 @@ const votePatience = 2 * time.Second
 
 var errShut = errors.New("this manager has shut itself off, because its disk hangs")
 
-// gate is all that raft sends. It notes who answers and where managers were last
-// heard of, and while it is shut nothing leaves: a leader whose disk hangs is
-// silent, so that the others elect another.
+// gate is all that raft sends. It notes who answers, who agrees that this manager
+// leads, and where managers were last heard of, and while it is shut nothing leaves: a
+// leader whose disk hangs is silent, so that the others elect another.
 type gate struct {
 	Transport
 	raft    atomic.Pointer[raft.Raft] // whose gate it is; nil until it runs
@@ -38,14 +40,18 @@ type gate struct {
 	done    chan struct{} // closed with closed
 	sending sync.WaitGroup
 
+	agreement bell.Bell // rung when a manager has agreed
+
 	mu       sync.Mutex
 	closed   bool
 	answered map[raft.ServerID]time.Time
+	followed map[raft.ServerID]time.Time          // when that was sent which it followed last
 	moved    map[raft.ServerID]raft.ServerAddress // asked for a vote from there
 }
 
 func newGate(t Transport, stands func() error) *gate {
-	g := &gate{Transport: t, stands: stands, done: make(chan struct{}), answered: make(map[raft.ServerID]time.Time)}
+	g := &gate{Transport: t, stands: stands, done: make(chan struct{}),
+		answered: make(map[raft.ServerID]time.Time), followed: make(map[raft.ServerID]time.Time)}
 	g.settle()
 	return g
 }
@@ -62,6 +68,23 @@ func (g *gate) answer(id raft.ServerID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.answered[id] = time.Now()
+}
+
+// follow notes that the manager has followed what was sent to it then.
+func (g *gate) follow(id raft.ServerID, sent time.Time) {
+	g.mu.Lock()
+	if sent.After(g.followed[id]) {
+		g.followed[id] = sent
+	}
+	g.mu.Unlock()
+	g.agreement.Ring()
+}
+
+// agreed tells whether the manager follows what was sent to it since.
+func (g *gate) agreed(id raft.ServerID, since time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.followed[id].After(since)
 }
 
 // heard notes where a manager asks for votes from. One that came back at another
@@ -138,7 +161,10 @@ func (g *gate) Close() error {
 func (g *gate) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	began := time.Now()
 	err := g.send(id, to, func(to raft.ServerAddress) error { return g.Transport.AppendEntries(id, to, req, resp) })
-	if err != nil && !isHeartbeat(req) {
+	switch {
+	case err == nil && resp.Success:
+		g.follow(id, began)
+	case err != nil && !isHeartbeat(req):
 		g.awaitAnswer(id, req.Term, began)
 	}
 	return err

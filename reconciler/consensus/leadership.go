@@ -213,3 +213,50 @@ func (c *Consensus) office(ctx context.Context, err error) (ready <-chan error) 
 	c.log.InfoContext(ctx, "this manager leads", "term", c.raft.CurrentTerm())
 	return nil
 }
+
+// Confirm returns once a majority of the managers has agreed that this one leads, to
+// a heartbeat that was sent after the call: nobody had taken over by then, and the
+// store here holds all that was acknowledged before. It is an answer of the leader
+// only, who does not find out by itself that it was frozen for a while and deposed.
+// Raft's VerifyLeader would not do: it also counts answers to what was sent before,
+// and such lie ready for one that wakes up. Heartbeats go out all the time, so a call
+// takes one or two of them, and many at once cost no more than one.
+func (c *Consensus) Confirm(ctx context.Context) error {
+	asked, ended := time.Now(), c.idle()
+	for {
+		answer := c.gate.agreement.Next()
+		agreed, err := c.agreed(asked)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ended:
+			return ErrNotLeader
+		default:
+		}
+		if agreed {
+			return nil
+		}
+		select {
+		case <-answer:
+		case <-ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// agreed reports whether a majority follows what this manager has sent since then.
+func (c *Consensus) agreed(since time.Time) (bool, error) {
+	members, err := c.Members()
+	if err != nil {
+		return false, err
+	}
+	agree := 0
+	for _, m := range members {
+		if m.Voter && (raft.ServerID(m.ID) == c.id || c.gate.agreed(raft.ServerID(m.ID), since)) {
+			agree++
+		}
+	}
+	return agree >= quorum(voters(members)), nil
+}

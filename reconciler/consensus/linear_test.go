@@ -117,7 +117,7 @@ func (s *storm) client(ctx context.Context, id int, rng *rand.Rand) {
 func (s *storm) read(ctx context.Context, id int, m running, began time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := m.Barrier(ctx); err != nil {
+	if err := m.Confirm(ctx); err != nil {
 		return
 	}
 	row, _ := m.store.Snapshot().Ref(register)

@@ -64,7 +64,7 @@ func (c *Consensus) begin() bool { return c.count(false) }
 func (c *Consensus) count(elected bool) bool {
 	c.leadership.mu.Lock()
 	defer c.leadership.mu.Unlock()
-	counts := c.leading && c.still() < stillness || elected && !c.over
+	counts := c.leading && c.still() < c.stillness() || elected && !c.over
 	if counts {
 		c.proposals.Add(1)
 	}
@@ -138,5 +138,5 @@ func neverWritten(err error) bool {
 }
 
 func unknown(cause error) error {
-	return fmt.Errorf("%w: look again before repeating it: %w", ErrOutcomeUnknown, cause)
+	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, cause)
 }

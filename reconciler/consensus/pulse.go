@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	pulsePeriod = time.Second
-	// stillness is how long a leader may stand still without any effect: as long as
-	// one heartbeat of a node. Nodes are given up after three.
-	stillness = 5 * time.Second
+	pulsePeriod = 200 * time.Millisecond
+	// A leader may stand still for as long as leastStillness, which a busy machine
+	// takes, and never for longer than mostStillness.
+	leastStillness = time.Second
+	mostStillness  = 5 * time.Second
 )
 
 // pulse tells whether this process has stood still: because it was stopped, its
@@ -42,7 +43,7 @@ func (c *Consensus) keepPulse(ctx context.Context) {
 // feelPulse ends the term of a leader that has stood still, before it counts as awake
 // again.
 func (c *Consensus) feelPulse(ctx context.Context) {
-	if still := c.still(); still >= stillness {
+	if still := c.still(); still >= c.stillness() {
 		c.log.WarnContext(ctx, "this manager has stood still", "for", still)
 		c.leadership.end()
 		select {
@@ -51,6 +52,13 @@ func (c *Consensus) feelPulse(ctx context.Context) {
 		}
 	}
 	c.pulse.last.Store(int64(time.Since(c.opened)))
+}
+
+// stillness is how long a leader may stand still without any effect: as long as one
+// heartbeat of a node. Nodes are given up after three, and the last may have come one
+// period before.
+func (c *Consensus) stillness() time.Duration {
+	return min(max(c.machine.store.Snapshot().Cluster().Spec.Heartbeat(), leastStillness), mostStillness)
 }
 
 // still is how long ago the pulse was felt.

@@ -29,6 +29,10 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time // for what is stored; nil is time.Now
 
+	// Confirm returns once the managers have agreed, since the call, that this one
+	// leads. Nil takes it for granted.
+	Confirm func(context.Context) error
+
 	// Managers is where the managers are reached and which of them leads, as far
 	// as this one knows, and a channel that closes when that has changed. It is
 	// asked while this manager does not lead, too. Nil tells the nodes of none.
@@ -59,6 +63,9 @@ type Dispatcher struct {
 func New(c Config) *Dispatcher {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Confirm == nil {
+		c.Confirm = func(context.Context) error { return nil }
 	}
 	if c.Managers == nil {
 		c.Managers = func() ([]wire.Manager, <-chan struct{}) { return nil, nil }

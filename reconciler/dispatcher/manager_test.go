@@ -34,6 +34,7 @@ type manager struct {
 	index   uint64
 	entries [][]specs.Transaction
 	fail    error // what the next proposals come to
+	deposed error // what the other managers say of its office
 	doneAll bool  // although they are applied
 }
 
@@ -46,8 +47,8 @@ func bubble(t *testing.T, f func(*manager)) {
 		}
 		m.Dispatcher = dispatcher.New(dispatcher.Config{
 			Store: m.store, Propose: m, Log: slog.New(slog.DiscardHandler),
-			Managers: m.others.get,
-			Content:  func(p specs.Payload) ([]byte, error) { return append([]byte("opened "), p.Data...), nil },
+			Managers: m.others.get, Confirm: m.confirm,
+			Content: func(p specs.Payload) ([]byte, error) { return append([]byte("opened "), p.Data...), nil },
 			Renew: func(node string) (string, <-chan struct{}) {
 				if node != "n1" {
 					return "", nil
@@ -129,6 +130,12 @@ func (m *manager) Propose(_ context.Context, txs []specs.Transaction) ([]error, 
 	m.index++
 	m.entries = append(m.entries, txs)
 	return m.store.Apply(m.index, txs), m.fail
+}
+
+func (m *manager) confirm(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.deposed
 }
 
 // slow has each proposal take that long.

@@ -30,7 +30,7 @@ func (d *Dispatcher) session(ctx context.Context, node *wire.ManagerEnd) error {
 	if err != nil {
 		return err
 	}
-	t, err := d.current()
+	t, err := d.leads(ctx)
 	if err != nil {
 		return d.redirect(ctx, node.Send)
 	}
@@ -58,6 +58,19 @@ func opening(ctx context.Context, node *wire.ManagerEnd) (*wire.Open, error) {
 		err = wire.Errorf(wire.InvalidArgument, "a session begins with its opening")
 	}
 	return m.Open, err
+}
+
+// leads is the term of a manager that leads, as the others have agreed since the
+// call. One that was deposed while it was frozen would have the node stop what its
+// successor wants. On a session that is open already it says nothing out of order:
+// what it tells was agreed on, none of it is older than what the session began with,
+// and the node hears of no successor before it has left that session for good.
+func (d *Dispatcher) leads(ctx context.Context) (*term, error) {
+	t, err := d.current()
+	if err == nil {
+		err = d.Confirm(ctx)
+	}
+	return t, err
 }
 
 // leaderPatience is how long a node is kept waiting for a leader to be elected:

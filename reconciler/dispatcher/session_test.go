@@ -54,6 +54,28 @@ func TestSessionIsRefused(t *testing.T) {
 	})
 }
 
+// A manager that was frozen takes itself for the leader when it wakes up. What it
+// knows of a node's tasks is what they were before.
+func TestADeposedLeaderOpensNoSession(t *testing.T) {
+	bubble(t, func(m *manager) {
+		m.service("web", "nginx")
+		m.write(m.newTask("web.1", "web", "n1"))
+		n := m.connect("n1")
+
+		m.mu.Lock()
+		m.deposed = errors.New("another manager leads")
+		m.mu.Unlock()
+		again, err := m.tryConnect("n1")
+		wantKind(t, err, wire.NotLeader)
+		if tasks, any := again.assignments()(); any {
+			t.Errorf("the node is told %s", told(tasks))
+		}
+		if err := n.beat(); err != nil {
+			t.Errorf("the session before has ended: %v", err)
+		}
+	})
+}
+
 func TestSecondSessionReplacesTheFirst(t *testing.T) {
 	bubble(t, func(m *manager) {
 		first := m.connect("n1")

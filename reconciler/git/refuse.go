@@ -168,5 +168,5 @@ func endedEarly(ctx context.Context, refused error) error {
 
 func unknownOutcome(push Push) *refusal {
 	return &refusal{why: "outcome not known", unknown: true, help: fmt.Sprintf(
-		"unknown whether %s moved: git fetch. Pushing again is safe.", push.Branch())}
+		"unknown whether %s moved: git fetch. It may move yet.\nPushing again is safe.", push.Branch())}
 }

@@ -84,8 +84,9 @@ type Agent struct {
 	memory *memory
 	outbox *outbox
 
-	known atomic.Pointer[[]wire.Manager] // for others: see Known
-	leave *leave
+	known   atomic.Pointer[[]wire.Manager] // for others: see Known
+	removed atomic.Bool                    // likewise: see Removed
+	leave   *leave
 
 	// Of the goroutine of sessions.
 	managers *managers

@@ -298,11 +298,17 @@ func (c *cluster) service(name string, spec specs.TaskSpec) specs.Hash {
 // assign creates a task on a node and returns its ID.
 func (c *cluster) assign(service, node string, desired specs.State) string {
 	c.Helper()
+	return c.fill(uint64(c.created+1), service, node, desired)
+}
+
+// fill is assign of a task in that slot.
+func (c *cluster) fill(slot uint64, service, node string, desired specs.State) string {
+	c.Helper()
 	row, _ := c.store.Snapshot().Service(service)
 	c.created++
 	id := fmt.Sprintf("task%04d", c.created)
 	c.write(specs.Change{Task: specs.Insert(id, specs.Task{
-		ID: id, ServiceID: service, ServiceName: service, Slot: uint64(c.created), Spec: row.Spec.Task,
+		ID: id, ServiceID: service, ServiceName: service, Slot: slot, Spec: row.Spec.Task,
 		Created: time.Now(), Want: specs.TaskWant{Desired: desired, Node: node, Since: time.Now()},
 	})})
 	return id

@@ -11,6 +11,7 @@ import (
 	"github.com/swarmgit/swarmgit/runtime/secrets"
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/bell"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -38,6 +39,7 @@ type crew struct {
 
 	preparing, starting *gang
 	checking            chan struct{} // holds a token for each check that is begun
+	ended               bell.Bell     // when a task has ended, or nothing of it is left
 
 	mu     sync.Mutex
 	tasks  map[string]*driver        // every task that the cluster has not forgotten

@@ -19,6 +19,10 @@
 // While a task's process is waited for, its driver checks its health whenever
 // task.Step says so, in turn with the node's other tasks.
 //
+// The managers see to it that a task starts when the one before has ended. Of one that
+// they have given up, and of what was another node's on this machine, they do not
+// know when it ends here: what has host ports or writes to a volume waits for that.
+//
 // A session is a connection to one manager that carries heartbeats, what the manager
 // wants, and reports; what else is asked of that manager, and the logs and commands
 // that people ask for, have connections beside it, which end with it. When one of the

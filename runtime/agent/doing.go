@@ -20,17 +20,21 @@ type doing struct {
 	begun  bool // guarded by the driver's mutex; until then it can be dropped
 }
 
-// begin begins the next action, when its delay is over and its turn has come. The
-// caller holds the mutex.
+// begin begins the next action, when its delay is over, nothing is in its way, and
+// its turn has come. The caller holds the mutex.
 func (d *driver) begin(ctx context.Context) {
 	acting, cancel := context.WithCancel(ctx)
 	w := &doing{do: d.action.Do, cancel: cancel}
 	d.current = w
 	turn := d.crew.turn(w.do)
 	perform := func() { d.perform(ctx, acting, w) }
-	if delay := d.action.Delay; delay > 0 {
+	delay, alone := d.action.Delay, w.do == task.Start && exclusive(d.task.Spec)
+	if delay > 0 || alone {
 		d.crew.drivers.Go(func() {
 			_ = bell.Sleep(acting, delay)
+			if alone {
+				d.awaitPredecessor(ctx, acting)
+			}
 			turn(perform)
 		})
 		return

@@ -73,6 +73,9 @@ func (d *driver) step(e task.Event) {
 		return
 	}
 	d.crew.memory.put(d.task.ID, d)
+	if d.life.Seen.State.Final() {
+		d.crew.ended.Ring()
+	}
 	if d.life.Seen != was.Seen && !d.forgotten {
 		d.crew.outbox.put(d.task.ID, d.life.Seen, awaited(d.life))
 	}

@@ -126,6 +126,10 @@ func (a *Agent) Known() []wire.Manager {
 // safe for concurrent use.
 func (a *Agent) Connected() bool { return a.desk.session.Load() != nil }
 
+// Removed reports whether a manager has said, since the last session, that this node
+// was removed from the cluster. It is safe for concurrent use.
+func (a *Agent) Removed() bool { return a.removed.Load() }
+
 // publish makes what is known of the managers known to others.
 func (a *Agent) publish() {
 	known := slices.Clone(a.managers.known)

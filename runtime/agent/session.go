@@ -83,6 +83,7 @@ func (a *Agent) sessions(life, ctx context.Context) {
 			pause.reset()
 		}
 		if wire.KindOf(err) == wire.NotFound {
+			a.removed.Store(true)
 			_ = bell.Sleep(ctx, removedPause)
 		} else {
 			pause.wait(ctx)
@@ -216,6 +217,7 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 // does goes on until life ends.
 func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 	clear(s.said)
+	s.removed.Store(false)
 	s.period.Store(int64(s.Heartbeat))
 	s.Log.InfoContext(ctx, "session opened", "manager", s.addr, "session", s.SessionID)
 	s.desk.set(s)

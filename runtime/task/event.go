@@ -11,7 +11,7 @@ type Wanted struct{ Desired specs.State }
 // Began says that Prepare got its turn.
 type Began struct{}
 
-// Progress is what Prepare says of itself: "pull 41%".
+// Progress is what Prepare says of itself, "pull 41%", or what a start waits for.
 type Progress struct{ Words string }
 
 // Results of the actions. The zero Failure is success.

@@ -17,7 +17,7 @@ func Step(l Life, e Event, now time.Time) (Life, Action) {
 	case Began:
 		l.raise(specs.StatePreparing, now)
 	case Progress:
-		if l.Seen.State == specs.StatePreparing {
+		if l.Seen.State == specs.StatePreparing || l.Seen.State == specs.StateStarting {
 			l.Seen.Message = e.Words
 		}
 	case Found:

@@ -75,6 +75,7 @@ func TestStep(t *testing.T) {
 		{name: "prepared, to wait", life: at(specs.StatePreparing, ready), event: task.Prepared{}, state: ready, do: task.Nothing},
 		{name: "go", life: at(ready, ready), event: task.Wanted{running}, state: specs.StateStarting, do: task.Start},
 		{name: "a job goes", life: at(ready, ready), event: task.Wanted{specs.StateComplete}, state: specs.StateStarting, do: task.Start},
+		{name: "waits for its start", life: at(specs.StateStarting, running), event: task.Progress{"waits"}, state: specs.StateStarting, do: task.Start, words: "waits"},
 		{name: "started", life: at(specs.StateStarting, running), event: task.Started{PID: 7}, state: running, do: task.Wait},
 		{name: "ended well", life: at(running, running), event: task.Ended{}, state: specs.StateComplete, do: task.Remove},
 		{name: "ended badly", life: at(running, running), event: task.Ended{Exit: specs.Exit{Code: 3}}, state: specs.StateFailed, do: task.Remove, words: "task: non-zero exit (3)"},

@@ -41,7 +41,8 @@
 //
 // A shim that hangs, or is slow on a busy machine, containerd leaves out of its list,
 // or says that the state is unknown. That is no end and no stop: List calls the task
-// mute, and everything else is a temporary error.
+// mute, and everything else is a temporary error. So is what containerd itself does
+// not answer within answerLimit, but for calls that last.
 //
 // Exec runs a command in a container through pipes of its own, which lie in
 // Config.Dir/exec under the names of task and command: the next Open ends what a

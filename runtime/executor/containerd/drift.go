@@ -202,7 +202,7 @@ func subject(envelope *events.Envelope) string {
 }
 
 func (e *Engine) lookAtAll(ctx context.Context) error {
-	records, err := e.client.ContainerService().List(ctx, fmt.Sprintf("labels.%q", labelTask))
+	records, err := e.records(ctx, fmt.Sprintf("labels.%q", labelTask))
 	if err != nil {
 		return err
 	}

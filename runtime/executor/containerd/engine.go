@@ -13,6 +13,7 @@ import (
 
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/v2/client"
+	"google.golang.org/grpc"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/specs"
@@ -53,6 +54,8 @@ type Engine struct {
 
 	watched watched // has a mutex of its own
 
+	answerLimit time.Duration // answerLimit, but in tests
+
 	diskUse func(context.Context) (percent int, err error) // snapshotsDisk, but in tests
 
 	mu        sync.Mutex
@@ -72,16 +75,18 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	if err := os.MkdirAll(filepath.Join(config.Dir, "tasks"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the executor's directory: %w", err)
 	}
-	c, err := client.New(config.Socket, client.WithDefaultNamespace(config.Namespace), client.WithTimeout(reconnectDelay))
-	if err != nil {
-		return nil, fmt.Errorf("reach containerd at %s: %w", config.Socket, err)
-	}
 	e := &Engine{
-		config: config, log: config.Log, client: c, tasks: c.TaskService(),
+		config: config, log: config.Log, answerLimit: answerLimit,
 		images: map[string]*image{}, preparing: map[string]executor.Task{},
 		watched: watched{waits: map[string]wait{}, notes: map[string]error{}},
 	}
 	e.diskUse = e.snapshotsDisk
+	c, err := client.New(config.Socket, client.WithDefaultNamespace(config.Namespace), client.WithTimeout(reconnectDelay),
+		client.WithExtraDialOpts([]grpc.DialOption{grpc.WithChainUnaryInterceptor(e.limited)}))
+	if err != nil {
+		return nil, fmt.Errorf("reach containerd at %s: %w", config.Socket, err)
+	}
+	e.client, e.tasks = c, c.TaskService()
 	if err := e.learn(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

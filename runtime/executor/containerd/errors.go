@@ -36,6 +36,8 @@ func failure(ctx context.Context, tried string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", tried, ctx.Err())
+	case silent(err):
+		return errSilent
 	case errors.Is(err, errAway), away(err):
 		return errAway
 	case errors.Is(err, executor.ErrTemporary), errors.Is(err, executor.ErrNotFound):

@@ -101,7 +101,7 @@ func servesTask(args []string, namespace, id string) bool {
 
 // List returns our tasks, sorted by ID.
 func (e *Engine) List(ctx context.Context) ([]executor.Found, error) {
-	records, err := e.client.ContainerService().List(ctx, fmt.Sprintf("labels.%q", labelTask))
+	records, err := e.records(ctx, fmt.Sprintf("labels.%q", labelTask))
 	if err != nil {
 		return nil, failure(ctx, "list containers", err)
 	}

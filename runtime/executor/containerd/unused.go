@@ -78,7 +78,7 @@ func (e *Engine) giveUp(img images.Image) (user string) {
 // made are the images of containers, by the name of a task of each; of a stranger's
 // container it is its ID.
 func (e *Engine) made(ctx context.Context) (map[string]string, error) {
-	records, err := e.client.ContainerService().List(ctx)
+	records, err := e.records(ctx)
 	if err != nil {
 		return nil, err
 	}

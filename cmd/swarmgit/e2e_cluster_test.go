@@ -20,6 +20,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -188,9 +189,25 @@ func (c *realCluster) kill() {
 func (c *realCluster) vanish(t testing.TB) {
 	t.Helper()
 	c.kill()
-	if err := newNodeLogs(c.path("data"), quietLog()).Stop(context.Background()); err != nil {
+	if err := errors.Join(newNodeLogs(c.path("data"), quietLog()).Stop(context.Background()), c.gitsEnd()); err != nil {
 		t.Error(err)
 	}
+}
+
+// gitsEnd returns once no git runs any more that a daemon which was killed had started:
+// it may still write.
+func (c *realCluster) gitsEnd() error {
+	return c.until("no git of its daemon runs", func() (bool, error) {
+		all, err := procfs.All()
+		return !slices.ContainsFunc(all, func(p procfs.Stat) bool {
+			args := p.Arguments()
+			if len(args) == 0 || filepath.Base(args[0]) != "git" {
+				return false
+			}
+			at, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", p.PID)) // it may have ended
+			return strings.Contains(at+strings.Join(args, " "), c.path("data"))
+		}), err
+	})
 }
 
 func (c *realCluster) stop() error {

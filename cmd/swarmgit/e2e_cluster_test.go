@@ -385,11 +385,21 @@ func (c *realCluster) commit(t testing.TB, files map[string]string) string {
 	return strings.TrimSpace(c.mustGit(t, "rev-parse", "HEAD"))
 }
 
-// push commits and pushes, and returns what a person sees.
+// push commits and pushes, and returns what a person sees. A leader that is lost
+// meanwhile leaves open whether it was taken: then it is pushed again, as it says, a few
+// times at most.
 func (c *realCluster) push(t testing.TB, files map[string]string, args ...string) string {
 	t.Helper()
 	c.commit(t, files)
-	return c.mustGit(t, append([]string{"push", "swarm", "main"}, args...)...)
+	push := append([]string{"push", "swarm", "main"}, args...)
+	out, err := c.git(push...)
+	for tries := 0; err != nil && tries < 5 && strings.Contains(strings.ToLower(out), "pushing again is safe"); tries++ {
+		out, err = c.git(push...)
+	}
+	if err != nil {
+		t.Fatalf("git push: %v\n%s", err, out)
+	}
+	return out
 }
 
 // refused commits and pushes what must be refused, takes the commit back and

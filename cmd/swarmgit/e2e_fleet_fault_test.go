@@ -11,22 +11,13 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/api"
 )
 
-// note has a person push a commit that changes nothing else, and returns it. A leader
-// that is lost meanwhile leaves open whether it was taken: then it is pushed again, a
-// few times at most.
+// note has a person push a commit that changes nothing else, and returns it.
 func note(t testing.TB, p *realCluster) string {
 	t.Helper()
 	p.mustGit(t, "fetch", "--quiet", "swarm")
 	p.mustGit(t, "reset", "--quiet", "--hard", "swarm/main")
-	commit := p.commit(t, nil)
-	out, err := p.git("push", "-o", "no-wait", "swarm", "main")
-	for tries := 0; err != nil && tries < 5 && strings.Contains(strings.ToLower(out), "pushing again is safe"); tries++ {
-		out, err = p.git("push", "-o", "no-wait", "swarm", "main")
-	}
-	if err != nil {
-		t.Fatalf("git push: %v\n%s", err, out)
-	}
-	return commit
+	p.push(t, nil, "-o", "no-wait")
+	return strings.TrimSpace(p.mustGit(t, "rev-parse", "HEAD"))
 }
 
 // has checks that the branch holds a commit, as a node tells it.

@@ -113,10 +113,14 @@ func (f *realFleet) token(t testing.TB, manager bool) string {
 	return strings.TrimSpace(f.must(t, f.nodes[0], "join-token", "-q", role))
 }
 
-// must runs a command on a node.
+// must runs a command on a node. One whose leader was lost meanwhile is given again, as
+// it says, a few times at most.
 func (f *realFleet) must(t testing.TB, n *realCluster, args ...string) string {
 	t.Helper()
 	out, errs, code := n.swarmgit(args...)
+	for tries := 0; code != 0 && tries < 5 && strings.Contains(errs, "asking again is safe"); tries++ {
+		out, errs, code = n.swarmgit(args...)
+	}
 	if code != 0 {
 		t.Fatalf("swarmgit %s: %d\n%s%s", strings.Join(args, " "), code, out, errs)
 	}

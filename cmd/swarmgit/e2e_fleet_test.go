@@ -113,12 +113,11 @@ func (f *realFleet) token(t testing.TB, manager bool) string {
 	return strings.TrimSpace(f.must(t, f.nodes[0], "join-token", "-q", role))
 }
 
-// must runs a command on a node. One whose leader was lost meanwhile is given again, as
-// it says, a few times at most.
+// must runs a command on a node, which must go well, if not at once.
 func (f *realFleet) must(t testing.TB, n *realCluster, args ...string) string {
 	t.Helper()
 	out, errs, code := n.swarmgit(args...)
-	for tries := 0; code != 0 && tries < 5 && strings.Contains(errs, "asking again is safe"); tries++ {
+	for i := 0; code != 0 && i < tries && again(errs); i++ {
 		out, errs, code = n.swarmgit(args...)
 	}
 	if code != 0 {

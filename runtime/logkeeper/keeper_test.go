@@ -246,16 +246,31 @@ func TestOpenFinishAndRemoveMayBeRepeated(t *testing.T) {
 func TestFinishWaitsForWhatIsOnItsWay(t *testing.T) {
 	c := client(t)
 	k := open(t, c, "t1")
-	go func() { // the shim copies after the process has ended
-		time.Sleep(200 * time.Millisecond)
-		io.WriteString(k.out, "late\n")
-		k.out.Close()
-	}()
 	k.err.Close()
-	if err := c.Finish(t.Context(), "t1"); err != nil {
+	finished := make(chan error, 1)
+	go func() { finished <- c.Finish(t.Context(), "t1") }()
+	eventually(t, func() bool { return openEnds(t, pid(t, c), k.out.Name()) == 1 }) // it waits for those who write
+	k.say(k.out, "late\n")                                                          // as the shim, which copies after the process has ended
+	k.out.Close()
+	if err := <-finished; err != nil {
 		t.Fatal(err)
 	}
 	same(t, k.read(ReadOptions{Tail: -1}), "o:late")
+}
+
+// openEnds is how often a process has a file open.
+func openEnds(t testing.TB, pid int, path string) (n int) {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if name, err := os.Readlink(file); err == nil && name == path {
+			n++
+		}
+	}
+	return n
 }
 
 func TestFinishEndsThoughSomebodyKeepsTheFIFO(t *testing.T) {

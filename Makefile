@@ -7,7 +7,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export CGO_ENABLED = 0
 
-.PHONY: build install demo test race lint bench clean
+.PHONY: build install demo test race lint fetch bench clean
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/swarmgit ./cmd/swarmgit
@@ -38,6 +38,11 @@ lint:
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+
+# What building, testing and lint need from the network.
+fetch:
+	$(GO) list -deps -test ./... >/dev/null
+	$(GO) run $(STATICCHECK) -version
 
 bench:
 	.ci/prerequisites

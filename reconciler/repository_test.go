@@ -240,13 +240,14 @@ func (d *onDisk) revisions() (ids []string) {
 // await looks until what a goroutine of the manager does is done.
 func (d *onDisk) await(what string, done func() bool) {
 	d.t.Helper()
-	limit, look := time.After(2*patience), time.NewTicker(10*time.Millisecond)
+	const limit = 2 * time.Minute
+	late, look := time.After(limit), time.NewTicker(10*time.Millisecond)
 	defer look.Stop()
 	for !done() {
 		select {
 		case <-look.C:
-		case <-limit:
-			d.t.Fatalf("waited %v until %s", 2*patience, what)
+		case <-late:
+			d.t.Fatalf("waited %v until %s", limit, what)
 		}
 	}
 }

@@ -154,7 +154,7 @@ func anyService(t *rapid.T) map[string]any {
 		"volumes": func() any {
 			var volumes []string
 			for _, w := range distinct.Draw(t, "volumes") {
-				volumes = append(volumes, "/"+w+":/"+w)
+				volumes = append(volumes, "/srv/"+w+":/to/"+w) // /run would hold sockets
 			}
 			return append(volumes, "/host:/always")
 		},

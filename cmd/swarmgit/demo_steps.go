@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -39,14 +40,21 @@ func (d *demo) start(ctx context.Context) error {
 	return err
 }
 
+// The ports among which freePort looks: the kernel gives them to nobody who does not
+// ask for one by its number.
+const firstFreePort, freePorts = 20_000, 12_000
+
 // freePort is a loopback address that nobody listens on now. The daemon is
 // started again on the same one, so that the clone's remote stays good.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for _, i := range rand.Perm(freePorts)[:100] {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstFreePort+i)); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 func (d *demo) loadImages(ctx context.Context) error {

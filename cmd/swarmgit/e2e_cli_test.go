@@ -227,23 +227,44 @@ Replaces: containerd, runc
 Description: another containerd
 `
 
+// installable are the packages that its mirror, a directory, has.
+const installable = `Package: containerd
+Architecture: all
+Version: 1
+Filename: ./containerd.deb
+Size: 1
+SHA256: 0000000000000000000000000000000000000000000000000000000000000000
+
+Package: runc
+Architecture: all
+Version: 1
+Filename: ./runc.deb
+Size: 1
+SHA256: 0000000000000000000000000000000000000000000000000000000000000000
+`
+
 // TestPrerequisitesRemoveNothing runs .ci/prerequisites on a machine whose apt
-// says that a conflicting package is installed. apt only simulates.
+// says that a conflicting package is installed. apt only simulates, and asks nobody.
 func TestPrerequisitesRemoveNothing(t *testing.T) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		t.Skip("there is no apt-get here")
 	}
 	dir := t.TempDir()
-	status := filepath.Join(dir, "status")
 	config := filepath.Join(dir, "apt.conf")
-	write := func(path, text string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	settings := strings.ReplaceAll(`Dir::State "DIR"; Dir::State::status "DIR/status"; Dir::Cache "DIR"; Dir::Etc "DIR";
+APT::Sandbox::User ""; APT::Architecture "amd64"; Debug::NoLocking "true";
+`, "DIR", dir)
+	for path, text := range map[string]string{
+		"status": conflicting, "mirror/Packages": installable, "sources.list": "deb [trusted=yes] file:" + dir + "/mirror ./\n", "apt.conf": settings,
+	} {
+		put(t, dir, path, text)
 	}
-	write(status, conflicting)
-	write(config, `Dir::State::status "`+status+`"; APT::Get::Simulate "true"; Debug::NoLocking "true";`)
+	update := exec.Command("apt-get", "update")
+	update.Env = append(os.Environ(), "APT_CONFIG="+config)
+	if out, err := update.CombinedOutput(); err != nil {
+		t.Fatalf("apt-get update: %v: %s", err, out)
+	}
+	put(t, dir, "apt.conf", settings+`APT::Get::Simulate "true";`)
 	out, err := prerequisites(t, "APT_CONFIG="+config, "PATH="+onlyPrograms(t, "sh", "env", "id", "apt-get", "sudo", "git"))
 	if err == nil {
 		t.Errorf("it succeeds:\n%s", out)
@@ -260,6 +281,19 @@ func TestPrerequisitesThatAreThere(t *testing.T) {
 	needRoot(t)
 	out, err := prerequisites(t, "PATH="+onlyPrograms(t, "sh", "id", "git", "containerd", "containerd-shim-runc-v2", "runc"))
 	if err != nil || !strings.Contains(out, "nothing to install") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+// What was never listed here is looked for, and a mirror that is out of reach hinders
+// nothing that is to be had at another.
+func TestPrerequisitesOfAMirrorThatIsAway(t *testing.T) {
+	dir := onlyPrograms(t, "sh", "env", "id", "git", "sudo", "touch")
+	put(t, dir, "apt-get", "#!/bin/sh\ncase $* in\n*update) touch "+dir+"/listed; exit 100 ;;\n*) test -e "+dir+"/listed ;;\nesac\n")
+	if err := os.Chmod(filepath.Join(dir, "apt-get"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := prerequisites(t, "PATH="+dir); err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
 }

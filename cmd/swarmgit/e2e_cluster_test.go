@@ -20,6 +20,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -39,7 +40,7 @@ type realCluster struct {
 }
 
 // patience bounds every wait for something outside of this process.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // needRoot skips a test that cannot run here; in CI that is a failure.
 func needRoot(t testing.TB) {
@@ -188,9 +189,25 @@ func (c *realCluster) kill() {
 func (c *realCluster) vanish(t testing.TB) {
 	t.Helper()
 	c.kill()
-	if err := newNodeLogs(c.path("data"), quietLog()).Stop(context.Background()); err != nil {
+	if err := errors.Join(newNodeLogs(c.path("data"), quietLog()).Stop(context.Background()), c.gitsEnd()); err != nil {
 		t.Error(err)
 	}
+}
+
+// gitsEnd returns once no git runs any more that a daemon which was killed had started:
+// it may still write.
+func (c *realCluster) gitsEnd() error {
+	return c.until("no git of its daemon runs", func() (bool, error) {
+		all, err := procfs.All()
+		return !slices.ContainsFunc(all, func(p procfs.Stat) bool {
+			args := p.Arguments()
+			if len(args) == 0 || filepath.Base(args[0]) != "git" {
+				return false
+			}
+			at, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", p.PID)) // it may have ended
+			return strings.Contains(at+strings.Join(args, " "), c.path("data"))
+		}), err
+	})
 }
 
 func (c *realCluster) stop() error {
@@ -315,9 +332,22 @@ func clean(text string) string {
 	return strings.ReplaceAll(strings.Join(lines, "\n"), "\x1b[K", "")
 }
 
+// again reports whether what was said asks to do it again: nobody led, or a leader was
+// lost meanwhile, as it happens on a machine that is too busy.
+func again(said string) bool {
+	return strings.Contains(said, "ushing again is safe") || strings.Contains(said, "asking again is safe") || strings.Contains(said, "try again in a moment")
+}
+
+// tries is how often something is done again at most.
+const tries = 5
+
+// mustGit is git that must go well, if not at once.
 func (c *realCluster) mustGit(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := c.git(args...)
+	for i := 0; err != nil && i < tries && again(out); i++ {
+		out, err = c.git(args...)
+	}
 	if err != nil {
 		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}

@@ -175,14 +175,15 @@ func TestSecretsAndConfigsInContainers(t *testing.T) {
 		}
 		return !strings.Contains(string(mounts), c.secretsPlace())
 	})
-	if out, errs, code := c.swarmgit("secret", "rm", "outside_1"); code != 0 {
-		t.Errorf("secret rm: %s%s", out, errs)
-	}
-	out, _, _ := c.swarmgit("secret", "ls")
-	configs, _, _ := c.swarmgit("config", "ls")
-	if lines := strings.Count(out+configs, "\n"); lines != 2 {
-		t.Errorf("secrets or configs are left:\n%s%s", out, configs)
-	}
+	c.await(t, "the secret can be removed", func() bool {
+		_, _, code := c.swarmgit("secret", "rm", "outside_1")
+		return code == 0
+	})
+	c.await(t, "no secret and no config is left", func() bool {
+		out, _, _ := c.swarmgit("secret", "ls")
+		configs, _, _ := c.swarmgit("config", "ls")
+		return strings.Count(out+configs, "\n") == 2 // the headings
+	})
 }
 
 // wantBeside checks what the process beside the containers reads.

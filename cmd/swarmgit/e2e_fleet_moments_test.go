@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,7 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // moment is a step of a push at which its leader dies. Git asks a hook there, of
@@ -44,35 +46,56 @@ func moments() []moment {
 	}
 }
 
-// strike has the leader die at that moment of the next push, and returns once it
-// is dead.
-func (f *realFleet) strike(t testing.TB, m moment, leader *realCluster) {
+// strike has whoever leads die at that moment of a push, and returns who is dead then.
+// Another may come to lead before: that happens on a machine that is too busy.
+func (f *realFleet) strike(t testing.TB, m moment) (victim *realCluster) {
+	t.Helper()
+	var spare func()
+	f.await(t, "the leader is killed when "+m.name, func() bool {
+		leader := f.leader()
+		switch {
+		case victim != nil && victim.died():
+			return true
+		case leader == nil || leader == victim:
+			return false
+		case victim != nil:
+			spare()
+		}
+		victim, spare = leader, f.doom(t, m, leader)
+		return false
+	})
+	victim.kill()
+	return victim
+}
+
+// doom has a leader die at that moment of the next push, unless spare is called.
+func (f *realFleet) doom(t testing.TB, m moment, leader *realCluster) (spare func()) {
 	t.Helper()
 	at := leader
 	if m.follower {
 		at = f.followers(leader)[0]
 	}
 	path := at.path(filepath.Join("data/git/hooks", m.hook))
+	put := func(text []byte) {
+		do(t, os.WriteFile(path+".new", text, 0o700))
+		do(t, os.Rename(path+".new", path))
+	}
+	before, err := os.ReadFile(path)
+	spare = func() { put(before) }
+	if errors.Is(err, os.ErrNotExist) {
+		spare = func() { _ = os.Remove(path) } // it may have struck just now
+	} else {
+		do(t, err)
+	}
 	kill := fmt.Sprintf("rm -f %q; kill -9 %d", path, leader.daemon.Process.Pid) // it strikes once
-	do(t, os.WriteFile(path+".new", []byte("#!/bin/sh\n"+strings.ReplaceAll(m.script, "KILL", kill)+"\n"), 0o700))
-	do(t, os.Rename(path+".new", path))
-	leader.awaitDeath(t, m.name)
+	put([]byte("#!/bin/sh\n" + strings.ReplaceAll(m.script, "KILL", kill) + "\n"))
+	return spare
 }
 
-// awaitDeath waits until the daemon has been killed by somebody else.
-func (c *realCluster) awaitDeath(t testing.TB, when string) {
-	t.Helper()
-	dead := make(chan struct{})
-	go func() {
-		defer close(dead)
-		_ = c.daemon.Wait() // it is killed
-	}()
-	select {
-	case <-dead:
-		c.daemon = nil
-	case <-time.After(patience):
-		t.Fatalf("%s was not killed when %s", c.name(), when)
-	}
+// died reports whether the daemon was killed by somebody else.
+func (c *realCluster) died() bool {
+	_, err := procfs.LookUp(c.daemon.Process.Pid)
+	return err != nil
 }
 
 // struckWatching has a person watch a rollout when the leader dies: the commit is

@@ -18,9 +18,6 @@ func rotation(t *testing.T, f *realFleet) {
 	n := f.followers(leader)[0]
 	p := f.person(t, n)
 	f.must(t, n, "ca", "rotate", "--detach")
-	if n.rotated(t) {
-		t.Error("the rotation is over before it began")
-	}
 	commit := note(t, p)
 	leader.kill()
 	f.awaitLeader(t, leader)

@@ -38,7 +38,7 @@ func (h *machine) tunnel(t testing.TB, to string, heard io.Writer) string {
 			if err != nil {
 				return
 			}
-			far, err := h.dial(to, 5*time.Second)
+			far, err := h.dial(to, patience)
 			if err != nil {
 				near.Close()
 				continue
@@ -248,12 +248,9 @@ func idleConnections(t *testing.T, f *realFleet) {
 	leader := f.awaitLeader(t)
 	p := f.person(t, f.followers(leader)[0])
 	for range 200 {
-		conn, err := f.nodes[len(f.nodes)-1].machine.dial(leader.nodePort(), 5*time.Second)
+		conn, err := f.nodes[len(f.nodes)-1].machine.dial(leader.nodePort(), patience)
 		do(t, err)
 		defer conn.Close()
 	}
 	note(t, p)
-	if now := f.awaitLeader(t); now != leader {
-		t.Errorf("%s leads now", now.name())
-	}
 }

@@ -113,10 +113,13 @@ func (f *realFleet) token(t testing.TB, manager bool) string {
 	return strings.TrimSpace(f.must(t, f.nodes[0], "join-token", "-q", role))
 }
 
-// must runs a command on a node.
+// must runs a command on a node, which must go well, if not at once.
 func (f *realFleet) must(t testing.TB, n *realCluster, args ...string) string {
 	t.Helper()
 	out, errs, code := n.swarmgit(args...)
+	for i := 0; code != 0 && i < tries && again(errs); i++ {
+		out, errs, code = n.swarmgit(args...)
+	}
 	if code != 0 {
 		t.Fatalf("swarmgit %s: %d\n%s%s", strings.Join(args, " "), code, out, errs)
 	}

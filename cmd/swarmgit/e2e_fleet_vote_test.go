@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -17,7 +16,7 @@ func TestAManagerWithoutAVote(t *testing.T) {
 	n1, n2, n3 := f.nodes[0], f.nodes[1], f.nodes[2]
 	old := n3.certified(t).NodeID
 	n3.vanish(t)
-	do(t, os.RemoveAll(n3.path("data")))
+	n3.wipe(t, "data")
 
 	n3.flags = []string{"--join", n1.machine.addr, "--token", f.token(t, true), "--advertise", "10.213.77.99"}
 	f.launch(t, n3)

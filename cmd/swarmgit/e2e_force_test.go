@@ -31,7 +31,7 @@ func TestForceNewCluster(t *testing.T) {
 	ghost := &realCluster{dir: t.TempDir(), http: "127.0.0.1:2379", machine: n4.machine, setting: n2.setting}
 	ghost.tellOnFailure(t)
 	do(t, os.Rename(n2.path("data"), ghost.path("data")))
-	do(t, os.RemoveAll(n1.path("data")))
+	n1.wipe(t, "data")
 	do(t, os.MkdirAll(ghost.path("clone"), 0o700))
 
 	force := []string{"daemon", "force-new-cluster", "--data-dir", n3.path("data")}
@@ -79,6 +79,7 @@ func TestForceNewCluster(t *testing.T) {
 	}
 
 	do(t, f.nodes[2].stop())
+	f.awaitLeader(t, f.nodes[2])
 	f.refuses(t, f.nodes[2], "leads the cluster: start this daemon as it is", "daemon", "force-new-cluster", "--data-dir", f.nodes[2].path("data"), "--yes")
 	f.launch(t, f.nodes[2])
 	f.allVote(t)

@@ -172,7 +172,7 @@ func (s *killStory) converge() {
 	t := s.t
 	s.commit(t, s.files())
 	s.mustGit(t, "push", "swarm", "main")
-	if out, errs, code := s.swarmgit("wait", "--timeout", "60s"); code != 0 {
+	if out, errs, code := s.swarmgit("wait", "--timeout", "3m"); code != 0 {
 		t.Fatalf("wait: %d\n%s%s", code, out, errs)
 	}
 	want := map[string]int{"shop_steady": 2, "shop_api": 2, "shop_web": s.replicas}

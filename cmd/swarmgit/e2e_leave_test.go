@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -53,7 +52,7 @@ func (c *realCluster) hasLeft(t *testing.T) {
 func TestLeaveOfTheLastManager(t *testing.T) {
 	c := ownCluster(t)
 	c.push(t, shop("e2e/app:1", 2))
-	running := c.running(t)
+	processes := processesOf(t, c.running(t))
 	_, errs, code := c.swarmgit("leave")
 	if code != 1 || len(c.running(t)) != 2 {
 		t.Errorf("without --force it exits %d, and %d tasks run", code, len(c.running(t)))
@@ -66,11 +65,7 @@ func TestLeaveOfTheLastManager(t *testing.T) {
 	}
 	wantWords(t, out, "the cluster ends with its last manager", "stopping its tasks", "this node has left")
 	c.hasLeft(t)
-	for _, task := range running {
-		if _, err := os.Stat(fmt.Sprint("/proc/", task.Seen.PID)); err == nil {
-			t.Errorf("process %d of %s is still there", task.Seen.PID, task.Name)
-		}
-	}
+	wantEnded(t, processes)
 	if err := c.start(); err != nil { // with --init
 		t.Fatal(err)
 	}
@@ -148,9 +143,8 @@ func TestLeaveAFleet(t *testing.T) {
 	wantWords(t, errs, "one of 3 managers", "2 of 3")
 	f.must(t, manager, "leave", "--force")
 	manager.hasLeft(t)
-	if votes := f.votes(); votes != 2 {
-		t.Errorf("%d managers vote", votes)
-	}
+	f.managers = 2
+	f.allVote(t)
 	out := f.must(t, f.nodes[1], "status")
 	wantWords(t, out, "3 nodes ready, 2 managers (can lose 0)")
 	if len(person.running(t)) != 4 {

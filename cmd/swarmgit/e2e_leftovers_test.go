@@ -16,8 +16,10 @@ import (
 	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 
+	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // inContainerd calls f with a client of the cluster's containerd.
@@ -132,6 +134,33 @@ func machineLeftovers(t testing.TB, ids []string, dirs ...string) (found []strin
 	return found
 }
 
+// processesOf are the processes of the tasks that run. Their numbers may be others' once
+// they have ended.
+func processesOf(t testing.TB, tasks []api.Task) (all []procfs.Process) {
+	t.Helper()
+	for _, task := range tasks {
+		if task.State != specs.StateRunning {
+			continue
+		}
+		found, err := procfs.LookUp(task.Seen.PID)
+		if err != nil {
+			t.Fatalf("the process of %s: %v", task.Name, err)
+		}
+		all = append(all, found.Process)
+	}
+	return all
+}
+
+// wantEnded wants none of these processes to live.
+func wantEnded(t testing.TB, all []procfs.Process) {
+	t.Helper()
+	for _, p := range all {
+		if p.Lives() {
+			t.Errorf("process %d is still there: %q", p.PID, p.Arguments())
+		}
+	}
+}
+
 // TestNothingIsLeftOfARemovedStack looks for what tasks leave, after a life with
 // an update in it.
 func TestNothingIsLeftOfARemovedStack(t *testing.T) {
@@ -139,22 +168,18 @@ func TestNothingIsLeftOfARemovedStack(t *testing.T) {
 	c.push(t, shop("e2e/app:1", 2))
 	c.push(t, shop("e2e/app:2", 2))
 	var ids []string
-	var pids []int
 	for _, task := range c.tasks(t) {
 		if task.ServiceName == "shop_web" {
-			ids, pids = append(ids, task.ID), append(pids, task.Seen.PID)
+			ids = append(ids, task.ID)
 		}
 	}
+	processes := processesOf(t, c.running(t))
 	if len(ids) < 4 || len(c.leftovers(t, ids)) == 0 {
 		t.Fatalf("the search finds nothing of %d tasks while they live", len(ids))
 	}
 	c.push(t, map[string]string{"stacks": ""})
 	c.await(t, "nothing is left", func() bool { return len(c.leftovers(t, ids)) == 0 })
-	for _, pid := range pids {
-		if pid > 0 && syscall.Kill(pid, 0) == nil {
-			t.Errorf("process %d is still there", pid)
-		}
-	}
+	wantEnded(t, processes)
 	if out, _, _ := c.swarmgit("service", "ls"); strings.Contains(out, "shop_") {
 		t.Errorf("service ls after the removal:\n%s", out)
 	}
@@ -197,6 +222,7 @@ func TestDaemonEndStopsWhatOutlivesTheDaemon(t *testing.T) {
 	c := theCluster(t)
 	c.push(t, shop("e2e/app:1", 2))
 	before := c.running(t)
+	processes := processesOf(t, before)
 	if _, errs, code := c.swarmgit("daemon", "end", "--data-dir", c.path("data")); code != 1 || !strings.Contains(errs, "is in use by another daemon: stop that one") {
 		t.Errorf("beside a live daemon it exits %d: %s", code, errs)
 	}
@@ -210,11 +236,7 @@ func TestDaemonEndStopsWhatOutlivesTheDaemon(t *testing.T) {
 	if out, errs, code := c.swarmgit("daemon", "end", "--data-dir", c.path("data")); code != 0 || out != "nothing of "+c.path("data")+" runs; its data is kept\n" {
 		t.Errorf("the second time it exits %d: %s%s", code, out, errs)
 	}
-	for _, task := range before {
-		if syscall.Kill(task.Seen.PID, 0) == nil {
-			t.Errorf("process %d of %s is still there", task.Seen.PID, task.Name)
-		}
-	}
+	wantEnded(t, processes)
 	if pid := c.containerdPID(t); pid != 0 {
 		t.Errorf("containerd is still process %d", pid)
 	}

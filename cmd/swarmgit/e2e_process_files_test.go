@@ -93,9 +93,10 @@ func TestSecretsAndConfigsOfProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.wantKey(t, third[1], canaryExternal, uid)
-	if _, err := os.Lstat(left); err == nil {
-		t.Error("what no task has is kept in memory")
-	}
+	c.await(t, "what no task has is kept in memory no more", func() bool {
+		_, err := os.Lstat(left)
+		return errors.Is(err, os.ErrNotExist)
+	})
 
 	c.everywhere(t, func(where, text string) {
 		if strings.Contains(text, canaryAge) || strings.Contains(text, canaryExternal) {

@@ -115,12 +115,12 @@ func TestProcesses(t *testing.T) {
 	if _, errs, code := c.swarmgit("image", "ls"); code != 1 || !strings.Contains(errs, "this node's executor has no images") {
 		t.Errorf("image ls exits %d: %s", code, errs)
 	}
-	pid := c.running(t)[0].Seen.PID
+	process := processesOf(t, c.running(t))[0]
 	c.kill()
 	if err := os.WriteFile(end, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.until("the process has ended", func() (bool, error) { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH), nil }); err != nil {
+	if err := c.until("the process has ended", func() (bool, error) { return !process.Lives(), nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.start(); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -38,9 +39,9 @@ func (c *realCluster) supervise(t *testing.T) (next func(want string) string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = heard.Close() })
-	c.setting = append(c.setting, "NOTIFY_SOCKET="+c.path("notify"), "WATCHDOG_USEC=300000")
-	all := make(chan string, 10_000) // the daemon waits for a service manager that reads nothing
-	go func() {
+	c.setting = append(c.setting, "NOTIFY_SOCKET="+c.path("notify"), "WATCHDOG_USEC=1500000")
+	all := make(chan string, 10_000)
+	go func() { // at once: a socket keeps ten
 		buf := make([]byte, 4096)
 		for n, err := heard.Read(buf); err == nil; n, err = heard.Read(buf) {
 			all <- string(buf[:n])
@@ -59,6 +60,22 @@ func (c *realCluster) supervise(t *testing.T) (next func(want string) string) {
 				t.Fatalf("%s is not told", want)
 			}
 		}
+	}
+}
+
+// A service manager that does not read holds up nobody.
+func TestADeafServiceManager(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	deaf, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	for err == nil { // until its queue is full
+		err = supervisor{socket: path}.tell("WATCHDOG=1")
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
 	}
 }
 

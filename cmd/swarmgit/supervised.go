@@ -33,6 +33,10 @@ func takeSupervisor() supervisor {
 	return s
 }
 
+// tellPatience is how long a service manager may take to hear. Who does not read has a
+// few lines wait for it, and would hold up the end of the daemon.
+const tellPatience = time.Second
+
 // tell sends lines of KEY=VALUE.
 func (s supervisor) tell(lines string) error {
 	if s.socket == "" {
@@ -43,7 +47,11 @@ func (s supervisor) tell(lines string) error {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}
 	defer conn.Close()
-	if _, err := conn.Write([]byte(lines)); err != nil {
+	err = conn.SetWriteDeadline(time.Now().Add(tellPatience))
+	if err == nil {
+		_, err = conn.Write([]byte(lines))
+	}
+	if err != nil {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -32,7 +33,7 @@ func await[T any](t *testing.T, what string, ch <-chan T) T {
 }
 
 // pair is a leader and a manager that passes requests on to it, both at real
-// ports.
+// ports, or over pipes where time is tested.
 type pair struct {
 	t        *testing.T
 	leader   *http.ServeMux // what the leader answers to people
@@ -50,10 +51,17 @@ type pair struct {
 	next       chan struct{} // closed once another leads
 	first      chan struct{} // closed once one leads at all
 	waiting    chan struct{} // hears of requests that wait for that
+
+	pipes map[string]*wire.Queue // by address; nil: ports
 }
 
-func newPair(t *testing.T) *pair {
-	p := &pair{t: t, leader: http.NewServeMux(), follower: http.NewServeMux(), next: make(chan struct{}), first: make(chan struct{}), waiting: make(chan struct{}, 2)}
+func newPair(t *testing.T) *pair { return openPair(t, nil) }
+
+// pipedPair is a pair in a bubble of synctest.
+func pipedPair(t *testing.T) *pair { return openPair(t, map[string]*wire.Queue{}) }
+
+func openPair(t *testing.T, pipes map[string]*wire.Queue) *pair {
+	p := &pair{t: t, pipes: pipes, leader: http.NewServeMux(), follower: http.NewServeMux(), next: make(chan struct{}), first: make(chan struct{}), waiting: make(chan struct{}, 2)}
 	nodes := http.NewServeMux()
 	nodes.Handle(ForwardedPath+"/", Forwarded(p.leader, func(context.Context) bool { return !p.left.Load() }))
 	p.port, p.stop = p.serve(nodes)
@@ -90,15 +98,39 @@ func (p *pair) dial(ctx context.Context) (net.Conn, error) {
 	if p.deaf.Load() {
 		return nil, errors.New("connection refused")
 	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", p.port)
+	return p.reach(ctx, p.port)
 }
 
-func (p *pair) serve(h http.Handler) (addr string, stop func()) {
+// reach connects to one of the two.
+func (p *pair) reach(ctx context.Context, addr string) (net.Conn, error) {
+	if p.pipes == nil {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	}
+	near, far := net.Pipe()
+	if !p.pipes[addr].Put(ctx, far) {
+		return nil, net.ErrClosed
+	}
+	return near, nil
+}
+
+func (p *pair) listen() net.Listener {
 	p.t.Helper()
+	if p.pipes != nil {
+		addr := &net.UnixAddr{Name: fmt.Sprint("pipe", len(p.pipes))}
+		q := wire.NewQueue(addr)
+		p.pipes[addr.Name] = q
+		return q
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return l
+}
+
+func (p *pair) serve(h http.Handler) (addr string, stop func()) {
+	p.t.Helper()
+	l := p.listen()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -118,7 +150,7 @@ func (p *pair) serve(h http.Handler) (addr string, stop func()) {
 // client is a person's client of the manager that does not lead.
 func (p *pair) client() *wire.Client {
 	client := wire.NewJSONClient(func(ctx context.Context) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", p.addr)
+		return p.reach(ctx, p.addr)
 	})
 	p.t.Cleanup(client.Close)
 	return client
@@ -138,7 +170,13 @@ func (p *pair) post(path, contentType string, body io.Reader) (status int, text 
 func (p *pair) send(r *http.Request) (status int, text string) {
 	p.t.Helper()
 	r.Header.Set("Authorization", "Bearer secret")
-	response, err := http.DefaultClient.Do(r)
+	client := http.DefaultClient
+	if p.pipes != nil {
+		client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return p.reach(ctx, p.addr)
+		}}}
+	}
+	response, err := client.Do(r)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -312,35 +350,38 @@ func TestRequestsWaitForTheNextLeader(t *testing.T) {
 		"it is known no more, and takes no connection": func(p *pair, lost bool) { p.deaf.Store(lost); p.nobody.Store(lost) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPair(t)
-			p.leader.HandleFunc("/git/", func(w http.ResponseWriter, r *http.Request) {
-				_, err := io.Copy(w, r.Body)
-				if err != nil {
+			synctest.Test(t, func(t *testing.T) {
+				p := pipedPair(t)
+				p.leader.HandleFunc("/git/", func(w http.ResponseWriter, r *http.Request) {
+					_, err := io.Copy(w, r.Body)
+					if err != nil {
+						t.Error(err)
+					}
+				})
+				prod(t).server().Register(p.leader)
+				lose(p, true)
+				write, push := make(chan error, 1), make(chan string, 1)
+				go func() {
+					_, err := UpdateNode.Call(t.Context(), p.client(), UpdateNodeRequest{Name: "n2", Availability: specs.Drain})
+					write <- err
+				}()
+				go func() {
+					_, text := p.post("/git/main.git/git-receive-pack", pushRequest, strings.NewReader("a pack"))
+					push <- text
+				}()
+				for range 2 {
+					await(t, "both to wait", p.waiting)
+				}
+				time.Sleep(ElectionPatience / 2)
+				lose(p, false)
+				close(p.first)
+				if err := await(t, "an answer", write); err != nil {
 					t.Error(err)
 				}
+				if text := await(t, "an answer", push); text != "a pack" {
+					t.Errorf("the push: %q", text)
+				}
 			})
-			prod(t).server().Register(p.leader)
-			lose(p, true)
-			write, push := make(chan error, 1), make(chan string, 1)
-			go func() {
-				_, err := UpdateNode.Call(t.Context(), p.client(), UpdateNodeRequest{Name: "n2", Availability: specs.Drain})
-				write <- err
-			}()
-			go func() {
-				_, text := p.post("/git/main.git/git-receive-pack", pushRequest, strings.NewReader("a pack"))
-				push <- text
-			}()
-			for range 2 {
-				await(t, "both to wait", p.waiting)
-			}
-			lose(p, false)
-			close(p.first)
-			if err := await(t, "an answer", write); err != nil {
-				t.Error(err)
-			}
-			if text := await(t, "an answer", push); text != "a pack" {
-				t.Errorf("the push: %q", text)
-			}
 		})
 	}
 }
@@ -408,24 +449,26 @@ func TestAnotherLeads(t *testing.T) {
 	}
 }
 
-// Git shows the words of a refusal only in an answer of its own kind.
 // A leader that hands over, because of what it was asked for, answers all the same.
 func TestTheAnswerComesAfterTheHandOver(t *testing.T) {
-	p := newPair(t)
-	p.leader.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		close(p.next)
-		select {
-		case <-time.After(lastAnswer / 10):
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(`{"node":{"id":"n5"}}`)) // who asked may be gone
-		case <-r.Context().Done():
+	synctest.Test(t, func(t *testing.T) {
+		p := pipedPair(t)
+		p.leader.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			close(p.next)
+			select {
+			case <-time.After(lastAnswer - time.Millisecond):
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(`{"node":{"id":"n5"}}`)) // who asked may be gone
+			case <-r.Context().Done():
+			}
+		})
+		if reply, err := UpdateNode.Call(t.Context(), p.client(), UpdateNodeRequest{}); err != nil || reply.Node.ID != "n5" {
+			t.Errorf("got %+v, %v", reply, err)
 		}
 	})
-	if reply, err := UpdateNode.Call(t.Context(), p.client(), UpdateNodeRequest{}); err != nil || reply.Node.ID != "n5" {
-		t.Errorf("got %+v, %v", reply, err)
-	}
 }
 
+// Git shows the words of a refusal only in an answer of its own kind.
 func TestAPushThatNobodyTakes(t *testing.T) {
 	p := newPair(t)
 	p.leaderless = ElectionPatience // none is left

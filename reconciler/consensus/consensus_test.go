@@ -60,7 +60,7 @@ func run(t testing.TB, cfg Config) running {
 
 func (r running) lead(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	term, err := r.Leading(ctx)
 	if err != nil {

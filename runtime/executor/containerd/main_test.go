@@ -28,7 +28,7 @@ var shared struct {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if shared.managed != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		if err := shared.managed.Shutdown(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, "shutdown:", err)
 			code = 1
@@ -151,5 +151,5 @@ func loadTestImage(t testing.TB, e *Engine) string {
 
 // withTimeout is a context for what happens after the test's own has ended.
 func withTimeout() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 30*time.Second)
+	return context.WithTimeout(context.Background(), 2*time.Minute)
 }

@@ -284,21 +284,23 @@ func TestMissingBinariesAreNamed(t *testing.T) {
 func TestOpenGivesUp(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "containerd.sock")
 	want := "no containerd answers at " + socket + ": start it, or use --containerd managed"
-	open := func() (time.Duration, string) {
-		begun := time.Now()
-		_, err := Open(t.Context(), Config{Socket: socket, Dir: t.TempDir(), Log: testLog()})
-		return time.Since(begun), fmt.Sprint(err)
+	open := func(ctx context.Context) string {
+		_, err := Open(ctx, Config{Socket: socket, Dir: t.TempDir(), Log: testLog()})
+		return fmt.Sprint(err)
 	}
-	if took, got := open(); got != want || took > openTimeout/2 {
-		t.Errorf("without a socket, after %s: %s", took, got)
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := open(impatient); got != want { // nothing is waited for
+		t.Errorf("without a socket: %s", got)
 	}
 	dead, err := net.Listen("unix", socket) // accepts and never answers
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer dead.Close()
-	if took, got := open(); got != want || took < openTimeout/2 || took > 2*openTimeout {
-		t.Errorf("with a socket that is silent, after %s: %s", took, got)
+	begun := time.Now()
+	if got := open(t.Context()); got != want || time.Since(begun) < openTimeout/2 {
+		t.Errorf("with a socket that is silent, after %s: %s", time.Since(begun), got)
 	}
 }
 

@@ -38,12 +38,13 @@ func TestMuteShim(t *testing.T) {
 	defer resume()
 
 	phases := map[string]executor.Phase{}
-	all, err := b.List(t.Context())
-	for _, f := range all {
-		phases[f.ID] = f.Phase
-	}
-	if err != nil || phases[task.ID] != executor.Mute || phases[other.ID] != executor.Running {
-		t.Errorf("phases %v (%v), want %d of the mute one and %d of the other", phases, err, executor.Mute, executor.Running)
+	for phases[other.ID] != executor.Running { // a machine that is too busy has it mute for a while
+		for _, f := range must(b.List(t.Context())) {
+			phases[f.ID] = f.Phase
+		}
+		if p := phases[other.ID]; phases[task.ID] != executor.Mute || p != executor.Running && p != executor.Mute {
+			t.Fatalf("phases %v, want %d of the mute one and %d of the other", phases, executor.Mute, executor.Running)
+		}
 	}
 	if err := b.Stop(t.Context(), task.ID, time.Second); !errors.Is(err, executor.ErrTemporary) {
 		t.Errorf("stopped with %v, want a temporary error", err)

@@ -248,7 +248,7 @@ func TestStopSignal(t *testing.T) {
 	b := newBench(t)
 	task := b.start(t, specs.TaskSpec{StopSignal: "SIGQUIT"}, "sleep")
 	b.pipes.await(t, task.ID, "ready")
-	if err := b.Stop(t.Context(), task.ID, 10*time.Second); err != nil {
+	if err := b.Stop(t.Context(), task.ID, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if exit, err := b.Wait(t.Context(), task.ID); err != nil || exit.Code != 128+3 {

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is a grace that no obedient program needs.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func (s *suite) life() {
 	task := s.task(1, Sleeper)

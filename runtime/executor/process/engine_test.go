@@ -260,9 +260,7 @@ func TestRefused(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "start: ulimit nofile 10:1099511627776: ") {
 		t.Errorf("a limit that cannot be had: %v", err)
 	}
-	if left := b.alive(); len(left) > 0 {
-		t.Errorf("processes %v are left", left)
-	}
+	b.await("its supervisor has ended", func() bool { return len(b.alive()) == 0 })
 }
 
 // What leaves the task's process group, its session and its environment ends

@@ -196,7 +196,7 @@ func doing(snap store.Snapshot, task specs.Task) string {
 	if task.SlotNode == "" {
 		text = fmt.Sprintf(".%d %s", task.Slot, text)
 	}
-	if node := cmp.Or(task.Want.Node, task.SlotNode); node != "" {
+	if node := task.Node(); node != "" {
 		text += " on " + snap.NodeName(node)
 	}
 	for _, more := range []string{task.Want.Reason, task.Seen.Message} {

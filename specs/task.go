@@ -1,6 +1,9 @@
 package specs
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Task is one slot of a service filled once. It never runs twice and never
 // moves: it is replaced.
@@ -65,6 +68,10 @@ func (t Task) SlotID() SlotID { return SlotID{t.Slot, t.SlotNode} }
 
 // Name is the task's name, "shop_web.1", or "agent.<node>" in a global service.
 func (t Task) Name() string { return t.ServiceName + "." + t.SlotID().String() }
+
+// Node is the ID of the node that the task is on, or that it waits for in a global
+// service; "" if it can be on any.
+func (t Task) Node() string { return cmp.Or(t.Want.Node, t.SlotNode) }
 
 // State is the task's current state, from whoever saw it last: the node once it
 // has accepted the task, the managers before.

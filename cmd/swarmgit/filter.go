@@ -39,7 +39,7 @@ var taskFilters = []filterKey[api.Task]{
 	{name: "id", fits: func(t api.Task, value string) bool { return strings.HasPrefix(t.ID, value) }},
 	{name: "name", fits: func(t api.Task, value string) bool { return strings.HasPrefix(t.Name, value) }},
 	{name: "node", fits: func(t api.Task, value string) bool {
-		return t.Hostname == value || strings.HasPrefix(t.Want.Node, value)
+		return t.Hostname == value || strings.HasPrefix(t.Node(), value)
 	}},
 	{name: "desired-state", fits: func(t api.Task, value string) bool { return t.Want.Desired.String() == value },
 		values: []string{

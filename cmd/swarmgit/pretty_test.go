@@ -121,12 +121,14 @@ func TestTaskFilter(t *testing.T) {
 	tasks := []api.Task{
 		task("v61k", "shop_web.1", "p5st", "n1", specs.StateRunning), task("9hm0", "shop_web.1", "b7x0", "", specs.StateShutdown),
 		task("k0d3", "shop_web.2", "", "", specs.StateRunning), task("4m1y", "shop_api.1", "a9k2", "n2", specs.StateReady),
+		{Task: specs.Task{ID: "w8r2", SlotNode: "c3q1"}, Name: "shop_agent.c3q1"}, // waits for room there
 	}
 	for args, want := range map[string]string{
-		"":                                  "v61k 9hm0 k0d3 4m1y",
+		"":                                  "v61k 9hm0 k0d3 4m1y w8r2",
 		"desired-state=running":             "v61k k0d3",
 		"desired-state=running node=n1":     "v61k",
 		"node=b7":                           "9hm0",
+		"node=c3":                           "w8r2",
 		"name=shop_web.1":                   "v61k 9hm0",
 		"id=k0 id=4m":                       "k0d3 4m1y",
 		"desired-state=ready name=shop_web": "",

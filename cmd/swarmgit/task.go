@@ -86,7 +86,7 @@ func taskRows(tasks []api.Task, now time.Time, whole bool) [][]string {
 			name = ` \_ ` + name
 		}
 		above = t.Name
-		id, image, node, reason := t.ID, t.Image, cmp.Or(t.Hostname, t.Want.Node), taskError(t)
+		id, image, node, reason := t.ID, t.Image, cmp.Or(t.Hostname, t.Node()), taskError(t)
 		if !whole {
 			id, image, reason = shortID(id), untilDigest(image), shorten(reason, shownError)
 			node = cmp.Or(t.Hostname, shortID(node)) // its node may be gone

@@ -174,7 +174,7 @@ func (s *Server) listTasks(ctx context.Context, req ListTasksRequest) (ListTasks
 	reply := ListTasksReply{Tasks: []Task{}}
 	for task := range snap.Tasks() {
 		svc, _ := snap.Service(task.ServiceID)
-		if (service == "" || task.ServiceID == service) && (len(nodes) == 0 || slices.Contains(nodes, nodeOf(task))) &&
+		if (service == "" || task.ServiceID == service) && (len(nodes) == 0 || slices.Contains(nodes, task.Node())) &&
 			(req.Stack == "" || svc.Spec.Stack == req.Stack) {
 			reply.Tasks = append(reply.Tasks, taskView(snap, task))
 		}

@@ -42,9 +42,6 @@ func serviceView(snap store.Snapshot, svc specs.Service) Service {
 	return view
 }
 
-// nodeOf is the node that the task is on, or the only one that it can be on.
-func nodeOf(task specs.Task) string { return cmp.Or(task.Want.Node, task.SlotNode) }
-
 func taskView(snap store.Snapshot, task specs.Task) Task {
 	view := Task{Task: task, Name: task.Name(), State: task.State()}
 	if spec, ok := snap.TaskSpec(task.Spec); ok {
@@ -54,7 +51,7 @@ func taskView(snap store.Snapshot, task specs.Task) Task {
 		}
 	}
 	view.Spec = planner.RedactHash(task.Spec, snap.Cluster().Key)
-	if node, ok := snap.Node(nodeOf(task)); ok {
+	if node, ok := snap.Node(task.Node()); ok {
 		view.Hostname = node.Seen.Description.Hostname
 	}
 	return view

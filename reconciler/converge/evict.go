@@ -8,7 +8,7 @@ import (
 func (w *work) evict() {
 	for _, s := range w.slots {
 		r := s.wanted()
-		if r == nil || r.home() == "" {
+		if r == nil || r.Node() == "" {
 			continue
 		}
 		if reason := w.evictReason(r); reason != "" {
@@ -22,10 +22,10 @@ func (w *work) evict() {
 // evictReason says why the task cannot stay, or nothing. One that only waits for
 // a node has nothing to keep there once the node is lost.
 func (w *work) evictReason(r *row) string {
-	if node := w.node(r.home()); r.Want.Node == "" && node.lost() {
+	if node := w.node(r.Node()); r.Want.Node == "" && node.lost() {
 		return node.evicts()
 	}
-	return w.unfitReason(r.home())
+	return w.unfitReason(r.Node())
 }
 
 // unfitReason says why the node cannot keep tasks of the service, or nothing.

@@ -1,7 +1,6 @@
 package converge
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/restart"
@@ -45,9 +44,6 @@ func (r *row) endedByItself() bool {
 
 // evicted reports that somebody asked the task to stop, or that its node is gone.
 func (r *row) evicted() bool { return !r.Wanted() && !r.endedByItself() }
-
-// home is the node that the task is on, or that it waits for in a global service.
-func (r *row) home() string { return cmp.Or(r.Want.Node, r.SlotNode) }
 
 // slot is one number of a service, or one node of a global one, with every task
 // that the cluster remembers of it, oldest first. Tasks that are desired to be

@@ -46,7 +46,9 @@ func (d delayed) AppendEntries(id raft.ServerID, to raft.ServerAddress, req *raf
 
 func three(t *testing.T) *cluster { return voting(t, 3) }
 
-// voting starts n managers, each of which has its vote.
+// voting starts n managers, each of which has its vote, and knows of all votes: one
+// that knows of no vote of its own does not stand for election, and raft gives no
+// vote to one that is not known to have its own.
 func voting(t *testing.T, n int) *cluster {
 	t.Helper()
 	c := &cluster{severed: make(map[[2]int]bool)}
@@ -58,6 +60,9 @@ func voting(t *testing.T, n int) *cluster {
 	c.began = true
 	for i := range c.managers[1:] {
 		c.admit(t, 1+i)
+	}
+	for _, m := range c.managers {
+		m.learnsOfVotes(t, n)
 	}
 	return c
 }
@@ -97,6 +102,28 @@ func (c *cluster) admit(t *testing.T, i int) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("manager %d gets no vote", i+1)
+}
+
+// learnsOfVotes waits until the manager has heard that n managers have a vote.
+func (r running) learnsOfVotes(t *testing.T, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		changed := r.Changed()
+		members, err := r.Members()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if voters(members) == n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("%s never hears of %d votes", r.id, n)
+		}
+	}
 }
 
 // leading waits until one of all managers leads.

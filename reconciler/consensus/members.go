@@ -67,7 +67,8 @@ func (c *Consensus) Changed() <-chan struct{} { return c.news.Next() }
 
 // Reachable tells whether the manager answered this one a short while ago. It is an
 // answer of the leader, and of one that knows none and asks the others for votes.
-// Who follows a leader asks nobody, and reaches itself alone.
+// Who follows a leader, or knows of no vote of its own, asks nobody and reaches
+// itself alone.
 func (c *Consensus) Reachable(id string) bool {
 	switch {
 	case raft.ServerID(id) == c.id:

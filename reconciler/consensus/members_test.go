@@ -110,6 +110,26 @@ func TestWhoKnowsNoLeaderStillReachesTheOthers(t *testing.T) {
 	})
 }
 
+// The leader may count the vote of a manager that never hears of it.
+func TestWhoKnowsOfNoVoteOfItsOwnReachesItselfAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		c.add()
+		c.start(t, 3)
+		if voter, err := c.managers[0].Join(t.Context(), c.managers[3].Joining()); voter || err != nil {
+			t.Fatalf("got %v and %v, want that it is added without a vote", voter, err)
+		}
+		time.Sleep(time.Second)
+		c.cutOneWay(0, 3)
+		time.Sleep(10 * time.Second)
+		for id, want := range map[string]bool{"manager1": false, "manager2": false, "manager3": false, "manager4": true} {
+			if got := c.managers[3].Reachable(id); got != want {
+				t.Errorf("manager4 reaches %s: %v, want %v", id, got, want)
+			}
+		}
+	})
+}
+
 // In a young cluster nobody is far behind. But a manager that is killed before it
 // has written anything begins with an empty disk again.
 func TestAManagerGetsNoVoteBeforeItHoldsAnything(t *testing.T) {

@@ -69,7 +69,9 @@
 // cluster of its own: it is for the very first start alone. Two voters wiped at
 // the same time are more than three managers can bear. So is one that is wiped
 // while another has missed who votes: raft gives no vote to a candidate that it
-// does not know for a voter. Nothing is lost then, but nobody leads.
+// does not know for a voter. Nothing is lost then, but nobody leads. The same holds
+// for a leader that is lost in the moment between a vote that it gave and the news of
+// that to all the others, until it is back.
 //
 // [Recover] is the way back from both: it makes one manager the only voter, with
 // what its disk holds, by raft's own RecoverCluster. The revision of the store that

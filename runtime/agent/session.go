@@ -30,6 +30,10 @@ const (
 	// openPatience is how long a manager that answers may take to open a session.
 	openPatience = 10 * time.Second
 
+	// lasting is how long a session lasts that was of use: the leader may change every
+	// few seconds.
+	lasting = 2 * time.Second
+
 	// maxHops is how many managers are asked without a pause, each named as the
 	// leader by the one before: managers that disagree must not be asked in
 	// circles.
@@ -79,7 +83,7 @@ func (a *Agent) sessions(life, ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		opened, err := a.ask(life, ctx)
-		if opened && time.Since(began) >= lastPause {
+		if opened && time.Since(began) >= lasting {
 			pause.reset()
 		}
 		if wire.KindOf(err) == wire.NotFound {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -101,16 +99,8 @@ func (a *Agent) learn(told []wire.Manager) {
 // Remembered is what the node that keeps its memory in dir has heard of the
 // managers at last, for when no agent runs there; nothing if it never did.
 func Remembered(dir string) ([]wire.Manager, error) {
-	path := filepath.Join(dir, memoryFile)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	memory, err := openMemory(path)
-	if err != nil {
-		return nil, err
-	}
-	known, err := memory.managers()
-	return known, errors.Join(err, memory.close())
+	was, err := readMemory(filepath.Join(dir, memoryFile))
+	return was.managers, err
 }
 
 // Known is where this node has heard of managers, at last or when it was

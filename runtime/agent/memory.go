@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -120,43 +121,54 @@ type remembered struct {
 // after the loss of the disk: what runs is found at the executor, and the managers tell
 // what is wanted.
 func recall(ctx context.Context, path string, log *slog.Logger) (*memory, remembered, error) {
-	m, was, err := readMemory(path)
-	if !errors.Is(err, errDamaged) {
-		return m, was, err
+	was, err := readMemory(path)
+	if errors.Is(err, errDamaged) {
+		aside := path + ".damaged"
+		log.ErrorContext(ctx, "what this node knew of its tasks is set aside and learnt anew, from the containers that run and from the managers",
+			"file", path, "aside", aside, "error", err)
+		if err = os.Rename(path, aside); err != nil {
+			err = fmt.Errorf("set the node's tasks aside: %w", err)
+		}
 	}
-	aside := path + ".damaged"
-	log.ErrorContext(ctx, "what this node knew of its tasks is set aside and learnt anew, from the containers that run and from the managers",
-		"file", path, "aside", aside, "error", err)
-	if err := os.Rename(path, aside); err != nil {
-		return nil, remembered{}, fmt.Errorf("set the node's tasks aside: %w", err)
-	}
-	return readMemory(path)
-}
-
-func readMemory(path string) (*memory, remembered, error) {
-	m, err := openMemory(path)
 	if err != nil {
 		return nil, remembered{}, err
 	}
-	var was remembered
-	rows, err := m.load()
-	if err == nil {
-		was.rows = rows
-		was.managers, err = m.managers()
-	}
-	if err != nil {
-		return nil, remembered{}, errors.Join(fmt.Errorf("read the node's tasks at %s: %w: %w", path, errDamaged, err), m.close())
-	}
-	return m, was, nil
+	m, err := openMemory(path)
+	return m, was, err
 }
 
-func openMemory(path string) (*memory, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the agent's directory: %w", err)
+// readMemory reads all that the memory at path holds; nothing if there is none. It only
+// reads: a bbolt that is to write looks at every page first, in a goroutine of its own,
+// where a damaged one ends the whole process.
+func readMemory(path string) (was remembered, err error) {
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+		return remembered{}, nil
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: lockTimeout, InitialMmapSize: mappedSize, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
-	})
+	db, err := openBolt(path, &bbolt.Options{ReadOnly: true})
+	if err != nil {
+		return remembered{}, err
+	}
+	defer db.Close()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // where the file was cut off
+	defer func() {
+		if why := recover(); why != nil {
+			err = fmt.Errorf("%v", why)
+		}
+		if err != nil {
+			was, err = remembered{}, fmt.Errorf("read the node's tasks at %s: %w: %w", path, errDamaged, err)
+		}
+	}()
+	m := &memory{bolt: db}
+	if was.rows, err = m.load(); err == nil {
+		was.managers, err = m.managers()
+	}
+	return was, err
+}
+
+// openBolt opens the file of a memory. Its error tells whether that is damaged.
+func openBolt(path string, options *bbolt.Options) (*bbolt.DB, error) {
+	options.Timeout = lockTimeout
+	db, err := bbolt.Open(path, 0o600, options)
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("open the node's tasks at %s: another daemon has them: %w", path, err)
@@ -164,6 +176,17 @@ func openMemory(path string) (*memory, error) {
 		return nil, fmt.Errorf("open the node's tasks at %s: %w: %w", path, errDamaged, err)
 	case err != nil:
 		return nil, fmt.Errorf("open the node's tasks at %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func openMemory(path string) (*memory, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's directory: %w", err)
+	}
+	db, err := openBolt(path, &bbolt.Options{InitialMmapSize: mappedSize, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, err
 	}
 	dir := filepath.Dir(path)
 	if err := errors.Join(identity.SyncDir(dir), identity.SyncDir(filepath.Dir(dir))); err != nil {

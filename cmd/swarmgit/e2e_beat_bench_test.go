@@ -49,7 +49,8 @@ func runBeats(addr string) {
 
 // bareBeats is what it costs this process to hear and answer the beats of as many
 // nodes as BenchmarkScale has for the time scaleIdle, at the same pace: a connection
-// and a goroutine of each, a read and a write.
+// and a goroutine of each, a read and a write. They come at any time, where a leader
+// tells its nodes to come together.
 func bareBeats(b *testing.B) time.Duration {
 	b.Helper()
 	certified := httptest.NewTLSServer(nil)

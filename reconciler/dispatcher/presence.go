@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -13,6 +14,11 @@ const (
 	graceBeats = 3
 	// firstGraceBeats is the same for nodes that a new leader has yet to hear.
 	firstGraceBeats = 6
+	// beatJitter is the part of its period by which a heartbeat comes earlier or
+	// later at most, so that the nodes spread over the period.
+	beatJitter = 10
+	// beatSlots is at how many moments of a period the heartbeats come in.
+	beatSlots = 20
 	// retryPause is the wait after a proposal that did not succeed.
 	retryPause = time.Second
 )
@@ -26,6 +32,14 @@ type presence struct {
 // period is how often nodes say that they live.
 func (t *term) period() time.Duration {
 	return t.Store.Snapshot().Cluster().Spec.Heartbeat()
+}
+
+// nextBeat is in how long a node is to say again that it lives. Those of a slot come
+// in together: being woken costs a leader that is idle more than what it is woken for.
+func nextBeat(now time.Time, period time.Duration) time.Duration {
+	most := max(period/beatJitter, 1)
+	next := now.Add(period - most + rand.N(2*most))
+	return next.Round(period / beatSlots).Sub(now)
 }
 
 // expectNodes gives every node that is ready time to find this leader.

@@ -214,14 +214,14 @@ func (t *term) unable(s *session, u wire.Unable) {
 
 // heartbeat gives the node another grace.
 func (t *term) heartbeat(s *session, beat wire.Heartbeat) *wire.Heard {
-	period := t.period()
+	now, period := time.Now(), t.period()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byID[s.id] == s {
-		t.hear(s.nodeID, time.Now(), period)
+		t.hear(s.nodeID, now, period)
 		s.trouble = beat.Trouble
 	}
-	return &wire.Heard{Period: specs.Duration(period)}
+	return &wire.Heard{Next: specs.Duration(nextBeat(now, period))}
 }
 
 // writeReady writes down that the node is here and what it is.

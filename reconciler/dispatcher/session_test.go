@@ -2,6 +2,7 @@ package dispatcher_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -454,6 +455,32 @@ func TestHeartbeatPeriodIsTheClusters(t *testing.T) {
 		after(1)
 		if got := m.status("n1"); got != specs.NodeDown {
 			t.Errorf("%s after three seconds", got)
+		}
+	})
+}
+
+// TestHeartbeatsComeTogether follows a node that says that it lives when it is told
+// to: it comes at every of a few moments of a period, as all nodes do.
+func TestHeartbeatsComeTogether(t *testing.T) {
+	bubble(t, func(m *manager) {
+		const period = specs.DefaultHeartbeat
+		n := m.connect("n1")
+		after(rand.N(period))
+		moments := make(map[time.Duration]bool) // of a period
+		for range 5000 {
+			answer, err := n.say(wire.NodeMessage{Heartbeat: &wire.Heartbeat{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			next := time.Duration(answer.Heard.Next)
+			if next < period*8/10 || next > period*12/10 {
+				t.Fatalf("the next in %s", next)
+			}
+			after(next)
+			moments[time.Duration(time.Now().UnixNano())%period] = true
+		}
+		if len(moments) != 20 {
+			t.Errorf("it came at %d moments of a period", len(moments))
 		}
 	})
 }

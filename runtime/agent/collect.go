@@ -2,13 +2,19 @@ package agent
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs/bell"
 )
 
-// collectPeriod is how often a node looks for images that nothing needs.
-const collectPeriod = 5 * time.Minute
+const (
+	// collectPeriod is how often a node looks for images that nothing needs.
+	collectPeriod = 5 * time.Minute
+	// collectJitter is by how much it looks earlier or later at most: all nodes ask
+	// the same manager.
+	collectJitter = collectPeriod / 10
+)
 
 // NeededImages are the images that this node must keep, as a manager says. It
 // waits for one until ctx ends.
@@ -21,7 +27,7 @@ func (a *Agent) collect(ctx context.Context) {
 		return
 	}
 	said := ""
-	for bell.Sleep(ctx, jittered(collectPeriod)) == nil {
+	for bell.Sleep(ctx, collectPeriod-collectJitter+rand.N(2*collectJitter)) == nil {
 		needed, err := a.NeededImages(ctx)
 		if err == nil {
 			err = a.Collect(ctx, needed, time.Now())

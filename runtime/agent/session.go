@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"reflect"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,10 +18,6 @@ import (
 )
 
 const (
-	// heartbeatJitter is the part of its period that a heartbeat is sent earlier
-	// or later, so that nodes do not speak in chorus.
-	heartbeatJitter = 10
-
 	// describePeriod is how often a node looks at itself, as Swarm does.
 	describePeriod = 20 * time.Second
 
@@ -66,8 +60,7 @@ type session struct {
 	client *wire.Client // for what is in no message of the session
 	wire.Place
 	description specs.NodeDescription
-	awaited     atomic.Bool         // a heartbeat was sent and is not answered
-	period      atomic.Int64        // nanoseconds between heartbeats, as it was answered last
+	heard       chan time.Duration  // the answer to the heartbeat that was sent: in how long the next
 	reported    chan *wire.Reported // the answer to the report that was sent
 
 	// Of the goroutine that hears the manager.
@@ -181,7 +174,7 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 	flows, open := errgroup.WithContext(patient)
 	s := &session{
 		Agent: a, over: open, addr: addr, link: wire.NewNodeEnd(conn), description: description,
-		reported: make(chan *wire.Reported, 1), reading: map[string]context.CancelFunc{},
+		heard: make(chan time.Duration, 1), reported: make(chan *wire.Reported, 1), reading: map[string]context.CancelFunc{},
 	}
 	s.client = wire.NewClient(func(ctx context.Context) (net.Conn, error) { return a.Dial(ctx, addr, wire.Calls) })
 	defer s.client.Close()
@@ -222,7 +215,6 @@ func (a *Agent) session(life, ctx context.Context, addr string, conn net.Conn, d
 func (s *session) begin(life, ctx context.Context, flows *errgroup.Group) {
 	clear(s.said)
 	s.removed.Store(false)
-	s.period.Store(int64(s.Heartbeat))
 	s.Log.InfoContext(ctx, "session opened", "manager", s.addr, "session", s.SessionID)
 	s.desk.set(s)
 	s.crew.reportAll()
@@ -250,8 +242,10 @@ func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.
 		s.answerCommand(ctx, *m.Command)
 	}
 	if m.Heard != nil {
-		s.period.Store(int64(m.Heard.Period))
-		s.awaited.Store(false)
+		select {
+		case s.heard <- time.Duration(m.Heard.Next):
+		default: // nothing was said
+		}
 	}
 	if m.Reported != nil {
 		select {
@@ -263,22 +257,20 @@ func (s *session) hear(life, ctx context.Context, flows *errgroup.Group, m wire.
 }
 
 // beat says again and again that the node lives. It gives up a manager that has not
-// answered the one before: another session may still be in time.
+// answered when the next would have followed: another session may still be in time.
 func (s *session) beat(ctx context.Context) error {
-	for bell.Sleep(ctx, jittered(time.Duration(s.period.Load()))) == nil {
-		if s.awaited.Swap(true) {
-			return fmt.Errorf("heartbeat: %w", errSilent)
-		}
+	for next := time.Duration(s.Heartbeat); bell.Sleep(ctx, next) == nil; {
 		if err := s.link.Send(wire.NodeMessage{Heartbeat: &wire.Heartbeat{Trouble: s.Trouble()}}); err != nil {
 			return fmt.Errorf("heartbeat: %w", err)
 		}
+		select {
+		case next = <-s.heard:
+		case <-time.After(next):
+			return fmt.Errorf("heartbeat: %w", errSilent)
+		case <-ctx.Done():
+		}
 	}
 	return ctx.Err()
-}
-
-func jittered(period time.Duration) time.Duration {
-	most := max(period/heartbeatJitter, 1)
-	return period - most + rand.N(2*most)
 }
 
 // report tells the manager what changes, and goes on telling until it knows. What

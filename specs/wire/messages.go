@@ -64,7 +64,7 @@ type Open struct {
 // session as NotLeader; while nobody leads it waits a few seconds before.
 type Place struct {
 	SessionID string         `json:"session_id,omitempty"`
-	Heartbeat specs.Duration `json:"heartbeat,omitempty"` // send one after each such period
+	Heartbeat specs.Duration `json:"heartbeat,omitempty"` // how often they are sent; after so long the first
 	Managers  []Manager      `json:"managers,omitempty"`
 
 	Role  specs.Role `json:"role,omitempty"`  // that the node is to have; another than its certificate's asks for a new one
@@ -83,9 +83,9 @@ type Heartbeat struct {
 	Trouble string `json:"trouble,omitempty"`
 }
 
-// Heard says when the next heartbeat is expected at the latest.
+// Heard says in how long the next heartbeat is to be sent.
 type Heard struct {
-	Period specs.Duration `json:"period"`
+	Next specs.Duration `json:"next"`
 }
 
 // Assignments is the whole set first, then changes to it. A task spec is sent

@@ -26,10 +26,9 @@ func TestLastManagerStaysOne(t *testing.T) {
 		n1, _ := m.store.Snapshot().Node("n1")
 		m.write(t, specs.Change{Authority: &a}, specs.Change{NodeSpec: specs.Set("n1", n1.SpecVersion, specs.NodeSpec{Role: specs.Worker})})
 
-		mux, pipe := http.NewServeMux(), wire.NewPipe()
+		mux := http.NewServeMux()
 		m.RegisterNodes(mux)
-		go func() { _ = wire.Serve(t.Context(), pipe, mux) }()
-		client := wire.NewClient(pipe.AsNode(func() (wire.Identity, specs.NodeCertificate) {
+		client := wire.NewClient(serve(t, mux).AsNode(func() (wire.Identity, specs.NodeCertificate) {
 			return wire.Identity{NodeID: "n1", Role: specs.Manager, ClusterID: "c1"}, specs.NodeCertificate{}
 		}))
 		defer client.Close()

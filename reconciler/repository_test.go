@@ -126,17 +126,22 @@ func another(t *testing.T, name string) git.Peer {
 }
 
 func peerOf(t *testing.T, name string, mux *http.ServeMux) git.Peer {
+	client := wire.NewClient(serve(t, mux).Dial)
+	t.Cleanup(client.Close)
+	return git.Peer{Name: name, Client: client}
+}
+
+// serve answers what comes in by a pipe until the test ends.
+func serve(t *testing.T, mux *http.ServeMux) *wire.Pipe {
 	ctx, stop := context.WithCancel(context.Background())
 	pipe := wire.NewPipe()
-	client := wire.NewClient(pipe.Dial)
 	var served sync.WaitGroup
 	served.Go(func() { _ = wire.Serve(ctx, pipe, mux) })
 	t.Cleanup(func() {
-		client.Close()
 		stop()
 		served.Wait()
 	})
-	return git.Peer{Name: name, Client: client}
+	return pipe
 }
 
 func (d *onDisk) wantMain(commit string) {

@@ -56,7 +56,7 @@ type ManagerMessage struct {
 // the first.
 type Open struct {
 	Description specs.NodeDescription `json:"description"`
-	Trouble     string                `json:"trouble,omitempty"` // as in Heartbeat
+	Trouble
 }
 
 // Place is what a node has to know of the cluster and of itself. A manager that
@@ -78,9 +78,15 @@ type Manager struct {
 	Leader bool   `json:"leader,omitempty"`
 }
 
-// Heartbeat says that the node lives, and what the operator should know of it.
+// Heartbeat says that the node lives, and how.
 type Heartbeat struct {
-	Trouble string `json:"trouble,omitempty"`
+	Trouble
+}
+
+// Trouble is what the operator should know of a node, in words; empty is nothing.
+type Trouble struct {
+	Node string `json:"trouble,omitempty"`
+	Disk string `json:"disk,omitempty"` // of a manager: why it writes nothing; it cannot lead
 }
 
 // Heard says in how long the next heartbeat is to be sent.

@@ -34,8 +34,8 @@ func (c *Consensus) propose(ctx context.Context, txs []specs.Transaction) ([]err
 	if err := c.DiskTrouble(); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if !c.begin() {
 		return nil, ErrNotLeader

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/swarmgit/swarmgit/reconciler/api"
 	"github.com/swarmgit/swarmgit/reconciler/ca"
@@ -46,6 +47,10 @@ func (a authority) Rotate(ctx context.Context, req api.RotateCARequest) error {
 		return a.Abort(ctx)
 	}
 	return a.Server.Rotate(ctx, ca.Options{CertPEM: req.Cert, KeyPEM: string(req.Key), External: req.External})
+}
+
+func (authority) CertExpiry(row specs.Authority, d time.Duration) (specs.Change, error) {
+	return ca.CertExpiry(row, d)
 }
 
 func (a authority) Watch(ctx context.Context, send func(api.CAProgress) error) error {

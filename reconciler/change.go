@@ -13,8 +13,9 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
-// patience bounds how long a person waits for an answer that Raft owes. What was
-// proposed waits on: where the disk of the only manager hangs, it is written then.
+// patience bounds how long a person waits for an answer that Raft owes. What Raft has
+// been given by then waits on: where the disk of the only manager hangs, it is written
+// once that goes on.
 const patience = 10 * time.Second
 
 var errNoAnswer = fmt.Errorf("no answer within %s", patience)

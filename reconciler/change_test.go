@@ -11,6 +11,18 @@ import (
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
+// Whose time is over before anything is proposed hears why.
+func TestWhatCameTooLateIsSaidSo(t *testing.T) {
+	bubble(t, false, func(t *testing.T, m *Manager) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(api.ErrTokenGone)
+		err := m.Propose(ctx, specs.Transaction{{Source: specs.Insert("infra", specs.Source{Name: "infra"})}})
+		if !errors.Is(err, api.ErrTokenGone) {
+			t.Errorf("it is said: %v", err)
+		}
+	})
+}
+
 // Who stops waiting for a disk that hangs may have changed the cluster, whatever has
 // ended the waiting.
 func TestWhatMayHaveBeenWrittenIsSaidSo(t *testing.T) {

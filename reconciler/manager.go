@@ -109,7 +109,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 		Proposed: m.proposed, Committed: m.metrics.Commit,
 		Room: func(nodeID string) (has, known bool) {
 			trouble, known := m.dispatcher.Trouble(nodeID)
-			return trouble == "", known
+			return trouble.Disk == "", known
 		},
 		MayBegin: func(others []consensus.Member) error { return m.mayBegin(ctx, others) },
 	})
@@ -329,9 +329,10 @@ func (m *Manager) Heard(nodeID string) bool { return !m.dispatcher.Heard(nodeID)
 
 // Trouble is what the operator should know of a node, as the node says or as this
 // manager finds while it leads.
-func (m *Manager) Trouble(nodeID string) string {
+func (m *Manager) Trouble(nodeID string) wire.Trouble {
 	trouble, _ := m.dispatcher.Trouble(nodeID)
-	return cmp.Or(trouble, m.hindered(nodeID))
+	trouble.Node = cmp.Or(trouble.Node, m.hindered(nodeID))
+	return trouble
 }
 
 // DiskTrouble says why nothing can be written here, "" when it can.

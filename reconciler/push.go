@@ -145,6 +145,8 @@ func (p *push) commit(ctx context.Context) error {
 		return p.lookUp(ctx)
 	case errors.Is(err, consensus.ErrNotLeader):
 		return errNobodyLeads
+	case errors.Is(err, errNoAnswer):
+		return fmt.Errorf("nothing has moved: %w: push again", err)
 	case errors.Is(err, consensus.ErrDiskFull):
 		return fmt.Errorf("nothing has moved: manager %s: %w", p.m.hostname(p.m.cfg.NodeID), err)
 	default:

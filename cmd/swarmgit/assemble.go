@@ -156,16 +156,15 @@ func (n *node) ownManagers() []wire.Manager {
 	return nil
 }
 
-// trouble is what the operator should know of this node. Of a manager that is its disk
-// alone: by that the leader knows who can take over.
-func (n *node) trouble() string {
+// trouble is what the operator should know of this node.
+func (n *node) trouble() wire.Trouble {
 	if m := n.managing(); m != nil {
-		return m.DiskTrouble()
+		return wire.Trouble{Node: n.identity.Trouble(), Disk: m.DiskTrouble()}
 	}
 	if words := n.barred.Load(); words != nil {
-		return *words
+		return wire.Trouble{Node: *words}
 	}
-	return n.identity.Trouble()
+	return wire.Trouble{Node: n.identity.Trouble()}
 }
 
 // told hears what a manager wants of this node's certificate.

@@ -40,6 +40,7 @@ type simNode struct {
 	agent   *agent.Agent        // the last one
 	manager *reconciler.Manager // nil while there is none
 	people  *wire.Pipe          // to it
+	ails    string              // what its agent says of it
 }
 
 func newSimNode(c *simCluster, id string, description specs.NodeDescription) *simNode {
@@ -136,11 +137,21 @@ func (n *simNode) whereabouts() []wire.Manager {
 	return nil
 }
 
-func (n *simNode) trouble() string {
-	if m := n.managing(); m != nil {
-		return m.DiskTrouble()
+func (n *simNode) trouble() wire.Trouble {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	said := wire.Trouble{Node: n.ails}
+	if n.manager != nil {
+		said.Disk = n.manager.DiskTrouble()
 	}
-	return ""
+	return said
+}
+
+// ail has the node say so from now on.
+func (n *simNode) ail(words string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ails = words
 }
 
 func (n *simNode) known() []wire.Manager {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -82,6 +83,42 @@ func (c *simCluster) rotateToken(at *simNode) {
 	defer client.Close()
 	if _, err := api.GetJoinToken.Call(c.Context(), client, api.JoinTokenRequest{Role: specs.Worker, Rotate: true}); err != nil {
 		c.Errorf("%s was asked for a new join token: %v", at.id, err)
+	}
+}
+
+// A manager whose certificate is not renewed is told of, and takes over from one whose
+// disk is full all the same.
+func TestWhatAManagerSuffersFromIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, 3, simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"), simNodeOf(8<<30, "ssd"))
+		full := c.leading()
+		var want []string
+		for _, n := range c.nodes {
+			n.ail("its certificate was not renewed yet")
+			want = append(want, n.id+": its certificate was not renewed yet")
+		}
+		time.Sleep(time.Minute)
+		c.wantTroubled(want)
+		full.memory.Fill(true)
+		time.Sleep(time.Minute)
+		c.wantTroubled(want)
+		if c.leading() == full {
+			t.Error("it goes on to lead with its disk full")
+		}
+		full.memory.Fill(false)
+		c.awaitManagers()
+	})
+}
+
+// wantTroubled asks the leader for the status. Of a full disk it says more than want.
+func (c *simCluster) wantTroubled(want []string) {
+	c.Helper()
+	client := wire.NewJSONClient(c.leading().people.Dial)
+	defer client.Close()
+	status, err := api.GetStatus.Call(c.Context(), client, api.Empty{})
+	got := slices.DeleteFunc(status.Nodes.Troubled, func(line string) bool { return strings.Contains(line, "the disk is full") })
+	if err != nil || !slices.Equal(got, want) {
+		c.Errorf("the status tells %q, %v; want %q", status.Nodes.Troubled, err, want)
 	}
 }
 

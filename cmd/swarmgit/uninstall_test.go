@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/swarmgit/swarmgit/runtime/executor/containerd"
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -214,10 +215,7 @@ func TestUninstallRemovesNothingThroughAMount(t *testing.T) {
 	if err := os.MkdirAll(disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = syscall.Unmount(disk, 0) }()
+	mountstest.Mount(t, disk, "")
 	kept := filepath.Join(disk, "kept")
 	if err := os.WriteFile(kept, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/planner"
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 // Cluster is the manager as the API needs it.
@@ -77,7 +78,7 @@ type Nodes interface {
 	Rotation() string
 	// Trouble is what the operator should know of a node, as the leader hears it
 	// from there or finds.
-	Trouble(nodeID string) string
+	Trouble(nodeID string) wire.Trouble
 	// Watch is the newest state, and a channel that closes once there is a newer.
 	Watch() (store.Snapshot, <-chan struct{})
 	// Propose writes one transaction. Its error wraps store.ErrConflict when the

@@ -80,8 +80,9 @@ type Authority interface {
 	Rotate(ctx context.Context, req RotateCARequest) error
 	// Watch tells the progress of a rotation until it is done.
 	Watch(ctx context.Context, send func(CAProgress) error) error
-	// SetCertExpiry is for certificates from now on.
-	SetCertExpiry(ctx context.Context, d time.Duration) error
+	// CertExpiry is the change of the authority's row by which certificates are good
+	// for d, or for the default, from then on.
+	CertExpiry(row specs.Authority, d time.Duration) (specs.Change, error)
 	// Addrs are where machines can join now: at this manager first, then at the others
 	// that it reaches.
 	Addrs() []string
@@ -126,46 +127,38 @@ func (s *Server) watchCA(ctx context.Context, _ Empty, send func(CAProgress) err
 	return s.Authority.Watch(ctx, send)
 }
 
+// updateCluster writes all that a request changes, or nothing.
 func (s *Server) updateCluster(ctx context.Context, req UpdateClusterRequest) (Empty, error) {
-	switch {
-	case req == (UpdateClusterRequest{}):
+	if req == (UpdateClusterRequest{}) {
 		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: nothing is to be changed: give --cert-expiry, --orphan-after or --path")
-	case req.OrphanAfter != nil && *req.OrphanAfter < 0:
-		return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: --orphan-after %s: give 0 for the default, or how long a node may be down", *req.OrphanAfter)
 	}
-	path := ""
-	if req.Path != nil {
-		var err error
-		if path, err = specs.CleanPath(*req.Path); err != nil {
-			return Empty{}, wire.Errorf(wire.InvalidArgument, "cluster update: %w", err)
-		}
-	}
-	if req.CertExpiry != nil {
-		if err := s.Authority.SetCertExpiry(ctx, time.Duration(*req.CertExpiry)); err != nil {
-			return Empty{}, err
-		}
-	}
-	if req.OrphanAfter != nil {
-		err := s.changeCluster(ctx, func(cluster *specs.Cluster) error {
-			cluster.Spec.OrphanAfter = *req.OrphanAfter
-			return nil
-		})
-		if err != nil {
-			return Empty{}, err
-		}
-	}
-	if req.Path != nil {
-		return Empty{}, s.setPath(ctx, path)
-	}
-	return Empty{}, nil
+	return Empty{}, s.change(ctx, func(snap store.Snapshot) (specs.Transaction, error) { return s.settings(snap, req) })
 }
 
-// setPath says where the stacks of the cluster's own remote are. What runs is
-// compared with it by the next push.
-func (s *Server) setPath(ctx context.Context, path string) error {
-	return s.change(ctx, func(snap store.Snapshot) (specs.Transaction, error) {
+// settings is what a request changes. What runs is compared with another path by the
+// next push.
+func (s *Server) settings(snap store.Snapshot, req UpdateClusterRequest) (tx specs.Transaction, err error) {
+	if req.CertExpiry != nil {
+		change, err := s.Authority.CertExpiry(snap.Authority(), time.Duration(*req.CertExpiry))
+		if err != nil {
+			return nil, err
+		}
+		tx = append(tx, change)
+	}
+	if req.OrphanAfter != nil {
+		if *req.OrphanAfter < 0 {
+			return nil, wire.Errorf(wire.InvalidArgument, "cluster update: --orphan-after %s: give 0 for the default, or how long a node may be down", *req.OrphanAfter)
+		}
+		cluster := snap.Cluster()
+		cluster.Spec.OrphanAfter = *req.OrphanAfter
+		tx = append(tx, specs.Change{Cluster: &cluster})
+	}
+	if req.Path != nil {
 		source, _ := snap.Source(specs.MainSource)
-		source.Path = path
-		return specs.Transaction{{Source: specs.Set(source.Name, source.Version, source)}}, nil
-	})
+		if source.Path, err = specs.CleanPath(*req.Path); err != nil {
+			return nil, wire.Errorf(wire.InvalidArgument, "cluster update: %w", err)
+		}
+		tx = append(tx, specs.Change{Source: specs.Set(source.Name, source.Version, source)})
+	}
+	return tx, nil
 }

@@ -34,9 +34,10 @@ func (a *authority) Rotate(_ context.Context, req RotateCARequest) error {
 	return nil
 }
 
-func (a *authority) SetCertExpiry(_ context.Context, d time.Duration) error {
+func (a *authority) CertExpiry(row specs.Authority, d time.Duration) (specs.Change, error) {
 	a.note("expiry %s", d)
-	return nil
+	row.CertExpiry = specs.Duration(d)
+	return specs.Change{Authority: &row}, nil
 }
 
 func (a *authority) Watch(_ context.Context, send func(CAProgress) error) error {
@@ -80,19 +81,45 @@ func TestCertificateAuthority(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	a.asked = nil
-	_, outside := s.updateCluster(ctx, UpdateClusterRequest{CertExpiry: new(specs.Duration(time.Hour)), Path: new("../stacks")})
-	if wire.KindOf(outside) != wire.InvalidArgument || len(a.asked) != 0 {
-		t.Errorf("with a mistake beside it, asked %q, %v", a.asked, outside)
+}
+
+// TestClusterUpdate writes all that it was asked to or nothing.
+func TestClusterUpdate(t *testing.T) {
+	const day = 24 * specs.Duration(time.Hour)
+	for name, tc := range map[string]struct {
+		request UpdateClusterRequest
+		want    settings
+		writes  uint64
+		kind    wire.Kind
+	}{
+		"nothing":        {kind: wire.InvalidArgument},
+		"a path outside": {request: UpdateClusterRequest{CertExpiry: new(day), Path: new("../stacks")}, kind: wire.InvalidArgument},
+		"no time":        {request: UpdateClusterRequest{CertExpiry: new(day), OrphanAfter: new(-day)}, kind: wire.InvalidArgument},
+		"the expiry":     {request: UpdateClusterRequest{CertExpiry: new(day)}, want: settings{expiry: day}, writes: 1},
+		"orphans":        {request: UpdateClusterRequest{OrphanAfter: new(day)}, want: settings{orphans: day}, writes: 1},
+		"the folder":     {request: UpdateClusterRequest{Path: new("/stacks/")}, want: settings{path: "stacks"}, writes: 1},
+		"all":            {request: UpdateClusterRequest{new(day), new(2 * day), new("prod")}, want: settings{day, 2 * day, "prod"}, writes: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := prod(t)
+			s := w.server()
+			s.Authority = &authority{}
+			before := w.index
+			_, err := s.updateCluster(t.Context(), tc.request)
+			if (err == nil) != (tc.kind == 0) || err != nil && wire.KindOf(err) != tc.kind {
+				t.Error(err)
+			}
+			source, _ := w.store.Snapshot().Source(specs.MainSource)
+			got := settings{w.store.Snapshot().Authority().CertExpiry, w.store.Snapshot().Cluster().Spec.OrphanAfter, source.Path}
+			if got != tc.want || w.index-before != tc.writes {
+				t.Errorf("%+v in %d entries, want %+v in %d", got, w.index-before, tc.want, tc.writes)
+			}
+		})
 	}
-	_, nothing := s.updateCluster(ctx, UpdateClusterRequest{})
-	_, err := s.updateCluster(ctx, UpdateClusterRequest{CertExpiry: new(specs.Duration(time.Hour))})
-	if wire.KindOf(nothing) != wire.InvalidArgument || err != nil || strings.Join(a.asked, ";") != "expiry 1h0m0s" {
-		t.Errorf("asked %q, %v, %v", a.asked, nothing, err)
-	}
-	_, negative := s.updateCluster(ctx, UpdateClusterRequest{OrphanAfter: new(specs.Duration(-time.Hour))})
-	_, err = s.updateCluster(ctx, UpdateClusterRequest{OrphanAfter: new(specs.Duration(time.Hour))})
-	if got := time.Duration(s.Cluster.Snapshot().Cluster().Spec.OrphanAfter); wire.KindOf(negative) != wire.InvalidArgument || err != nil || got != time.Hour {
-		t.Errorf("tasks are given up after %s, %v, %v", got, negative, err)
-	}
+}
+
+// settings are what a person can change of a cluster.
+type settings struct {
+	expiry, orphans specs.Duration
+	path            string
 }

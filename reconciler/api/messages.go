@@ -71,8 +71,7 @@ type NodeCounts struct {
 	// Expiring are the nodes whose certificate should have been renewed by now, the
 	// one that runs out next first.
 	Expiring []NodeExpiry `json:"expiring,omitempty"`
-	// Troubled is what the operator should know of other nodes than the one that
-	// answers, each behind its hostname.
+	// Troubled is what the operator should know of nodes, each behind its hostname.
 	Troubled []string `json:"troubled,omitempty"`
 }
 

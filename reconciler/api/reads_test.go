@@ -41,8 +41,10 @@ func TestStatusCountsWhatIsKnown(t *testing.T) {
 		t.Errorf("the cluster is at %s, not at the refused commit after it", s.Revision.Commit)
 	}
 	w.rotation = "waiting for n3 (down)"
-	w.leader, w.disk, w.silent, w.trouble = "", "60M free of 100G", nil, map[string]string{id("n1"): "told above", id("n2"): "full"}
-	if s := w.status(); s.Leader != "" || s.Rotation != "waiting for n3 (down)" || s.Disk != "n1: 60M free of 100G" || s.Nodes.Ready != 3 || !slices.Equal(s.Nodes.Troubled, []string{"n2: full"}) {
+	w.leader, w.disk, w.silent, w.trouble = "", "60M free of 100G", nil, map[string]wire.Trouble{
+		id("n1"): {Node: "its certificate runs out", Disk: "told above"}, id("n2"): {Node: "so does its", Disk: "full"},
+	}
+	if s := w.status(); s.Leader != "" || s.Rotation != "waiting for n3 (down)" || s.Disk != "n1: 60M free of 100G" || s.Nodes.Ready != 3 || !slices.Equal(s.Nodes.Troubled, []string{"n1: its certificate runs out", "n2: full", "n2: so does its"}) {
 		t.Errorf("leader %q, disk %q, %+v", s.Leader, s.Disk, s.Nodes)
 	}
 	for d, want := range map[time.Duration]string{0: "", LongLeaderless - 1: "", LongLeaderless: WayBack} {

@@ -121,7 +121,7 @@ func (s *Server) nodeCounts(snap store.Snapshot) NodeCounts {
 		if until := node.Seen.Certificate.NotAfter; !until.IsZero() && until.Before(overdue) {
 			c.Expiring = append(c.Expiring, NodeExpiry{node.Name(), until})
 		}
-		if trouble := s.Nodes.Trouble(node.ID); trouble != "" && node.ID != s.Self {
+		for _, trouble := range s.troublesOf(node) {
 			c.Troubled = append(c.Troubled, node.Name()+": "+trouble)
 		}
 	}
@@ -133,6 +133,16 @@ func (s *Server) nodeCounts(snap store.Snapshot) NodeCounts {
 	})
 	slices.Sort(c.Troubled)
 	return c
+}
+
+// troublesOf is what the operator should know of a node, but for this manager's disk,
+// of which the status tells first.
+func (s *Server) troublesOf(node specs.Node) []string {
+	trouble := s.Nodes.Trouble(node.ID)
+	if node.ID == s.Self {
+		trouble.Disk = ""
+	}
+	return slices.DeleteFunc([]string{trouble.Node, trouble.Disk}, func(words string) bool { return words == "" })
 }
 
 // stackCounts counts every stack's tasks, by name.

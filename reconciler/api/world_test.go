@@ -10,6 +10,7 @@ import (
 	"github.com/swarmgit/swarmgit/reconciler/store"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/encoding"
+	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -27,8 +28,8 @@ type world struct {
 	disk       string
 	held       string
 	rotation   string
-	trouble    map[string]string // of nodes
-	lines      []string          // of Wait
+	trouble    map[string]wire.Trouble // of nodes
+	lines      []string                // of Wait
 
 	managers map[string]bool // that vote, and whether they are reached; nil is all that should
 	before   func()          // what somebody else does before the next proposal
@@ -172,9 +173,9 @@ func (w *world) Format() int                 { return 3 }
 func (w *world) Heard(node string) bool      { return !w.silent[node] }
 func (w *world) DiskTrouble() string         { return w.disk }
 
-func (w *world) Held() string               { return w.held }
-func (w *world) Rotation() string           { return w.rotation }
-func (w *world) Trouble(node string) string { return w.trouble[node] }
+func (w *world) Held() string                     { return w.held }
+func (w *world) Rotation() string                 { return w.rotation }
+func (w *world) Trouble(node string) wire.Trouble { return w.trouble[node] }
 
 func (w *world) Managers() map[string]bool {
 	if w.managers != nil {

@@ -14,11 +14,13 @@ import (
 // readmitWithin is how long a token to readmit a node is good.
 const readmitWithin = 24 * time.Hour
 
+var errNoAuthority = wire.Errorf(wire.Unavailable, "the cluster has no certificate authority yet: ask again in a moment")
+
 // JoinToken is the token that makes machines nodes of that role.
 func (s *Server) JoinToken(role specs.Role) (specs.JoinToken, error) {
 	a := s.Store.Snapshot().Authority()
 	if a.Version == 0 {
-		return specs.JoinToken{}, wire.Errorf(wire.Unavailable, "the cluster has no certificate authority yet: ask again in a moment")
+		return specs.JoinToken{}, errNoAuthority
 	}
 	return a.Token(role), nil
 }
@@ -94,16 +96,17 @@ func (s *Server) Watch(ctx context.Context, send func(Progress) error) error {
 	}
 }
 
-// SetCertExpiry is how long certificates are good that are issued from now on.
-func (s *Server) SetCertExpiry(ctx context.Context, d time.Duration) error {
-	if err := checkExpiry(d); err != nil {
-		return wire.Errorf(wire.InvalidArgument, "%w", err)
+// CertExpiry is the change by which the certificates are good for d that are issued
+// from then on, or for the default.
+func CertExpiry(a specs.Authority, d time.Duration) (specs.Change, error) {
+	if a.Version == 0 {
+		return specs.Change{}, errNoAuthority
 	}
-	_, err := s.update(ctx, func(a *specs.Authority) error {
-		a.CertExpiry = specs.Duration(d)
-		return nil
-	})
-	return err
+	if err := checkExpiry(d); err != nil {
+		return specs.Change{}, wire.Errorf(wire.InvalidArgument, "%w", err)
+	}
+	a.CertExpiry = specs.Duration(d)
+	return specs.Change{Authority: &a}, nil
 }
 
 // Readmit makes a token that gives a node its identity back, once and within a
@@ -128,7 +131,7 @@ func (s *Server) update(ctx context.Context, change func(*specs.Authority) error
 	for {
 		a := s.Store.Snapshot().Authority()
 		if a.Version == 0 {
-			return a, wire.Errorf(wire.Unavailable, "the cluster has no certificate authority yet: ask again in a moment")
+			return a, errNoAuthority
 		}
 		if err := change(&a); err != nil {
 			return a, wire.Errorf(wire.InvalidArgument, "%w", err)

@@ -217,16 +217,22 @@ func (l *leader) failing(err error) {
 func TestOperationsRefuseMistakes(t *testing.T) {
 	bubble(t, 1, func(l *leader) {
 		_, unknown := l.Readmit(l.Context(), "nobody")
+		expiry := func(a specs.Authority, d time.Duration) error {
+			_, err := CertExpiry(a, d)
+			return err
+		}
+		a := l.store.Snapshot().Authority()
 		for name, tc := range map[string]struct {
 			err  error
 			kind wire.Kind
 		}{
 			"readmit nobody":       {unknown, wire.PermissionDenied},
-			"expiry of a minute":   {l.SetCertExpiry(l.Context(), time.Minute), wire.InvalidArgument},
+			"expiry of a minute":   {expiry(a, time.Minute), wire.InvalidArgument},
+			"expiry too early":     {expiry(specs.Authority{}, 0), wire.Unavailable},
 			"abort nothing":        {l.Abort(l.Context()), wire.InvalidArgument},
 			"rotate to no key":     {l.Rotate(l.Context(), Options{CertPEM: "x"}), wire.InvalidArgument},
-			"expiry of two months": {l.SetCertExpiry(l.Context(), 60*24*time.Hour), 0},
-			"back to the default":  {l.SetCertExpiry(l.Context(), 0), 0},
+			"expiry of two months": {expiry(a, 60*24*time.Hour), 0},
+			"back to the default":  {expiry(a, 0), 0},
 		} {
 			if (tc.err == nil) != (tc.kind == 0) || tc.err != nil && wire.KindOf(tc.err) != tc.kind {
 				l.Errorf("%s: %v", name, tc.err)

@@ -15,7 +15,8 @@ import (
 // here. The first result has one error for each: nil, or why it was refused,
 // which wraps store.ErrConflict unless the transaction is too large. The second
 // is set when nothing is known of them or nothing was written: ErrNotLeader,
-// ErrDiskFull, or ErrOutcomeUnknown, also when ctx ends.
+// ErrDiskFull, or ErrOutcomeUnknown. When ctx ends, what raft has not been given yet is
+// withdrawn: the error is its cause alone if that is all.
 //
 // Transactions may be committed in several entries, so one may be written and a
 // later one not.
@@ -34,8 +35,8 @@ func (c *Consensus) propose(ctx context.Context, txs []specs.Transaction) ([]err
 	if err := c.DiskTrouble(); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if !c.begin() {
 		return nil, ErrNotLeader
@@ -51,6 +52,13 @@ func (c *Consensus) propose(ctx context.Context, txs []specs.Transaction) ([]err
 	case <-c.released:
 		return nil, unknown(ErrClosed)
 	case <-ctx.Done():
+		none, over := c.queue.withdraw(p)
+		if over {
+			c.proposals.Done()
+		}
+		if none {
+			return nil, context.Cause(ctx)
+		}
 		return nil, unknown(context.Cause(ctx)) // errs is still written to
 	}
 }

@@ -1,6 +1,9 @@
 package consensus
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // entriesFlying is how many entries wait for raft's answer at once. While they
 // do, proposals gather and share the next entry, which costs a fraction of one
@@ -67,12 +70,30 @@ func (q *queue) next() (parts []part) {
 	if n == 0 || q.flying >= entriesFlying && bytes < entryFull {
 		return nil
 	}
-	parts, q.waiting = q.waiting[:n:n], q.waiting[n:]
-	if len(q.waiting) == 0 {
-		q.waiting = nil // or its memory would keep all that has passed
-	}
+	parts = q.waiting[:n:n]
+	q.wait(q.waiting[n:])
 	q.flying++
 	return parts
+}
+
+// wait sets what waits. The caller holds the mutex.
+func (q *queue) wait(parts []part) {
+	if len(parts) == 0 {
+		parts = nil // or its memory would keep all that has passed
+	}
+	q.waiting = parts
+}
+
+// withdraw takes back what of a proposal is in no entry yet. It reports whether that is
+// all of it, and whether it waits for nothing more.
+func (q *queue) withdraw(p *proposal) (all, over bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := len(q.waiting)
+	q.wait(slices.DeleteFunc(q.waiting, func(w part) bool { return w.of == p }))
+	taken := before - len(q.waiting)
+	p.left -= taken
+	return taken == p.total, taken > 0 && p.left == 0
 }
 
 // settle sorts the answer for one entry, a result for each transaction or an

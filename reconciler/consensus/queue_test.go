@@ -66,3 +66,39 @@ func TestQueueSortsAnswers(t *testing.T) {
 		t.Error("a queue that has ended takes a proposal")
 	}
 }
+
+func TestQueueWithdraws(t *testing.T) {
+	for name, c := range map[string]struct {
+		entries   int // that its two batches are in
+		answered  int // of them
+		all, over bool
+	}{
+		"nothing is in an entry":            {0, 0, true, true},
+		"a half is in an entry":             {1, 0, false, false},
+		"a half is in an entry of the past": {1, 1, false, true},
+		"all is in entries":                 {2, 0, false, false},
+		"all but one is answered":           {2, 1, false, false},
+		"all is answered":                   {2, 2, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := queue{ready: make(chan struct{}, 1)}
+			p, other := &proposal{errs: make([]error, 2), total: 2, left: 2}, &proposal{errs: make([]error, 1), total: 1, left: 1}
+			q.add(p, []batch{{from: []int{0}, bytes: entryFull}, {from: []int{1}, bytes: entryFull}})
+			q.add(other, []batch{{from: []int{0}, bytes: entryFull}})
+			for i := range c.entries {
+				if parts := q.next(); i < c.answered {
+					q.settle(parts, []error{nil}, nil)
+				}
+			}
+			if all, over := q.withdraw(p); all != c.all || over != c.over {
+				t.Errorf("all of it: %v, it waits for nothing more: %v", all, over)
+			}
+			if parts := q.next(); len(parts) != 1 || parts[0].of != other {
+				t.Errorf("the next entry holds %v", parts)
+			}
+			if q.waiting != nil {
+				t.Error("it keeps the memory of what it has given")
+			}
+		})
+	}
+}

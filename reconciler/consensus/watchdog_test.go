@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +108,42 @@ func TestALeaderWithNoSuccessorStaysAlthoughItsDiskHangs(t *testing.T) {
 		release()
 		if err := <-written; err != nil || term.Err() != nil {
 			t.Errorf("got %v, the term ended with %v", err, term.Err())
+		}
+	})
+}
+
+// What nobody waits for any more is written if raft has it, and only then.
+func TestWhatIsWithdrawnIsNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := voting(t, 1)
+		c.managers[0].term(t)
+		release := c.memories[0].Hang()
+		gone := errors.New("nobody waits")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		const proposals = entriesFlying + 3
+		withdrawn := make([]bool, proposals)
+		var callers sync.WaitGroup
+		for i := range proposals {
+			callers.Go(func() {
+				_, err := c.managers[0].Propose(ctx, []specs.Transaction{ref(i)})
+				if !errors.Is(err, gone) {
+					t.Errorf("proposal %d: %v", i, err)
+				}
+				withdrawn[i] = !errors.Is(err, ErrOutcomeUnknown)
+			})
+			synctest.Wait()
+		}
+		cancel(gone)
+		callers.Wait()
+		release()
+		c.managers[0].write(t, ref(proposals))
+		for i, not := range withdrawn {
+			if not != (i >= entriesFlying) {
+				t.Errorf("proposal %d of %d withdrawn: %v", i, proposals, not)
+			}
+			if _, written := c.managers[0].store.Snapshot().Ref(fmt.Sprintf("refs/heads/%06d", i)); written == not {
+				t.Errorf("proposal %d, withdrawn: %v, written: %v", i, not, written)
+			}
 		}
 	})
 }

@@ -121,12 +121,12 @@ func (d *Dispatcher) Heard(nodeID string) time.Time {
 	return t.heard(nodeID)
 }
 
-// Trouble is what a node says that the operator should know of it, "" when that
-// is nothing. It is not known of a node that is not connected.
-func (d *Dispatcher) Trouble(nodeID string) (trouble string, known bool) {
+// Trouble is what a node says that the operator should know of it. It is not known of
+// a node that is not connected.
+func (d *Dispatcher) Trouble(nodeID string) (trouble wire.Trouble, known bool) {
 	t, err := d.current()
 	if err != nil {
-		return "", false
+		return wire.Trouble{}, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -225,7 +225,7 @@ type node struct {
 	over    chan struct{}            // closed once the session has ended
 	why     error                    // set before
 	leave   func()
-	trouble string // that its heartbeats tell
+	trouble wire.Trouble // that its heartbeats tell
 }
 
 // connect opens a session, which must succeed.

@@ -522,23 +522,23 @@ func TestTurns(t *testing.T) {
 // TestTrouble tells what a node says of itself, while it is connected.
 func TestTrouble(t *testing.T) {
 	bubble(t, func(m *manager) {
-		want := func(trouble string, known bool) {
+		want := func(trouble wire.Trouble, known bool) {
 			t.Helper()
 			if got, knows := m.Trouble("n1"); got != trouble || knows != known {
-				t.Errorf("trouble %q, known: %v", got, knows)
+				t.Errorf("trouble %+v, known: %v", got, knows)
 			}
 		}
-		want("", false)
+		want(wire.Trouble{}, false)
 		n := m.connect("n1")
-		want("", true)
-		n.trouble = "the disk is full"
+		want(wire.Trouble{}, true)
+		n.trouble = wire.Trouble{Node: "its certificate runs out", Disk: "full"}
 		if err := n.beat(); err != nil {
 			t.Fatal(err)
 		}
-		want("the disk is full", true)
+		want(n.trouble, true)
 		n.leave()
 		after(time.Millisecond)
-		want("", false)
+		want(wire.Trouble{}, false)
 	})
 }
 

@@ -76,14 +76,14 @@ type session struct {
 	reports chan *batch   // each that the node sent, to be acknowledged once it is committed
 	turn    bool          // it replaced another
 
-	trouble string // as the node told last; guarded by the term's mutex
+	trouble wire.Trouble // as the node told last; guarded by the term's mutex
 
 	gone chan struct{} // closed when the session is over
 	why  error         // set before gone is closed
 }
 
 // open opens a session; an older one of the same node ends.
-func (t *term) open(nodeID, trouble string) (*session, error) {
+func (t *term) open(nodeID string, trouble wire.Trouble) (*session, error) {
 	if _, known := t.Store.Snapshot().Node(nodeID); !known {
 		return nil, wire.Errorf(wire.NotFound,
 			"node %s is not part of this cluster (was it removed?): join it again", nodeID)

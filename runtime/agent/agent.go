@@ -43,9 +43,9 @@ type Config struct {
 	// is not told.
 	Told func(wire.Place)
 
-	// Trouble is what the operator should know of this node, "" when there is
-	// nothing. It is asked for each heartbeat; nil never has any.
-	Trouble func() string
+	// Trouble is what the operator should know of this node. It is asked for each
+	// heartbeat; nil never has any.
+	Trouble func() wire.Trouble
 
 	// Renewed is readable when the node has another certificate; a session of
 	// the new one then replaces the session of the old one. Nil never is.
@@ -101,7 +101,7 @@ func New(c Config) *Agent {
 		c.Told = func(wire.Place) {}
 	}
 	if c.Trouble == nil {
-		c.Trouble = func() string { return "" }
+		c.Trouble = func() wire.Trouble { return wire.Trouble{} }
 	}
 	if c.Files == nil {
 		c.Files = secrets.New()

@@ -166,9 +166,9 @@ func (c *crew) unnamed(ctx context.Context, named map[string]bool) []string {
 			ids = append(ids, id)
 		}
 	}
-	for id := range c.strays {
+	for id, f := range c.strays {
 		c.log.InfoContext(ctx, "removing what no manager knows", "task", id)
-		c.begin(ctx, id, row{Life: task.Discard(time.Now()), Forgotten: true})
+		c.begin(ctx, id, row{ServiceName: f.ServiceName, Life: task.Discard(time.Now()), Forgotten: true})
 	}
 	return ids
 }

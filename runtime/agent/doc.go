@@ -21,7 +21,9 @@
 //
 // The managers see to it that a task starts when the one before has ended. Of one that
 // they have given up, and of what was another node's on this machine, they do not
-// know when it ends here: what has host ports or writes to a volume waits for that.
+// know when it ends here: what has host ports or writes to a volume waits for that, if
+// the other had its slot, or is known to no manager and of the same service. What no
+// manager knows is stopped, with the usual grace, and removed.
 //
 // A session is a connection to one manager that carries heartbeats, what the manager
 // wants, and reports; what else is asked of that manager, and the logs and commands

@@ -6,11 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/agent"
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/runtime/secrets"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/encoding"
@@ -226,20 +226,8 @@ func TestANodeWithoutMemoryForSecretsSaysSo(t *testing.T) {
 
 // A task whose secrets find no room in the node's memory waits for it, and says so.
 func TestATaskWaitsForMemoryForItsSecrets(t *testing.T) {
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("CI") == "true":
-		t.Fatal("mounting needs root")
-	default:
-		t.Skip("mounting needs root")
-	}
+	mountstest.NeedRoot(t)
 	place := filepath.Join(t.TempDir(), "secrets")
-	mount := func(flags uintptr, options string) {
-		t.Helper()
-		if err := syscall.Mount("none", place, "tmpfs", flags, options); err != nil {
-			t.Fatal(err)
-		}
-	}
 	bubble(t, func(t *testing.T, c *cluster) {
 		n, _ := c.withFiles()
 		n.daemon.stop()
@@ -249,14 +237,13 @@ func TestATaskWaitsForMemoryForItsSecrets(t *testing.T) {
 		if err := os.Mkdir(place, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		mount(0, "mode=0700,nr_inodes=3") // the place, a task's directory, one of its two files
-		t.Cleanup(func() { _ = syscall.Unmount(place, 0) })
+		mountstest.Mount(t, place, "mode=0700,nr_inodes=3") // the place, a task's directory, one of its two files
 		id := c.assign("web", "n1", specs.StateRunning)
 		after(time.Minute)
 		if got := c.sees(id, specs.StatePreparing).Seen.Message; !strings.Contains(got, "this node's memory") || !strings.Contains(got, "no space left on device") {
 			t.Errorf("says %q", got)
 		}
-		mount(syscall.MS_REMOUNT, "nr_inodes=100")
+		mountstest.Resize(t, place, "nr_inodes=100")
 		after(time.Minute)
 		c.sees(id, specs.StateRunning)
 		n.wantFiles(id)

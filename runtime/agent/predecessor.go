@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/task"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -15,19 +16,23 @@ func exclusive(s specs.TaskSpec) bool {
 	return len(s.HostPorts) > 0 || slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return m.Type != specs.MountTmpfs && !m.ReadOnly })
 }
 
-// awaitPredecessor returns once nothing is there any more that had the task's slot
-// before and is to end, or acting is over. The managers start no task before they know
-// of the other's end; but one that they have given up, or that was a former node's on
-// this machine, has ended for them already. How long it takes is up to the other: its
-// grace, then it is killed.
+// awaitPredecessor returns once nothing is there any more that is in the way of the
+// task's start, or acting is over. The managers start no task before they know of the
+// other's end; but one that they have given up, or that was a former node's on this
+// machine, has ended for them already. How long it takes is up to the other: its grace,
+// then it is killed.
 func (d *driver) awaitPredecessor(ctx, acting context.Context) {
 	for acting.Err() == nil {
 		ended := d.crew.ended.Next()
 		other := d.crew.predecessor(d)
-		if other == "" {
+		if other == nil {
 			return
 		}
-		d.hear(ctx, task.Progress{Words: fmt.Sprintf("waits for the end of task %s, which had its slot on this node before", other)})
+		why := "which had its slot on this node before"
+		if other.stranger() {
+			why = "which no manager knows"
+		}
+		d.hear(ctx, task.Progress{Words: fmt.Sprintf("waits for the end of task %s, %s", other.task.ID, why)})
 		select {
 		case <-ended:
 		case <-acting.Done():
@@ -35,28 +40,35 @@ func (d *driver) awaitPredecessor(ctx, acting context.Context) {
 	}
 }
 
-// predecessor is the ID of a task that ends and had the slot of d's before, or may
-// have had it: of what no manager knows only the ID is known. It is empty if there is
-// none.
-func (c *crew) predecessor(d *driver) string {
+// predecessor is the first, by their IDs, of the tasks that are to end and are in the
+// way of d's start. It is nil if none is.
+func (c *crew) predecessor(d *driver) (first *driver) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, other := range c.tasks {
-		stranger := other.task.ServiceID == ""
-		if other != d && (stranger || other.task.ServiceID == d.task.ServiceID && other.task.Slot == d.task.Slot) && other.ending(stranger) {
-			return id
+		if other != d && other.precedes(d.task) && other.ending() && (first == nil || id < first.task.ID) {
+			first = other
 		}
 	}
-	return ""
+	return first
 }
 
-// ending reports that the task is to end and has not. Of a stranger's process nothing
-// is known until nothing of it is left.
-func (d *driver) ending(stranger bool) bool {
+// stranger reports that no manager knows the task.
+func (d *driver) stranger() bool { return d.task.ServiceID == "" }
+
+// precedes reports that the task had the slot of t before, or may have had it. Which
+// slot a stranger had says nothing to managers of others; and if not even its service
+// is known, it may have been any.
+func (d *driver) precedes(t executor.Task) bool {
+	if d.stranger() {
+		return d.task.ServiceName == "" || d.task.ServiceName == t.ServiceName
+	}
+	return d.task.ServiceID == t.ServiceID && d.task.Slot == t.Slot
+}
+
+// ending reports that the task is to end and has not.
+func (d *driver) ending() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if stranger {
-		return d.forgotten && !d.life.Over()
-	}
 	return d.life.Desired >= specs.StateShutdown && !d.life.Seen.State.Final()
 }

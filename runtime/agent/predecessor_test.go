@@ -17,17 +17,23 @@ var database = specs.TaskSpec{
 	StopGrace: new(specs.Duration(time.Minute)),
 }
 
+// database is a node on which shop_db.1 runs.
+func (c *cluster) database() (n *node, id string) {
+	n = c.node("n1")
+	n.engine.SetImage("database:1", executortest.Behaviour{StopTakes: 50 * time.Second})
+	c.service("shop_db", database)
+	id = c.fill(1, "shop_db", "n1", specs.StateRunning)
+	c.sees(id, specs.StateRunning)
+	return n, id
+}
+
 // A task that the managers have given up has been replaced by the time its node is
 // back, and its end is nothing that they wait for.
 func TestWhatReplacesAGivenUpTaskWaitsForItsEnd(t *testing.T) {
 	for name, forgotten := range map[string]bool{"given up": false, "forgotten, too": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, c *cluster) {
-				n := c.node("n1")
-				n.engine.SetImage("database:1", executortest.Behaviour{StopTakes: 50 * time.Second})
-				c.service("shop_db", database)
-				old := c.fill(1, "shop_db", "n1", specs.StateRunning)
-				c.sees(old, specs.StateRunning)
+				n, old := c.database()
 				n.disconnect()
 				after(25 * time.Hour)
 				c.sees(old, specs.StateOrphaned)
@@ -52,35 +58,59 @@ func TestWhatReplacesAGivenUpTaskWaitsForItsEnd(t *testing.T) {
 	}
 }
 
-// What was on the machine when it was another node may have anything.
+// What was on the machine when it was another node may have what its service has, in
+// whatever slot.
 func TestWhatWritesWaitsForTheEndOfWhatNobodyKnows(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
-		n := c.node("n1")
-		n.engine.SetImage("database:1", executortest.Behaviour{StopTakes: 50 * time.Second})
-		c.service("shop_db", database)
-		old := c.fill(1, "shop_db", "n1", specs.StateRunning)
-		c.sees(old, specs.StateRunning)
+		n, old := c.database()
+		second := c.fill(2, "shop_db", "n1", specs.StateRunning)
+		c.sees(second, specs.StateRunning)
 		n.crash()
 		n.forgetEverything("")
 		c.forget(old)
-		next := c.fill(1, "shop_db", "n1", specs.StateRunning)
-		removing := make(chan struct{})
+		c.forget(second)
+		next := c.fill(3, "shop_db", "n1", specs.StateRunning)
+		c.service("shop_cache", database)
+		other := c.fill(1, "shop_cache", "n1", specs.StateRunning)
 		n.engine.SetFault(func(op executortest.Op, id string) executortest.Fault {
-			if op == executortest.OpRemove && id == old {
-				select {
-				case <-removing:
-				default:
-					return executortest.NotDone
-				}
+			if op == executortest.OpStop && (id == old || id == second) {
+				return executortest.NotDone
 			}
 			return 0
 		})
 		n.start()
-		after(10 * time.Second)
-		c.sees(next, specs.StateStarting)
-		close(removing)
+		after(10 * time.Minute)
+		c.sees(other, specs.StateRunning)
+		want := "waits for the end of task " + min(old, second) + ", which no manager knows"
+		if task := c.sees(next, specs.StateStarting); task.Seen.Message != want {
+			t.Errorf("it says %q, want %q", task.Seen.Message, want)
+		}
+		n.engine.SetFault(nil)
 		after(time.Minute)
 		c.sees(next, specs.StateRunning)
+		n.holds(next, other)
+	})
+}
+
+// What has ended writes no more, whatever keeps it from being removed.
+func TestWhatEndedAndCannotBeRemovedHoldsUpNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, c *cluster) {
+		n, old := c.database()
+		n.crash()
+		n.forgetEverything("")
+		c.forget(old)
+		next := c.fill(1, "shop_db", "n1", specs.StateRunning)
+		n.engine.SetFault(func(op executortest.Op, id string) executortest.Fault {
+			if op == executortest.OpRemove && id == old {
+				return executortest.NotDone
+			}
+			return 0
+		})
+		n.start()
+		after(time.Minute)
+		c.sees(next, specs.StateRunning)
+		n.engine.SetFault(nil)
+		after(time.Minute)
 		n.holds(next)
 	})
 }
@@ -88,11 +118,7 @@ func TestWhatWritesWaitsForTheEndOfWhatNobodyKnows(t *testing.T) {
 // A task that is told to end while its start waits does not start.
 func TestAWaitingStartIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T, c *cluster) {
-		n := c.node("n1")
-		n.engine.SetImage("database:1", executortest.Behaviour{StopTakes: 50 * time.Second})
-		c.service("shop_db", database)
-		old := c.fill(1, "shop_db", "n1", specs.StateRunning)
-		c.sees(old, specs.StateRunning)
+		n, old := c.database()
 		c.want(old, specs.StateShutdown)
 		next := c.fill(1, "shop_db", "n1", specs.StateRunning)
 		after(time.Second)

@@ -73,10 +73,11 @@ const (
 
 // Found is one task that exists in an executor.
 type Found struct {
-	ID    string
-	Phase Phase
-	PID   int        // while it runs
-	Exit  specs.Exit // once it exited
+	ID          string
+	ServiceName string // empty if what is left of it does not tell
+	Phase       Phase
+	PID         int        // while it runs
+	Exit        specs.Exit // once it exited
 }
 
 // Command is what Exec runs.

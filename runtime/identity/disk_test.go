@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
@@ -131,26 +132,9 @@ func TestWhatAWriterLeaves(t *testing.T) {
 
 // What a writer could not finish on a full disk takes no room of it.
 func TestAWriterOnAFullDiskLeavesNothing(t *testing.T) {
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("CI") == "true":
-		t.Fatal("mounting needs root")
-	default:
-		t.Skip("mounting needs root")
-	}
+	mountstest.NeedRoot(t)
 	dir, ask := t.TempDir(), authority(t)
-	mount := func(flags uintptr, options string) {
-		t.Helper()
-		if err := syscall.Mount("none", dir, "tmpfs", flags, options); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mount(0, "")
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	mountstest.Mount(t, dir, "")
 	before, err := Create(t.Context(), dir, ask)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +144,7 @@ func TestAWriterOnAFullDiskLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	const key, set, first = 1, 1, 1 // a new set has no room but for its first file
-	mount(syscall.MS_REMOUNT, fmt.Sprintf("nr_inodes=%d", disk.Files-disk.Ffree+key+set+first))
+	mountstest.Resize(t, dir, fmt.Sprintf("nr_inodes=%d", disk.Files-disk.Ffree+key+set+first))
 	for range 3 {
 		if err := before.renew(t.Context(), ask); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("renewed with %v", err)

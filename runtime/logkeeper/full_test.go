@@ -9,27 +9,20 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 )
 
 // smallDisk mounts 1 MiB of memory.
 func smallDisk(t *testing.T) string {
 	t.Helper()
+	mountstest.NeedRoot(t)
 	dir, err := os.MkdirTemp("", "keeper")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(dir) })
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=0700"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("mounting a small disk needs root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	mountstest.Mount(t, dir, "size=1m,mode=0700")
 	return dir
 }
 

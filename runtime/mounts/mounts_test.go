@@ -8,20 +8,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 )
 
 // What is mounted below a directory outlives its removal, also where a link leads
 // to the directory, and a disk at the directory itself is only emptied.
 func TestNothingIsRemovedThroughAMount(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounts need root")
-	}
+	mountstest.NeedRoot(t)
 	temp := t.TempDir()
 	disk, link := filepath.Join(temp, "disk"), filepath.Join(temp, "link")
 	deep, deeper := filepath.Join(disk, "data", "deep"), filepath.Join(disk, "data", "deep", "er")
-	mountTmpfs(t, disk)
-	mountTmpfs(t, deep)
-	mountTmpfs(t, deeper)
+	for _, dir := range []string{disk, deep, deeper} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		mountstest.Mount(t, dir, "")
+	}
 	kept := filepath.Join(deep, "kept")
 	if err := os.WriteFile(kept, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -61,15 +64,4 @@ func TestNothingIsMountedWhereNothingIs(t *testing.T) {
 	if err != nil || below != nil || RemoveAll(gone) != nil {
 		t.Errorf("%v, %v", below, err)
 	}
-}
-
-func mountTmpfs(t *testing.T, path string) {
-	t.Helper()
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(path, 0) }) // it may be gone
 }

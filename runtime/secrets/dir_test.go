@@ -10,19 +10,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-// needRoot skips a test that cannot run here; in CI that is a failure.
-func needRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("CI") == "true":
-		t.Fatal("mounting needs root")
-	default:
-		t.Skip("mounting needs root")
-	}
-}
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
+)
 
 func files() []File {
 	return []File{{Path: "0", Content: []byte("one"), Mode: 0o444}, {Path: "deep/er", Content: []byte("two"), UID: new(uint32(33)), GID: new(uint32(34)), Mode: 0o400}}
@@ -53,7 +43,7 @@ func wantGone(t *testing.T, place string) {
 }
 
 func TestFilesLieInMemoryWhileATaskNeedsThem(t *testing.T) {
-	needRoot(t)
+	mountstest.NeedRoot(t)
 	place := filepath.Join(t.TempDir(), "run", "secrets")
 	if err := os.Mkdir(filepath.Dir(place), 0o700); err != nil {
 		t.Fatal(err)
@@ -118,7 +108,7 @@ func TestFilesLieInMemoryWhileATaskNeedsThem(t *testing.T) {
 // TestAKilledDaemonLeavesNoHalf writes over what a kill left, and gives up what
 // no task has.
 func TestAKilledDaemonLeavesNoHalf(t *testing.T) {
-	needRoot(t)
+	mountstest.NeedRoot(t)
 	place := filepath.Join(t.TempDir(), "secrets")
 	d := New(place)
 	t.Cleanup(func() { _ = d.Clear() })
@@ -157,14 +147,12 @@ func TestAKilledDaemonLeavesNoHalf(t *testing.T) {
 }
 
 func TestAFullMemoryIsSaidAndLeavesNothing(t *testing.T) {
-	needRoot(t)
+	mountstest.NeedRoot(t)
 	place := filepath.Join(t.TempDir(), "secrets")
 	if err := os.Mkdir(place, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("small", place, "tmpfs", 0, "mode=0700,size=64k"); err != nil {
-		t.Fatal(err)
-	}
+	mountstest.Mount(t, place, "mode=0700,size=64k")
 	d := New(place)
 	t.Cleanup(func() { _ = d.Clear() })
 	_, err := put(d, "t1", []File{{Path: "0", Content: make([]byte, 1<<20), Mode: 0o444}})
@@ -243,7 +231,7 @@ func TestWhatIsAnothersIsNeitherReadNorCleared(t *testing.T) {
 // What was asked for and not used is given back, and what was given back is made
 // again for who uses it.
 func TestRoomIsGivenBack(t *testing.T) {
-	needRoot(t)
+	mountstest.NeedRoot(t)
 	place := filepath.Join(t.TempDir(), "secrets")
 	d := New(place)
 	t.Cleanup(func() { _ = d.Clear() })

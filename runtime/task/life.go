@@ -35,10 +35,10 @@ func Accept(desired, known specs.State, memory specs.Bytes, now time.Time) Life 
 	}
 }
 
-// Discard is the life of something in the executor that no manager knows: it
-// has only its removal before it.
+// Discard is the life of something in the executor that no manager knows: it may
+// run, and has only its end and its removal before it.
 func Discard(now time.Time) Life {
-	return Life{Desired: specs.StateRemove, Seen: specs.TaskSeen{State: specs.StateShutdown, Since: now}}
+	return Life{Desired: specs.StateRemove, Seen: specs.TaskSeen{State: specs.StateRunning, Since: now}, Lost: true}
 }
 
 // Over reports that nothing is left to do.

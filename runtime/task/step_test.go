@@ -52,6 +52,10 @@ func TestStep(t *testing.T) {
 		l, _ := task.Step(stopping(running), task.Stopped{}, now)
 		return l
 	}
+	ended := func() task.Life {
+		l, _ := task.Step(stopped(), task.Ended{}, now)
+		return l
+	}
 	meddled := func() task.Life {
 		l, _ := task.Step(at(running, running), task.Ended{Failure: failed(task.Final, "paused")}, now)
 		l, _ = task.Step(l, task.Stopped{}, now)
@@ -131,9 +135,17 @@ func TestStep(t *testing.T) {
 
 		// After the end.
 		{name: "removed", life: at(specs.StateAccepted, shutdown), event: task.Removed{}, state: shutdown, do: task.Remove},
-		{name: "remove fails", life: task.Discard(now), event: task.Removed{final}, state: shutdown, do: task.Remove, delay: time.Second},
-		{name: "discarded", life: task.Discard(now), event: task.Removed{}, state: shutdown, do: task.Nothing},
-		{name: "a late answer", life: task.Discard(now), event: task.Started{PID: 8}, state: shutdown, do: task.Remove},
+		{name: "remove fails", life: ended(), event: task.Removed{final}, state: shutdown, do: task.Remove, delay: time.Second},
+		{name: "nothing is left", life: ended(), event: task.Removed{}, state: shutdown, do: task.Nothing},
+		{name: "a late answer", life: ended(), event: task.Started{PID: 8}, state: shutdown, do: task.Remove},
+
+		// What no manager knows.
+		{name: "discarded, looks first", life: task.Discard(now), event: task.Wanted{remove}, state: running, do: task.Look},
+		{name: "discarded, runs", life: task.Discard(now), event: task.Found{Phase: task.Running, PID: 9}, state: running, do: task.Stop},
+		{name: "discarded, ended", life: task.Discard(now), event: task.Found{Phase: task.Exited}, state: shutdown, do: task.Remove},
+		{name: "discarded, never started", life: task.Discard(now), event: task.Found{Phase: task.Made}, state: shutdown, do: task.Remove},
+		{name: "discarded, half made", life: task.Discard(now), event: task.Found{Phase: task.HalfMade}, state: shutdown, do: task.Remove},
+		{name: "discarded, gone", life: task.Discard(now), event: task.Found{}, state: shutdown, do: task.Remove},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			life, action := task.Step(tc.life, tc.event, now.Add(time.Minute))

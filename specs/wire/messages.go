@@ -56,7 +56,7 @@ type ManagerMessage struct {
 // the first.
 type Open struct {
 	Description specs.NodeDescription `json:"description"`
-	Trouble     string                `json:"trouble,omitempty"` // as in Heartbeat
+	Trouble
 }
 
 // Place is what a node has to know of the cluster and of itself. A manager that
@@ -78,14 +78,20 @@ type Manager struct {
 	Leader bool   `json:"leader,omitempty"`
 }
 
-// Heartbeat says that the node lives, and what the operator should know of it.
+// Heartbeat says that the node lives, and how.
 type Heartbeat struct {
-	Trouble string `json:"trouble,omitempty"`
+	Trouble
+}
+
+// Trouble is what the operator should know of a node, in words; empty is nothing.
+type Trouble struct {
+	Node string `json:"trouble,omitempty"`
+	Disk string `json:"disk,omitempty"` // of a manager: why it writes nothing; it cannot lead
 }
 
 // Heard says in how long the next heartbeat is to be sent.
 type Heard struct {
-	Next specs.Duration `json:"next"`
+	Next specs.Duration `json:"period"` // which it was called while all were a period apart
 }
 
 // Assignments is the whole set first, then changes to it. A task spec is sent

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -45,22 +45,13 @@ func TestUnifiedCgroups(t *testing.T) {
 // TestBusyCgroupIsNotFinal cannot remove a cgroup, whose place here takes a
 // mount point: nothing is wrong with the task.
 func TestBusyCgroupIsNotFinal(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	mountstest.NeedRoot(t)
 	root := t.TempDir()
 	dir := filepath.Join(root, "swarmgit", "task")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("none", dir, "tmpfs", 0, ""); err != nil {
-		t.Skipf("mount: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	mountstest.Mount(t, dir, "")
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		err := FS{Root: root, Unified: true}.Clear(t.Context(), "/swarmgit/task")

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -20,14 +21,7 @@ import (
 func TestFullDisk(t *testing.T) {
 	needContainerd(t)
 	dir := t.TempDir()
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=64m"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	mountstest.Mount(t, dir, "size=64m")
 	_, config := ownContainerdIn(t, dir)
 	b := openBench(t, config)
 	// waits reports that a task waits when so many bytes are left, and comes when

@@ -119,6 +119,7 @@ func (e *Engine) List(ctx context.Context) ([]executor.Found, error) {
 		if err != nil {
 			return nil, err
 		}
+		f.ServiceName = r.Labels[labelService]
 		found = append(found, f)
 	}
 	slices.SortFunc(found, func(a, b executor.Found) int { return strings.Compare(a.ID, b.ID) })

@@ -10,23 +10,21 @@ import (
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
-	"golang.org/x/sys/unix"
 
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 )
 
 // A data directory may be a disk of its own: only what is mounted in it goes.
 func TestTheDiskUnderTheDataStays(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounts need root")
-	}
+	mountstest.NeedRoot(t)
 	disk := t.TempDir()
 	inside := filepath.Join(disk, "a", "b")
-	mountTmpfs(t, disk)
+	mountstest.Mount(t, disk, "")
 	if err := os.MkdirAll(inside, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	mountTmpfs(t, inside)
+	mountstest.Mount(t, inside, "")
 	if err := unmountBelow(disk); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +71,7 @@ func TestShutdownRemovesNothingThroughAMount(t *testing.T) {
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	mountTmpfs(t, disk)
+	mountstest.Mount(t, disk, "")
 	used, err := os.Create(filepath.Join(disk, "used"))
 	if err != nil {
 		t.Fatal(err)
@@ -93,14 +91,6 @@ func TestShutdownRemovesNothingThroughAMount(t *testing.T) {
 	if err := errors.Join(used.Close(), m.Shutdown(ctx)); err != nil || m.HasRun() {
 		t.Errorf("when nobody uses it any more: %v, is there: %t", err, m.HasRun())
 	}
-}
-
-func mountTmpfs(t *testing.T, path string) {
-	t.Helper()
-	if err := unix.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(path, 0) }) // it may be gone
 }
 
 // Whatever has a containerd's command line and is none, as what it is about to start,

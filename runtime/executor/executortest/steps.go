@@ -262,9 +262,9 @@ func (m *Memory) List(ctx context.Context) ([]executor.Found, error) {
 	defer m.mu.Unlock()
 	found := make([]executor.Found, 0, len(m.tasks))
 	for id, t := range m.tasks {
-		f := executor.Found{ID: id, Phase: t.phase, PID: t.pid, Exit: t.exit}
+		f := executor.Found{ID: id, ServiceName: t.task.ServiceName, Phase: t.phase, PID: t.pid, Exit: t.exit}
 		if m.mute {
-			f = executor.Found{ID: id, Phase: executor.Mute}
+			f = executor.Found{ID: id, ServiceName: t.task.ServiceName, Phase: executor.Mute}
 		}
 		found = append(found, f)
 	}

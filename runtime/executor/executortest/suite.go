@@ -158,26 +158,29 @@ func (s *suite) wait(id string) specs.Exit {
 	return exit
 }
 
-// wantFound checks what List says of a task; found is nil if it must be absent.
-func (s *suite) wantFound(id string, want *executor.Found) {
+// wantFound checks what List says of a task: want, and whose it is.
+func (s *suite) wantFound(task executor.Task, want executor.Found) {
+	s.Helper()
+	want.ID, want.ServiceName = task.ID, task.ServiceName
+	if found := s.listed(task.ID); len(found) != 1 || found[0] != want {
+		s.Fatalf("task %s is listed as %+v, want %+v", task.ID, found, want)
+	}
+}
+
+// listed is what List says of a task.
+func (s *suite) listed(id string) []executor.Found {
 	s.Helper()
 	list, err := s.Executor.List(s.ctx)
 	s.must(err)
-	i := slices.IndexFunc(list, func(f executor.Found) bool { return f.ID == id })
-	switch {
-	case i < 0 && want != nil:
-		s.Fatalf("task %s is not listed, want %+v", id, *want)
-	case i >= 0 && want == nil:
-		s.Fatalf("task %s is listed as %+v", id, list[i])
-	case i >= 0 && list[i] != *want:
-		s.Fatalf("task %s is listed as %+v, want %+v", id, list[i], *want)
-	}
+	return slices.DeleteFunc(list, func(f executor.Found) bool { return f.ID != id })
 }
 
 func (s *suite) remove(id string) {
 	s.Helper()
 	s.must(s.Executor.Remove(s.ctx, id))
-	s.wantFound(id, nil)
+	if found := s.listed(id); len(found) > 0 {
+		s.Fatalf("removed task %s is listed as %+v", id, found)
+	}
 }
 
 func (s *suite) wantNothingLeft() {

@@ -49,7 +49,7 @@ func (s *suite) execRuns() {
 			s.Errorf("%s: code %d, %q, %q; want %d, %q, %q", name, code, stdout, stderr, c.code, c.stdout, c.stderr)
 		}
 	}
-	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Running, PID: s.start(task)})
+	s.wantFound(task, executor.Found{Phase: executor.Running, PID: s.start(task)})
 	s.remove(task.ID)
 	s.wantNothingLeft()
 }

@@ -19,17 +19,17 @@ const patience = time.Minute
 func (s *suite) life() {
 	task := s.task(1, Sleeper)
 	s.prepare(task)
-	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Prepared})
+	s.wantFound(task, executor.Found{Phase: executor.Prepared})
 	pid, err := s.Executor.Start(s.ctx, task.ID)
 	s.must(err)
 	s.ready(task.ID)
-	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Running, PID: pid})
+	s.wantFound(task, executor.Found{Phase: executor.Running, PID: pid})
 	s.must(s.Executor.Stop(s.ctx, task.ID, patience))
 	exit := s.wait(task.ID)
 	if exit.Code == exitKilled {
 		s.Errorf("an obedient task was killed")
 	}
-	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Exited, Exit: exit})
+	s.wantFound(task, executor.Found{Phase: executor.Exited, Exit: exit})
 	s.remove(task.ID)
 	s.wantNothingLeft()
 }
@@ -44,7 +44,7 @@ func (s *suite) exitCode() {
 	if again := s.wait(task.ID); again != want {
 		s.Errorf("exit %+v when asked again, want %+v", again, want)
 	}
-	s.wantFound(task.ID, &executor.Found{ID: task.ID, Phase: executor.Exited, Exit: want})
+	s.wantFound(task, executor.Found{Phase: executor.Exited, Exit: want})
 	s.remove(task.ID)
 	s.wantNothingLeft()
 }
@@ -192,9 +192,9 @@ func (s *suite) takeover() {
 	s.wait(exited.ID)
 
 	s.Executor = s.Restart()
-	s.wantFound(prepared.ID, &executor.Found{ID: prepared.ID, Phase: executor.Prepared})
-	s.wantFound(running.ID, &executor.Found{ID: running.ID, Phase: executor.Running, PID: pid})
-	s.wantFound(exited.ID, &executor.Found{ID: exited.ID, Phase: executor.Exited, Exit: specs.Exit{Code: 7}})
+	s.wantFound(prepared, executor.Found{Phase: executor.Prepared})
+	s.wantFound(running, executor.Found{Phase: executor.Running, PID: pid})
+	s.wantFound(exited, executor.Found{Phase: executor.Exited, Exit: specs.Exit{Code: 7}})
 	if again := s.start(running); again != pid {
 		s.Errorf("process ID %d became %d by a restart", pid, again)
 	}

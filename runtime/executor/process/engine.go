@@ -162,7 +162,7 @@ func (e *Engine) List(ctx context.Context) ([]executor.Found, error) {
 
 func (e *Engine) found(ctx context.Context, id string) (executor.Found, error) {
 	s, phase, err := e.look(ctx, id)
-	f := executor.Found{ID: id, Phase: phase}
+	f := executor.Found{ID: id, ServiceName: s.program.ServiceName, Phase: phase}
 	switch {
 	case err != nil:
 	case phase == executor.Running:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
 	"github.com/swarmgit/swarmgit/runtime/executor/executortest"
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 )
@@ -447,15 +448,11 @@ func TestOneSupervisorOnly(t *testing.T) {
 
 // On a full disk a running task's end is known, and a new one waits for room.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	mountstest.NeedRoot(t)
 	b := newBench(t)
-	if err := syscall.Mount("none", b.config.Dir, "tmpfs", 0, "size=128k"); err != nil {
-		t.Skipf("mount: %v", err)
-	}
+	mountstest.Mount(t, b.config.Dir, "size=128k")
 	defer func() {
-		if err := errors.Join(b.Shutdown(contextAfter(t.Context())), syscall.Unmount(b.config.Dir, 0)); err != nil {
+		if err := b.Shutdown(contextAfter(t.Context())); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -23,7 +23,8 @@ import (
 
 // program is a task's process as it lies on disk: all that its supervisor needs.
 type program struct {
-	Boot string `json:"boot"` // that it was prepared in
+	Boot        string `json:"boot"` // that it was prepared in
+	ServiceName string `json:"service_name,omitempty"`
 
 	Path string   `json:"path"`
 	Args []string `json:"args"`
@@ -62,7 +63,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 func newProgram(task executor.Task) (program, error) {
 	spec := task.Spec
 	p := program{
-		Args: slices.Concat(spec.Entrypoint, spec.Command), Dir: cmp.Or(spec.WorkingDir, "/"),
+		ServiceName: task.ServiceName, Args: slices.Concat(spec.Entrypoint, spec.Command), Dir: cmp.Or(spec.WorkingDir, "/"),
 		Ulimits: spec.Ulimits, OOMScoreAdj: spec.OOMScoreAdj,
 	}
 	if len(p.Args) == 0 {

@@ -91,7 +91,7 @@ type Trouble struct {
 
 // Heard says in how long the next heartbeat is to be sent.
 type Heard struct {
-	Next specs.Duration `json:"period"` // which it was called while all were a period apart
+	Next specs.Duration `json:"next"`
 }
 
 // Assignments is the whole set first, then changes to it. A task spec is sent

@@ -79,6 +79,13 @@ func (l *leadership) idle() <-chan struct{} {
 	return l.ended
 }
 
+// lasts reports whether a term lasts.
+func (l *leadership) lasts() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leading
+}
+
 // close lets nobody wait any more. It follows end.
 func (l *leadership) close() {
 	l.mu.Lock()

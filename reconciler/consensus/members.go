@@ -50,7 +50,7 @@ func (c *Consensus) Leader() (id, address string) {
 // Leaderless is how long this manager has known nobody who leads, 0 while it knows
 // one. It begins anew with each start.
 func (c *Consensus) Leaderless() time.Duration {
-	if id, _ := c.Leader(); id != "" {
+	if id, _ := c.Leader(); id != "" || c.lasts() { // raft knows of no leader a moment before it notes that it had led itself
 		return 0
 	}
 	last := c.raft.LastContact()

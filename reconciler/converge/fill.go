@@ -67,7 +67,7 @@ func (w *work) roll() {
 	slots := make([]rollout.Slot, 0, len(w.slots))
 	for _, s := range w.slots {
 		if current := s.current(); current != nil && w.rolls(s, current) {
-			slots = append(slots, rollout.Slot{ID: s.id, Current: current.Task, Tasks: s.tasks()})
+			slots = append(slots, rollout.Slot{ID: s.id, Current: current.Task, Tasks: s.tasks(), FreeAt: w.freeAt(s)})
 		}
 	}
 	next := rollout.Next(w.svc, slots, w.began, w.now)

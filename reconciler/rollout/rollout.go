@@ -31,7 +31,8 @@ import (
 	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
-// Patience is how long a rollout may stand still before it is paused.
+// Patience is how long a rollout may stand still before it is paused. That a task
+// has the time to stop that it was promised is no standstill.
 const Patience = 10 * time.Minute
 
 // Slot is one wanted slot of the service as a rollout sees it.
@@ -39,6 +40,7 @@ type Slot struct {
 	ID      specs.SlotID
 	Current *specs.Task   // its newest task, alive or dead
 	Tasks   []*specs.Task // all of them that the cluster remembers, oldest first
+	FreeAt  time.Time     // when its tasks that were told to stop have had their time; zero if none has any
 }
 
 // Decision is what a rollout does next.

@@ -70,6 +70,7 @@ func (v *view) lookAtNew(slot *Slot) {
 	}
 	if !proven {
 		v.watched = append(v.watched, slot)
+		v.progress = latest(v.progress, slot.FreeAt)
 	}
 	v.pace(slot, up, proven)
 }

@@ -90,7 +90,7 @@ func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *imag
 			return err
 		}
 		err = e.create(ctx, task, img)
-		if err == nil || errors.Is(err, errNoLayers) || full(err) {
+		if err == nil || errors.Is(err, errNoLayers) || errors.Is(err, executor.ErrTemporary) || full(err) {
 			return err
 		}
 		if time.Now().After(deadline) {
@@ -195,7 +195,7 @@ func (e *Engine) stdio(ctx context.Context, task executor.Task, request *tasksap
 		request.Stderr = "" // a terminal has one output
 	}
 	if err != nil {
-		return fmt.Errorf("open the log: %w", err)
+		return temporary("open the log: " + err.Error())
 	}
 	return nil
 }

@@ -481,6 +481,27 @@ func TestFullDisk(t *testing.T) {
 	b.start("b", spec("exit=0"))
 }
 
+// noKeeper are logs whose keeper does not answer.
+type noKeeper struct{ executor.Logs }
+
+func (noKeeper) Open(context.Context, string) (string, string, error) {
+	return "", "", errors.New("another log keeper holds this directory and does not end")
+}
+
+// That the log keeper is away says nothing about a task: it waits for it.
+func TestATaskWaitsForTheLogKeeper(t *testing.T) {
+	b := newBench(t)
+	logs := b.config.Logs
+	b.config.Logs = noKeeper{}
+	for _, state := range []string{"new", "half made"} {
+		if err := b.Prepare(t.Context(), task("a", spec("sleep")), nil); !errors.Is(err, executor.ErrTemporary) {
+			t.Errorf("a task that is %s is prepared without a log keeper: %v", state, err)
+		}
+	}
+	b.config.Logs = logs
+	b.start("a", spec("exit=0"))
+}
+
 // Limits hold where the node can make them hold; else the task's log and the
 // node's description say that they do not.
 func TestLimits(t *testing.T) {

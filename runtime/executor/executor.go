@@ -159,7 +159,7 @@ type Executor interface {
 	Stop(ctx context.Context, id string, grace time.Duration) error
 
 	// Remove takes away everything that Prepare and Start made, killing the
-	// process if it still runs; nil if nothing is there.
+	// process if it still runs, and finishes the log; nil if nothing is there.
 	Remove(ctx context.Context, id string) error
 
 	// List returns every task of ours that exists, in any phase.

@@ -10,7 +10,8 @@ type Logs interface {
 	// once a reader holds them. It may be called again for the same task. An error
 	// says nothing about the task: an executor makes it ErrTemporary.
 	Open(ctx context.Context, taskID string) (stdoutPath, stderrPath string, err error)
-	// Finish returns once everything that the ended task wrote is kept. It may
-	// be called again, and for a task that was never opened.
+	// Finish returns once everything that the ended task wrote is kept; who follows
+	// its log then comes to the end. It may be called again, and for a task that was
+	// never opened.
 	Finish(ctx context.Context, taskID string) error
 }

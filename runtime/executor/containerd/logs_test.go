@@ -10,11 +10,15 @@ import (
 )
 
 // noKeeper are logs whose keeper does not answer.
-type noKeeper struct{ executor.Logs }
+type noKeeper struct{}
+
+var errNoKeeper = errors.New("another log keeper holds this directory and does not end")
 
 func (noKeeper) Open(context.Context, string) (string, string, error) {
-	return "", "", errors.New("another log keeper holds this directory and does not end")
+	return "", "", errNoKeeper
 }
+
+func (noKeeper) Finish(context.Context, string) error { return errNoKeeper }
 
 // That the log keeper is away says nothing about a task: it waits for it.
 func TestATaskWaitsForTheLogKeeper(t *testing.T) {

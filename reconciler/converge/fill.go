@@ -37,7 +37,7 @@ func (w *work) filled() []orchestrator.Slot {
 			filled = append(filled, orchestrator.Slot{
 				ID:      s.id,
 				Node:    current.Want.Node,
-				Running: current.Wanted() && current.Seen.State == specs.StateRunning,
+				Running: current.Wanted() && current.Seen.State == specs.StateRunning && !w.node(current.Want.Node).lost(),
 			})
 		}
 	}

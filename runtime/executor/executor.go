@@ -173,7 +173,8 @@ type Executor interface {
 	// it has ended and what it wrote has been passed on; 128+n if signal n ended
 	// it. When ctx ends, the command is killed with what it has started, and the
 	// error is ctx.Err(). ErrNotFound is a task that does not run here,
-	// ErrTemporary an engine that is away; any other error says why the command
-	// could not be run. It may be called many times at once for one task.
+	// ErrTemporary an engine that is away or a disk that is full; any other error
+	// says why the command could not be run. It may be called many times at once
+	// for one task.
 	Exec(ctx context.Context, id string, c Command) (code int, err error)
 }

@@ -43,7 +43,8 @@ type execution struct {
 	pipes    *execPipes
 }
 
-// Exec runs a command in the task's container.
+// Exec runs a command in the task's container. That it cannot be begun, because a disk
+// is full or files or pipes cannot be had, says nothing about the task.
 func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (code int, err error) {
 	tried := fmt.Sprintf("run %s in task %s", strings.Join(c.Args, " "), id)
 	process, err := e.process(ctx, id)
@@ -55,7 +56,7 @@ func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (code 
 	}
 	x := &execution{Engine: e, task: id, id: strings.ToLower(rand.Text())}
 	if err := x.run(ctx, c, &code); err != nil {
-		return 0, failure(ctx, tried, err)
+		return 0, untilRoom(failure(ctx, tried, err))
 	}
 	return code, nil
 }
@@ -69,7 +70,7 @@ func (x *execution) run(ctx context.Context, c executor.Command, code *int) (err
 	defer context.AfterFunc(ctx, func() { end(ctx.Err()) })()
 
 	if x.pipes, err = openExecPipes(x.dir(), c); err != nil {
-		return err
+		return temporary(err.Error())
 	}
 	err = x.start(life, c)
 	if err == nil {

@@ -37,11 +37,7 @@ const runtimeName = "io.containerd.runc.v2"
 // created it, only its program does not run yet. A disk that is full says nothing
 // about the task.
 func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(string)) error {
-	err := e.prepare(ctx, task, progress)
-	if err != nil && full(err) {
-		return temporary(err.Error())
-	}
-	return err
+	return untilRoom(e.prepare(ctx, task, progress))
 }
 
 func (e *Engine) prepare(ctx context.Context, task executor.Task, progress func(string)) error {

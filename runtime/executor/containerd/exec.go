@@ -24,9 +24,6 @@ import (
 )
 
 const (
-	// execStartLimit bounds the start of a command in a container: until it is
-	// over nobody can say what is to be killed.
-	execStartLimit = 30 * time.Second
 	// execEndLimit bounds the clearing up after a command. What the command left
 	// in the background may hold its output; containerd waits up to 10 s for it.
 	execEndLimit = 20 * time.Second
@@ -82,7 +79,8 @@ func (x *execution) run(ctx context.Context, c executor.Command, code *int) (err
 	return cmp.Or(context.Cause(life), err, cleared)
 }
 
-// start makes the process and lets it run. It is not interrupted.
+// start makes the process and lets it run. It is not interrupted, only given up as
+// every call of containerd is: until it is over nobody can say what is to be killed.
 func (x *execution) start(ctx context.Context, c executor.Command) error {
 	process, err := x.spec(ctx, c)
 	if err != nil {
@@ -92,8 +90,7 @@ func (x *execution) start(ctx context.Context, c executor.Command) error {
 	if err != nil {
 		return err
 	}
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), execStartLimit)
-	defer cancel()
+	whole := context.WithoutCancel(ctx)
 	if _, err := x.tasks.Exec(whole, &tasksapi.ExecProcessRequest{
 		ContainerID: x.task, ExecID: x.id, Terminal: c.TTY, Spec: message,
 		Stdin: x.pipes.stdinPath, Stdout: x.pipes.stdoutPath, Stderr: x.pipes.stderrPath,

@@ -39,6 +39,7 @@ const Patience = 10 * time.Minute
 type Slot struct {
 	ID      specs.SlotID
 	Current *specs.Task   // its newest task, alive or dead
+	Running bool          // it is wanted and runs for all that anybody knows
 	Tasks   []*specs.Task // all of them that the cluster remembers, oldest first
 	FreeAt  time.Time     // when its tasks that were told to stop have had their time; zero if none has any
 }

@@ -187,7 +187,7 @@ func Describe(t *specs.Task) string {
 func askedToStop(t *specs.Task) bool { return !t.Wanted() && t.Want.Reason != "" }
 
 func runs(s *Slot) int {
-	if s.Current.Wanted() && s.Current.Seen.State == specs.StateRunning {
+	if s.Running {
 		return 1
 	}
 	return 0

@@ -94,10 +94,21 @@ func (p *pipes) Finish(_ context.Context, id string) error {
 		for _, w := range o.writers {
 			w.Close()
 		}
-		o.drained.Wait()
+		drained := make(chan struct{})
+		go func() {
+			o.drained.Wait()
+			close(drained)
+		}()
+		select {
+		case <-drained:
+		case <-time.After(drainLimit): // somebody keeps a pipe open
+		}
 	}
 	return nil
 }
+
+// drainLimit is as long as the log keeper's.
+const drainLimit = 2 * time.Second
 
 // open names the tasks whose end the keeper has not been told of.
 func (p *pipes) open() (ids []string) {

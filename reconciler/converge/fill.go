@@ -37,11 +37,16 @@ func (w *work) filled() []orchestrator.Slot {
 			filled = append(filled, orchestrator.Slot{
 				ID:      s.id,
 				Node:    current.Want.Node,
-				Running: current.Wanted() && current.Seen.State == specs.StateRunning,
+				Running: w.runs(current),
 			})
 		}
 	}
 	return filled
+}
+
+// runs is Runs of a task in the pass.
+func (w *work) runs(r *row) bool {
+	return r.Wanted() && r.Seen.State == specs.StateRunning && !w.node(r.Want.Node).lost()
 }
 
 // reasonGone says why the service has the slot no more.
@@ -67,7 +72,9 @@ func (w *work) roll() {
 	slots := make([]rollout.Slot, 0, len(w.slots))
 	for _, s := range w.slots {
 		if current := s.current(); current != nil && w.rolls(s, current) {
-			slots = append(slots, rollout.Slot{ID: s.id, Current: current.Task, Tasks: s.tasks()})
+			slots = append(slots, rollout.Slot{
+				ID: s.id, Current: current.Task, Running: w.runs(current), Tasks: s.tasks(), FreeAt: w.freeAt(s),
+			})
 		}
 	}
 	next := rollout.Next(w.svc, slots, w.began, w.now)

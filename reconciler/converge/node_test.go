@@ -105,6 +105,31 @@ func TestANodeThatIsBackStopsExactlyWhatWasReplaced(t *testing.T) {
 	}
 }
 
+// What a node that is down said last of a task is not known to be so any more.
+func TestScaleDownTakesFirstWhatIsLost(t *testing.T) {
+	c := newCluster(t, "n1", "n2", "n3")
+	never := restart(specs.RestartPolicy{Condition: specs.RestartNone})
+	c.push("web", "v1", 3, never)
+	c.live(10 * time.Second)
+	c.node("n1", down)
+	c.settle()
+	c.push("web", "v1", 2, never)
+	c.settle()
+	c.want("web", "1 v1 remove running", "2 v1 running running", "3 v1 running running")
+}
+
+func TestAnUpdateTakesFirstWhatIsLost(t *testing.T) {
+	c := newCluster(t, "n1", "n2", "n3")
+	never := restart(specs.RestartPolicy{Condition: specs.RestartNone})
+	c.push("web", "v1", 3, never)
+	c.live(10 * time.Second)
+	c.node("n3", down)
+	c.settle()
+	c.push("web", "v2", 3, never)
+	c.pass()
+	c.want("web", "1 v1 running running", "2 v1 running running", "3 v1 shutdown running", "3 v2 running assigned")
+}
+
 func TestANodeThatIsDownIsNoRoom(t *testing.T) {
 	c := newCluster(t, "n1", "n2")
 	c.node("n1", down)

@@ -56,6 +56,22 @@ func TestServicesTakeRoomInTheOrderOfTheirNames(t *testing.T) {
 	}
 }
 
+func TestLaterServicesSeeWhatIsRemoved(t *testing.T) {
+	c := newCluster(t, "n1", "n2")
+	c.node("n2", drain)
+	c.push("a", "v1", 2)
+	c.live(10 * time.Second)
+	c.node("n2", open)
+	c.push("b", "v1", 1)
+	c.live(10 * time.Second)
+	c.remove("a")
+	c.push("c", "v1", 1)
+	c.pass()
+	if b, c := c.tasks("b")[0].Want.Node, c.tasks("c")[0].Want.Node; b != "n2" || c != "n1" {
+		t.Errorf("b is on %s and c on %s, want n1, where the tasks of a end", b, c)
+	}
+}
+
 func TestATaskThatStopsMakesPlaceForItsSuccessor(t *testing.T) {
 	c := newCluster(t, "n1", "n2")
 	one := place(specs.Placement{MaxReplicas: 1})

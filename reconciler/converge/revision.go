@@ -138,7 +138,7 @@ func (p *pass) standing(svc specs.Service, came time.Time) standing {
 	case paused && Wanted(p.draft.Snapshot, svc) > 0 && !svc.Rollout.Ended.Before(came) && !p.recovers(svc):
 		return standing{paused: svc.Rollout.Message}
 	case stops: // which may make room
-		return standing{waitsFor: stopping.Name() + " is stopping", progress: stopping.Want.Since}
+		return standing{waitsFor: stopping.Name() + " is stopping", progress: p.holdsUntil(&stopping)}
 	case svc.Removed, paused && Wanted(p.draft.Snapshot, svc) == 0:
 		return standing{healthy: true}
 	case paused && p.recovers(svc):

@@ -96,6 +96,18 @@ func TestARevisionWaitsForWhatItRemoves(t *testing.T) {
 	c.wantRevisions("healthy")
 }
 
+func TestARevisionGivesWhatItRemovesItsTimeToStop(t *testing.T) {
+	c := newCluster(t, "n1")
+	c.push("web", "stubborn", 1, func(_ *specs.ServiceSpec, task *specs.TaskSpec) { task.StopGrace = duration(time.Hour) })
+	c.live(time.Minute)
+	c.remove("web")
+	c.commit(1, specs.RevisionRollingOut, "shop")
+	c.live(76 * time.Minute) // the hour, its margins, and the patience
+	c.wantRevisions("rolling-out")
+	c.live(time.Minute)
+	c.wantRevisions("paused: no progress for 10 minutes: web.1 is stopping")
+}
+
 // A neighbour that has stood still since before is no reason to stop watching
 // what this revision rolls out.
 func TestARevisionRollsOutBesideWhatIsPaused(t *testing.T) {

@@ -162,6 +162,34 @@ func TestScenario15AnOldTaskThatNeverStopsHoldsUpForAMinute(t *testing.T) {
 	}
 }
 
+// The time that a task was promised for its stop is no standstill, however long.
+func TestARolloutIsNotPausedWhileATaskHasTimeToStop(t *testing.T) {
+	for name, test := range map[string]struct {
+		room change
+		then specs.RolloutState // when the task has had its time, and does not stop
+	}{
+		"there is room beside it": {reserve(1 << 30), specs.RolloutUpdating},
+		"it holds the room":       {reserve(3 << 30), specs.RolloutPaused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, "n1")
+			c.push("web", "stubborn", 2, test.room, func(_ *specs.ServiceSpec, task *specs.TaskSpec) {
+				task.StopGrace = duration(time.Hour)
+			})
+			c.live(10 * time.Second)
+			c.push("web", "v2", 2, test.room)
+			c.live(time.Hour)
+			if r := c.service("web").Rollout; r.State != specs.RolloutUpdating {
+				t.Fatalf("the rollout is %s after an hour: %q", r.State, r.Message)
+			}
+			c.live(17 * time.Minute)
+			if r := c.service("web").Rollout; r.State != test.then {
+				t.Errorf("the rollout is %s after 77 minutes, want %s: %q", r.State, test.then, c.ps("web"))
+			}
+		})
+	}
+}
+
 func TestATaskThatDoesItsWorkIsHealthy(t *testing.T) {
 	c := newCluster(t, "n1")
 	c.push("web", "brief", 1, restart(specs.RestartPolicy{Condition: specs.RestartOnFailure}))

@@ -66,6 +66,7 @@ func (w *work) remove() {
 	for _, s := range w.slots {
 		s.remove(reasonRemoved, w.now)
 	}
+	w.account()
 }
 
 // noteEnds marks tasks that ended though they were wanted.

@@ -25,13 +25,7 @@ func (w *work) start() {
 		if r == nil || r.Want.Desired != specs.StateReady || r.Want.Node != "" && w.node(r.Want.Node).lost() {
 			continue
 		}
-		at := r.Want.StartAt
-		for _, other := range s.rows {
-			if until := w.holdsUntil(other); other != r && until.After(at) {
-				at = until
-			}
-		}
-		if at.After(w.now) {
+		if at := latest(r.Want.StartAt, w.freeAt(s)); at.After(w.now) {
 			w.wakeAt(at)
 			continue
 		}
@@ -40,23 +34,35 @@ func (w *work) start() {
 	}
 }
 
-// holdsUntil is how long a task that was told to stop keeps its successor
-// waiting; it is zero when its process cannot be running.
-func (w *work) holdsUntil(r *row) time.Time {
-	if r.Ended() || w.node(r.Want.Node).lost() {
+// freeAt is when nobody waits any more for tasks of the slot that were told to
+// stop; the zero time if nobody has to.
+func (w *work) freeAt(s *slot) time.Time {
+	var at time.Time
+	for _, r := range s.rows {
+		if !r.Wanted() {
+			at = latest(at, w.holdsUntil(r.Task))
+		}
+	}
+	return at
+}
+
+// holdsUntil is how long a task that was told to stop keeps others waiting; it is
+// zero when its process cannot be running.
+func (p *pass) holdsUntil(t *specs.Task) time.Time {
+	if t.Ended() || p.node(t.Want.Node).lost() {
 		return time.Time{}
 	}
-	spec, _ := w.draft.TaskSpec(r.Spec)
+	spec, _ := p.draft.TaskSpec(t.Spec)
 	grace := spec.StopGrace.Or(specs.DefaultStopGrace)
-	return latest(r.Want.Since, w.knows(r.Want.Node)).Add(max(taskTimeout, grace+grace/clockMargin+graceMargin))
+	return latest(t.Want.Since, p.knows(t.Want.Node)).Add(max(taskTimeout, grace+grace/clockMargin+graceMargin))
 }
 
 // knows is since when the node knows what this leader wants of it: not before now
 // if it has not come yet, and not before it was back if it was lost.
-func (w *work) knows(nodeID string) time.Time {
-	back := w.node(nodeID).Seen.Since
-	if w.heard == nil {
+func (p *pass) knows(nodeID string) time.Time {
+	back := p.node(nodeID).Seen.Since
+	if p.heard == nil {
 		return back
 	}
-	return latest(back, cmp.Or(w.heard(nodeID), w.now))
+	return latest(back, cmp.Or(p.heard(nodeID), p.now))
 }

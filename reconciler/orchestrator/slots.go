@@ -18,7 +18,7 @@ import (
 type Slot struct {
 	ID      specs.SlotID
 	Node    string // where its task is; empty if it is nowhere yet
-	Running bool   // its task is wanted and is seen running
+	Running bool   // its task is wanted and runs for all that anybody knows
 }
 
 // Replicated returns the slots to add, at most limit, and those to take away, so

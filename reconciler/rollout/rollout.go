@@ -31,14 +31,17 @@ import (
 	"github.com/swarmgit/swarmgit/specs/encoding"
 )
 
-// Patience is how long a rollout may stand still before it is paused.
+// Patience is how long a rollout may stand still before it is paused. That a task
+// has the time to stop that it was promised is no standstill.
 const Patience = 10 * time.Minute
 
 // Slot is one wanted slot of the service as a rollout sees it.
 type Slot struct {
 	ID      specs.SlotID
 	Current *specs.Task   // its newest task, alive or dead
+	Running bool          // it is wanted and runs for all that anybody knows
 	Tasks   []*specs.Task // all of them that the cluster remembers, oldest first
+	FreeAt  time.Time     // when its tasks that were told to stop have had their time; zero if none has any
 }
 
 // Decision is what a rollout does next.

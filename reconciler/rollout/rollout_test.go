@@ -67,6 +67,7 @@ func slots(filled ...[]specs.Task) []Slot {
 			slot.Tasks = append(slot.Tasks, &task)
 			slot.Current = &task
 		}
+		slot.Running = slot.Current.Wanted() && slot.Current.Seen.State == specs.StateRunning
 		all = append(all, slot)
 	}
 	return all

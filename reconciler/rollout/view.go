@@ -70,6 +70,7 @@ func (v *view) lookAtNew(slot *Slot) {
 	}
 	if !proven {
 		v.watched = append(v.watched, slot)
+		v.progress = latest(v.progress, slot.FreeAt)
 	}
 	v.pace(slot, up, proven)
 }
@@ -186,7 +187,7 @@ func Describe(t *specs.Task) string {
 func askedToStop(t *specs.Task) bool { return !t.Wanted() && t.Want.Reason != "" }
 
 func runs(s *Slot) int {
-	if s.Current.Wanted() && s.Current.Seen.State == specs.StateRunning {
+	if s.Running {
 		return 1
 	}
 	return 0

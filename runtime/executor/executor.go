@@ -160,7 +160,7 @@ type Executor interface {
 	Stop(ctx context.Context, id string, grace time.Duration) error
 
 	// Remove takes away everything that Prepare and Start made, killing the
-	// process if it still runs; nil if nothing is there.
+	// process if it still runs, and finishes the log; nil if nothing is there.
 	Remove(ctx context.Context, id string) error
 
 	// List returns every task of ours that exists, in any phase.
@@ -174,7 +174,8 @@ type Executor interface {
 	// it has ended and what it wrote has been passed on; 128+n if signal n ended
 	// it. When ctx ends, the command is killed with what it has started, and the
 	// error is ctx.Err(). ErrNotFound is a task that does not run here,
-	// ErrTemporary an engine that is away; any other error says why the command
-	// could not be run. It may be called many times at once for one task.
+	// ErrTemporary an engine that is away or a disk that is full; any other error
+	// says why the command could not be run. It may be called many times at once
+	// for one task.
 	Exec(ctx context.Context, id string, c Command) (code int, err error)
 }

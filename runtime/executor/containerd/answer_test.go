@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 	"google.golang.org/grpc"
 
@@ -38,6 +39,18 @@ func (b *bench) hang(t *testing.T, p procfs.Process) (resume func()) {
 	return resume
 }
 
+// shim is the one of a task.
+func (b *bench) shim(t *testing.T, id string) procfs.Process {
+	t.Helper()
+	shims, err := procfs.Find(func(args []string) bool {
+		return slices.Contains(args, id) && privateContainerd(t).isShim(args)
+	})
+	if err != nil || len(shims) != 1 {
+		t.Fatalf("%d shims of the task (%v)", len(shims), err)
+	}
+	return shims[0]
+}
+
 // A start that a hanging shim does not answer is no failure of the task, and not
 // waited for without a word.
 func TestStartOfAHangingShim(t *testing.T) {
@@ -46,19 +59,40 @@ func TestStartOfAHangingShim(t *testing.T) {
 	if err := b.Prepare(t.Context(), task, nil); err != nil {
 		t.Fatal(err)
 	}
-	shims, err := procfs.Find(func(args []string) bool {
-		return slices.Contains(args, task.ID) && privateContainerd(t).isShim(args)
-	})
-	if err != nil || len(shims) != 1 {
-		t.Fatalf("%d shims of the task (%v)", len(shims), err)
-	}
-	resume := b.hang(t, shims[0])
+	resume := b.hang(t, b.shim(t, task.ID))
 	if _, err := b.Start(t.Context(), task.ID); !errors.Is(err, executor.ErrTemporary) {
 		t.Errorf("started with %v, want a temporary error", err)
 	}
 	resume()
 	if pid, err := b.Start(t.Context(), task.ID); err != nil || pid == 0 {
 		t.Errorf("started again as %d (%v)", pid, err)
+	}
+}
+
+// hangsAtStart is a containerd whose shim hangs when a command is to be started.
+type hangsAtStart struct {
+	tasksapi.TasksClient
+	hang func()
+	told bool // of a deadline, that it could say has passed
+}
+
+func (h *hangsAtStart) Start(ctx context.Context, r *tasksapi.StartRequest, options ...grpc.CallOption) (*tasksapi.StartResponse, error) {
+	h.hang()
+	_, h.told = ctx.Deadline()
+	return h.TasksClient.Start(ctx, r, options...)
+}
+
+// A command that cannot be started in time, on a machine that is too busy, is no
+// failed check of its task's health.
+func TestACommandWhoseStartHangs(t *testing.T) {
+	b := newBench(t)
+	task := b.start(t, specs.TaskSpec{}, "sleep")
+	shim := b.shim(t, task.ID)
+	h := &hangsAtStart{TasksClient: b.tasks, hang: func() { b.hang(t, shim) }}
+	b.tasks = h
+	_, err := b.Exec(t.Context(), task.ID, executor.Command{Args: []string{"program", "exit=0"}})
+	if !errors.Is(err, executor.ErrTemporary) || h.told {
+		t.Errorf("containerd was told of a deadline: %v; %v", h.told, err)
 	}
 }
 

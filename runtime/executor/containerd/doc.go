@@ -52,8 +52,8 @@
 // record, also what containerd has lost of a creation that a killed daemon
 // abandoned: a shim that it does not know, and a private one's directory of the
 // task. The log stays: it is the agent's to remove. A cgroup that does not
-// become empty, an engine that is away, and a disk without room for what Prepare
-// makes, are temporary errors: they never reject a task.
+// become empty, an engine or a log keeper that is away, and a disk without room for
+// what Prepare makes, are temporary errors: they never reject a task.
 //
 // # State and locks
 //

@@ -61,7 +61,7 @@ func TestEngineConforms(t *testing.T) {
 			},
 			Read:      func(id, path string) ([]byte, fs.FileMode, error) { return readAsTask(t, engine, id, path) },
 			Command:   func(verbs ...string) []string { return append([]string{"program"}, verbs...) },
-			Leftovers: func() []string { return leftovers(t, engine) },
+			Leftovers: func() []string { return append(leftovers(t, engine), pipes.open()...) },
 		}
 	})
 }

@@ -137,6 +137,14 @@ func full(err error) bool {
 	return strings.Contains(err.Error(), syscall.ENOSPC.Error()) || strings.Contains(err.Error(), syscall.EDQUOT.Error())
 }
 
+// untilRoom makes an error temporary if it is only that a disk is full.
+func untilRoom(err error) error {
+	if err != nil && full(err) {
+		return temporary(err.Error())
+	}
+	return err
+}
+
 // away reports that the engine does not answer.
 func away(err error) bool {
 	return errdefs.IsUnavailable(err) || errdefs.IsUnavailable(errgrpc.ToNative(err))

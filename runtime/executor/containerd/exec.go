@@ -24,9 +24,6 @@ import (
 )
 
 const (
-	// execStartLimit bounds the start of a command in a container: until it is
-	// over nobody can say what is to be killed.
-	execStartLimit = 30 * time.Second
 	// execEndLimit bounds the clearing up after a command. What the command left
 	// in the background may hold its output; containerd waits up to 10 s for it.
 	execEndLimit = 20 * time.Second
@@ -43,7 +40,8 @@ type execution struct {
 	pipes    *execPipes
 }
 
-// Exec runs a command in the task's container.
+// Exec runs a command in the task's container. That it cannot be begun, because a disk
+// is full or files or pipes cannot be had, says nothing about the task.
 func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (code int, err error) {
 	tried := fmt.Sprintf("run %s in task %s", strings.Join(c.Args, " "), id)
 	process, err := e.process(ctx, id)
@@ -55,7 +53,7 @@ func (e *Engine) Exec(ctx context.Context, id string, c executor.Command) (code 
 	}
 	x := &execution{Engine: e, task: id, id: strings.ToLower(rand.Text())}
 	if err := x.run(ctx, c, &code); err != nil {
-		return 0, failure(ctx, tried, err)
+		return 0, untilRoom(failure(ctx, tried, err))
 	}
 	return code, nil
 }
@@ -69,7 +67,7 @@ func (x *execution) run(ctx context.Context, c executor.Command, code *int) (err
 	defer context.AfterFunc(ctx, func() { end(ctx.Err()) })()
 
 	if x.pipes, err = openExecPipes(x.dir(), c); err != nil {
-		return err
+		return temporary(err.Error())
 	}
 	err = x.start(life, c)
 	if err == nil {
@@ -81,7 +79,8 @@ func (x *execution) run(ctx context.Context, c executor.Command, code *int) (err
 	return cmp.Or(context.Cause(life), err, cleared)
 }
 
-// start makes the process and lets it run. It is not interrupted.
+// start makes the process and lets it run. It is not interrupted, only given up as
+// every call of containerd is: until it is over nobody can say what is to be killed.
 func (x *execution) start(ctx context.Context, c executor.Command) error {
 	process, err := x.spec(ctx, c)
 	if err != nil {
@@ -91,8 +90,7 @@ func (x *execution) start(ctx context.Context, c executor.Command) error {
 	if err != nil {
 		return err
 	}
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), execStartLimit)
-	defer cancel()
+	whole := context.WithoutCancel(ctx)
 	if _, err := x.tasks.Exec(whole, &tasksapi.ExecProcessRequest{
 		ContainerID: x.task, ExecID: x.id, Terminal: c.TTY, Spec: message,
 		Stdin: x.pipes.stdinPath, Stdout: x.pipes.stdoutPath, Stderr: x.pipes.stderrPath,

@@ -2,7 +2,9 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -12,6 +14,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/specs"
 )
 
 // stubborn is a containerd whose command does not go, or that does not answer.
@@ -79,5 +84,25 @@ func TestOnlyACommandThatRunsIsKilled(t *testing.T) {
 				t.Errorf("it ended by %v", by)
 			}
 		})
+	}
+}
+
+// That a command cannot be run on a full disk says nothing about the task: it does
+// not fail its health checks.
+func TestACommandOnAFullDisk(t *testing.T) {
+	b := newBench(t)
+	task := b.start(t, specs.TaskSpec{}, "sleep")
+	if err := syscall.Mount("none", b.executions(), "tmpfs", 0, "nr_inodes=1"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Exec(t.Context(), task.ID, executor.Command{Args: []string{"program", "exit=0"}})
+	if !errors.Is(err, executor.ErrTemporary) || !strings.Contains(err.Error(), "no space left on device") {
+		t.Errorf("%v", err)
+	}
+	if err := syscall.Unmount(b.executions(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := b.Exec(t.Context(), task.ID, executor.Command{Args: []string{"program", "exit=0"}}); err != nil || code != 0 {
+		t.Errorf("there is room again: code %d, %v", code, err)
 	}
 }

@@ -70,12 +70,18 @@ func (e *Engine) Wait(ctx context.Context, id string) (specs.Exit, error) {
 	if err != nil {
 		return specs.Exit{}, failure(ctx, "task", err)
 	}
-	if e.config.Logs != nil {
-		if err := e.config.Logs.Finish(ctx, id); err != nil {
-			e.log.WarnContext(ctx, "a task's last output may be lost", "task", id, "err", err)
-		}
-	}
+	e.finish(ctx, id)
 	return e.exit(id, ended.ExitStatus), nil
+}
+
+// finish returns once the log of an ended task is whole.
+func (e *Engine) finish(ctx context.Context, id string) {
+	if e.config.Logs == nil {
+		return
+	}
+	if err := e.config.Logs.Finish(ctx, id); err != nil {
+		e.log.WarnContext(ctx, "a task's last output may be lost", "task", id, "err", err)
+	}
 }
 
 func noProcess(id string) error {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
-	"github.com/swarmgit/swarmgit/runtime/procfs"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -21,17 +19,12 @@ func TestMuteShim(t *testing.T) {
 	b := newBench(t)
 	task := b.start(t, specs.TaskSpec{}, "sleep")
 	other := b.start(t, specs.TaskSpec{}, "sleep")
-	shims, err := procfs.Find(func(args []string) bool {
-		return slices.Contains(args, task.ID) && privateContainerd(t).isShim(args)
-	})
-	if err != nil || len(shims) != 1 {
-		t.Fatalf("%d shims of the task (%v)", len(shims), err)
-	}
-	if err := shims[0].Signal(syscall.SIGSTOP); err != nil {
+	shim := b.shim(t, task.ID)
+	if err := shim.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	resume := func() {
-		if err := shims[0].Signal(syscall.SIGCONT); err != nil {
+		if err := shim.Signal(syscall.SIGCONT); err != nil {
 			t.Error(err)
 		}
 	}
@@ -49,7 +42,7 @@ func TestMuteShim(t *testing.T) {
 	if err := b.Stop(t.Context(), task.ID, time.Second); !errors.Is(err, executor.ErrTemporary) {
 		t.Errorf("stopped with %v, want a temporary error", err)
 	}
-	_, err = b.Exec(t.Context(), task.ID, executor.Command{Args: []string{"/program", "exit", "0"}})
+	_, err := b.Exec(t.Context(), task.ID, executor.Command{Args: []string{"/program", "exit", "0"}})
 	if !errors.Is(err, executor.ErrTemporary) {
 		t.Errorf("a command in it: %v, want a temporary error", err)
 	}

@@ -32,6 +32,8 @@ type output struct {
 	readers []*os.File
 	drained sync.WaitGroup
 	paths   [2]string
+
+	finished bool // guarded by the mutex of pipes
 }
 
 func newPipes(t testing.TB) *pipes {
@@ -86,12 +88,38 @@ func (p *pipes) of(id string) *output {
 
 func (p *pipes) Finish(_ context.Context, id string) error {
 	if o := p.of(id); o != nil {
+		p.mu.Lock()
+		o.finished = true
+		p.mu.Unlock()
 		for _, w := range o.writers {
 			w.Close()
 		}
-		o.drained.Wait()
+		drained := make(chan struct{})
+		go func() {
+			o.drained.Wait()
+			close(drained)
+		}()
+		select {
+		case <-drained:
+		case <-time.After(drainLimit): // somebody keeps a pipe open
+		}
 	}
 	return nil
+}
+
+// drainLimit is as long as the log keeper's.
+const drainLimit = 2 * time.Second
+
+// open names the tasks whose end the keeper has not been told of.
+func (p *pipes) open() (ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, o := range p.kept {
+		if !o.finished {
+			ids = append(ids, "log of "+id)
+		}
+	}
+	return ids
 }
 
 // close ends all readers, also those of tasks that a failed test has left.

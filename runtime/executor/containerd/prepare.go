@@ -37,11 +37,7 @@ const runtimeName = "io.containerd.runc.v2"
 // created it, only its program does not run yet. A disk that is full says nothing
 // about the task.
 func (e *Engine) Prepare(ctx context.Context, task executor.Task, progress func(string)) error {
-	err := e.prepare(ctx, task, progress)
-	if err != nil && full(err) {
-		return temporary(err.Error())
-	}
-	return err
+	return untilRoom(e.prepare(ctx, task, progress))
 }
 
 func (e *Engine) prepare(ctx context.Context, task executor.Task, progress func(string)) error {
@@ -90,7 +86,7 @@ func (e *Engine) prepareAgain(ctx context.Context, task executor.Task, img *imag
 			return err
 		}
 		err = e.create(ctx, task, img)
-		if err == nil || errors.Is(err, errNoLayers) || full(err) {
+		if err == nil || errors.Is(err, errNoLayers) || errors.Is(err, executor.ErrTemporary) || full(err) {
 			return err
 		}
 		if time.Now().After(deadline) {
@@ -195,7 +191,7 @@ func (e *Engine) stdio(ctx context.Context, task executor.Task, request *tasksap
 		request.Stderr = "" // a terminal has one output
 	}
 	if err != nil {
-		return fmt.Errorf("open the log: %w", err)
+		return temporary("open the log: " + err.Error())
 	}
 	return nil
 }

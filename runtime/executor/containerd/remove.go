@@ -20,8 +20,8 @@ import (
 
 func isGone(err error) bool { return errors.Is(err, executor.ErrNotFound) }
 
-// Remove takes away the task. Its log stays: the agent removes it when the
-// task is forgotten.
+// Remove takes away the task. Its log, which is finished then, stays: the agent
+// removes it when the task is forgotten.
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	deadline := time.Now().Add(undoTime)
 	err := e.discard(ctx, id)
@@ -31,6 +31,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	if err != nil {
 		return failure(ctx, "remove task "+id, err)
 	}
+	e.finish(ctx, id) // nobody waited for the end of one that never ran, or ended unseen
 	e.watched.forget(id)
 	return nil
 }

@@ -39,8 +39,8 @@
 //     what that had started ends with the task, by cgroup or marker.
 //   - The supervisor hangs: it is killed after killPatience, and as above.
 //   - The machine boots: processes are gone without an exit status.
-//   - The disk is full: a task cannot be prepared until there is room, which is a
-//     temporary error.
+//   - The disk is full, or the log keeper is away: a task cannot be prepared until
+//     there is room, or a keeper, which is a temporary error.
 //
 // # Decisions
 //

@@ -120,7 +120,7 @@ func (e *Engine) make(ctx context.Context, task executor.Task, p program) (err e
 	}
 	if e.config.Logs != nil {
 		if p.Stdout, p.Stderr, err = e.config.Logs.Open(ctx, task.ID); err != nil {
-			return fmt.Errorf("open the log: %w", err)
+			return fmt.Errorf("open the log: %w: %w", executor.ErrTemporary, err)
 		}
 	}
 	p.Boot, p.Cgroups, p.Cgroup = e.boot, e.cgroups, e.cgroupOf(task.ID)

@@ -104,11 +104,13 @@ func (b *bench) dirOf(id string) string { return b.Engine.dir(id) }
 
 // leftovers names everything that tasks leave somewhere, but for their logs.
 func (b *bench) leftovers() (left []string) {
-	dirs, err := filepath.Glob(filepath.Join(b.config.Dir, "*"))
-	if err != nil {
-		b.t.Fatal(err)
+	for _, pattern := range []string{filepath.Join(b.config.Dir, "*"), filepath.Join(b.logs.Dir, "*", "std*")} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		left = append(left, found...)
 	}
-	left = append(left, dirs...)
 	for _, pid := range b.alive() {
 		left = append(left, fmt.Sprint("process ", pid))
 	}
@@ -476,6 +478,31 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start("b", spec("exit=0"))
+}
+
+// noKeeper are logs whose keeper does not answer.
+type noKeeper struct{}
+
+var errNoKeeper = errors.New("another log keeper holds this directory and does not end")
+
+func (noKeeper) Open(context.Context, string) (string, string, error) {
+	return "", "", errNoKeeper
+}
+
+func (noKeeper) Finish(context.Context, string) error { return errNoKeeper }
+
+// That the log keeper is away says nothing about a task: it waits for it.
+func TestATaskWaitsForTheLogKeeper(t *testing.T) {
+	b := newBench(t)
+	logs := b.config.Logs
+	b.config.Logs = noKeeper{}
+	for _, state := range []string{"new", "half made"} {
+		if err := b.Prepare(t.Context(), task("a", spec("sleep")), nil); !errors.Is(err, executor.ErrTemporary) {
+			t.Errorf("a task that is %s is prepared without a log keeper: %v", state, err)
+		}
+	}
+	b.config.Logs = logs
+	b.start("a", spec("exit=0"))
 }
 
 // Limits hold where the node can make them hold; else the task's log and the

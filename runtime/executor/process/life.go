@@ -195,8 +195,8 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// Remove takes away the task. Its log stays: the agent removes it when the task
-// is forgotten.
+// Remove takes away the task. Its log, which is finished then, stays: the agent
+// removes it when the task is forgotten.
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	s, err := readState(e.dir(id))
 	switch {
@@ -211,6 +211,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 		err = e.cgroups.Clear(ctx, cmp.Or(s.program.Cgroup, e.cgroupOf(id)))
 	}
 	if err == nil {
+		e.finish(ctx, id) // nobody waited for the end of one that never ran, or ended unseen
 		err = os.RemoveAll(e.dir(id))
 	}
 	if err != nil {

@@ -273,7 +273,7 @@ func verdict(snap store.Snapshot, rev specs.Revision, causeTold bool) []string {
 			wayOut(rev.Source, short),
 		)
 		if len(services) > 0 {
-			lines = append(lines, "If its cause was not in Git and is gone: swarmgit service restart "+strings.Join(services, ", and "))
+			lines = append(lines, "If its cause was not in Git and is gone: swarmgit service restart "+strings.Join(services, " && swarmgit service restart "))
 		}
 		return lines
 	case specs.RevisionSuperseded:
@@ -287,7 +287,7 @@ func verdict(snap store.Snapshot, rev specs.Revision, causeTold bool) []string {
 // wayOut is what to do about a paused revision, where its commits come from.
 func wayOut(source, short string) string {
 	if source == specs.MainSource {
-		return "Fix it with another push, or undo it: git revert " + short + " && git push"
+		return "Fix it with another push, or undo it with one: git revert " + short
 	}
 	return "Fix it with another commit of the source " + source + "."
 }

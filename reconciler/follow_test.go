@@ -45,7 +45,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{specs.RevisionHealthy, "", "healthy: 0000001 after 8.4s"},
 		{specs.RevisionPaused, "shop_web.2 rejected", "  shop_web.2 rejected\npaused: 0000001. Still running: 0 new, 0 old tasks.\n" +
-			"Fix it with another push, or undo it: git revert 0000001 && git push"},
+			"Fix it with another push, or undo it with one: git revert 0000001"},
 		{specs.RevisionSuperseded, "", "superseded: another commit came after 0000001"},
 		{specs.RevisionFailed, "shop_web ends again and again", "failed: 0000001 shop_web ends again and again"},
 		{specs.RevisionRefused, "stack.yml:1:2: wrong", "refused: 0000001 stack.yml:1:2: wrong"},
@@ -106,6 +106,25 @@ healthy: 0000001 after 8.4s
 	})
 }
 
+// What the verdict says to run can be run as it stands, for several services too.
+func TestVerdictRestartsEachPausedService(t *testing.T) {
+	bubble(t, false, func(t *testing.T, m *Manager) {
+		_, spec := seed(t, m, 3)
+		api := specs.Service{ID: "api", Spec: specs.ServiceSpec{Name: "shop_api", Stack: "shop", Task: spec}}
+		m.write(t, specs.Change{Service: specs.Insert(api.ID, api)})
+		for _, id := range []string{"web", "api"} {
+			svc, _ := m.store.Snapshot().Service(id)
+			m.write(t, specs.Change{Rollout: specs.Set(id, svc.RolloutVersion, specs.Rollout{State: specs.RolloutPaused})})
+		}
+		rev := specs.Revision{Source: specs.MainSource, Commit: commit(1), Progress: specs.RevisionProgress{State: specs.RevisionPaused}}
+		lines := verdict(m.store.Snapshot(), rev, true)
+		want := "If its cause was not in Git and is gone: swarmgit service restart shop_api && swarmgit service restart shop_web"
+		if got := lines[len(lines)-1]; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
 func TestFollowTellsAPause(t *testing.T) {
 	bubble(t, false, func(t *testing.T, m *Manager) {
 		_, spec := seed(t, m, 3)
@@ -120,7 +139,7 @@ func TestFollowTellsAPause(t *testing.T) {
 		}
 		want := "  shop_web  ######--------------  1/3  paused: shop_web.2 rejected: no such image\n" +
 			"paused: 0000001. Still running: 1 new, 1 old tasks.\n" +
-			"Fix it with another push, or undo it: git revert 0000001 && git push\n" +
+			"Fix it with another push, or undo it with one: git revert 0000001\n" +
 			"If its cause was not in Git and is gone: swarmgit service restart shop_web\n"
 		if !strings.Contains(told.String(), want) {
 			t.Errorf("want %q in:\n%s", want, told)

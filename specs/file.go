@@ -3,6 +3,7 @@ package specs
 import (
 	"path"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -30,9 +31,9 @@ func (k FileKind) WrongSize(bytes int) string {
 	case bytes == 0:
 		return "is empty: a " + string(k) + " holds at least one byte"
 	case k == Secret && bytes >= maxSecret:
-		return "is too large: a secret must be smaller than 500 KiB, this is " + Bytes(bytes).String()
+		return "is too large: a secret must be smaller than 500 KiB, this is " + strconv.Itoa(bytes) + " bytes"
 	case k == Config && bytes > maxConfig:
-		return "is too large: a config has at most 1000 KiB, this is " + Bytes(bytes).String()
+		return "is too large: a config has at most 1000 KiB, this is " + strconv.Itoa(bytes) + " bytes"
 	}
 	return ""
 }

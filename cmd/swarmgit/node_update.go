@@ -37,6 +37,9 @@ Exit status of a drain: 0 the node is empty, 4 it was not before the deadline, 1
 			if err := somethingToUpdate(req); err != nil {
 				return err
 			}
+			if deadline != 0 && req.Availability != specs.Drain {
+				return errors.New("node update: --deadline goes with --availability drain, which is shown: leave it out")
+			}
 			client, err := opt.connect()
 			if err != nil {
 				return err

@@ -83,6 +83,7 @@ func TestNodeUpdateSendsWhatWasSaid(t *testing.T) {
 		{"node promote same", api.UpdateNodeRequest{Name: "same", Role: specs.Manager}, "Node same is already a manager.\n", ""},
 		{"node demote same", api.UpdateNodeRequest{Name: "same", Role: specs.Worker}, "Node same is already a worker.\n", ""},
 		{"node update n2", api.UpdateNodeRequest{}, "", "node update: nothing to change: give --availability, --role, --label-add or --label-rm"},
+		{"node update n2 --availability active --deadline 3s", api.UpdateNodeRequest{}, "", "node update: --deadline goes with --availability drain, which is shown: leave it out"},
 		{"node update n2 --label-add a", api.UpdateNodeRequest{}, "", "--label-add a: write it as key=value"},
 		{"node promote", api.UpdateNodeRequest{}, "", `node promote needs NODE...: see "swarmgit node promote --help"`},
 	} {

@@ -152,6 +152,9 @@ func restingLine(n api.NodeCounts) string {
 
 func troubleLine(t api.TaskTrouble, now time.Time) string {
 	who := t.Task
+	if t.Node != "" {
+		who += " on " + t.Node
+	}
 	if t.Others > 0 {
 		who += " and " + plural(t.Others, "other")
 	}

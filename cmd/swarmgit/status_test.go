@@ -66,11 +66,12 @@ main: 7bd31c2 "web: 1.4.0, five replicas", healthy since 2 hours, degraded
 				s.Troubles[i].Reason = "no suitable node"
 			}
 			s.Troubles[1].Others, s.Troubles[11].Others = 1, 7
+			s.Troubles[1].Node, s.Troubles[2].Node = "n2", "n3"
 		}, `
 prod: 5 nodes ready, 3 managers (can lose 1), leader n1
 ! edge_proxy.1 pending for about an hour: no suitable node
-! edge_proxy.2 and 1 other pending for 59 minutes: no suitable node
-! edge_proxy.3 pending for 58 minutes: no suitable node
+! edge_proxy.2 on n2 and 1 other pending for 59 minutes: no suitable node
+! edge_proxy.3 on n3 pending for 58 minutes: no suitable node
 ! edge_proxy.4 pending for 57 minutes: no suitable node
 ! edge_proxy.5 pending for 56 minutes: no suitable node
 ! edge_proxy.6 pending for 55 minutes: no suitable node

@@ -117,7 +117,7 @@ func homeless(snap store.Snapshot, gone specs.Task) (TaskTrouble, bool) {
 	}
 	for task := range snap.TasksOf(svc.ID) {
 		if task.Slot == gone.Slot && task.Wanted() && task.Want.Node == "" {
-			return trouble(svc, task, task.Want.Reason), true
+			return trouble(snap, svc, task, task.Want.Reason), true
 		}
 	}
 	return TaskTrouble{}, false

@@ -102,7 +102,8 @@ type StackCount struct {
 type TaskTrouble struct {
 	Stack  string      `json:"stack"`
 	Task   string      `json:"task"`             // shop_web.3
-	Others int         `json:"others,omitempty"` // tasks of the service in the same trouble
+	Node   string      `json:"node,omitempty"`   // hostname of its node, if it has one
+	Others int         `json:"others,omitempty"` // tasks of the service in the same trouble, on whatever nodes
 	State  specs.State `json:"state"`
 	Since  time.Time   `json:"since,omitzero"`
 	Reason string      `json:"reason"`

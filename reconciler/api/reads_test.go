@@ -132,12 +132,12 @@ func TestTroubles(t *testing.T) {
 			w.task("t1", "web", 1, time.Hour, stopped("n1", ""), failed)
 			w.task("t2", "web", 1, 3*time.Second, specs.TaskWant{Desired: specs.StateReady, Node: id("n1")}, specs.TaskSeen{State: specs.StateReady})
 		}, []TaskTrouble{
-			{Stack: "shop", Task: "shop_web.1", State: specs.StateReady, Since: noon.Add(-3 * time.Second), Reason: "the task before it: exit status 1"},
+			{Stack: "shop", Task: "shop_web.1", Node: "n1", State: specs.StateReady, Since: noon.Add(-3 * time.Second), Reason: "the task before it: exit status 1"},
 		}},
 		{"does not come back", func(w *world) {
 			w.task("t1", "web", 1, time.Hour, stopped("n1", ""), failed)
 		}, []TaskTrouble{
-			{Stack: "shop", Task: "shop_web.1", State: specs.StateFailed, Since: noon.Add(-time.Hour), Reason: "exit status 1"},
+			{Stack: "shop", Task: "shop_web.1", Node: "n1", State: specs.StateFailed, Since: noon.Add(-time.Hour), Reason: "exit status 1"},
 		}},
 		{"of a service that is going", func(w *world) {
 			w.task("t1", "cron", 1, time.Hour, stopped("n1", ""), failed)
@@ -158,6 +158,7 @@ func TestTroubles(t *testing.T) {
 			w.service("shop", "web", 3, false)
 			w.service("shop", "api", 1, false)
 			w.service("old", "cron", 1, true)
+			w.node("n1", specs.Worker, specs.NodeReady)
 			c.tasks(w)
 			if diff := cmp.Diff(c.want, w.status().Troubles); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

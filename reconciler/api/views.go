@@ -51,10 +51,15 @@ func taskView(snap store.Snapshot, task specs.Task) Task {
 		}
 	}
 	view.Spec = planner.RedactHash(task.Spec, snap.Cluster().Key)
-	if node, ok := snap.Node(task.Node()); ok {
-		view.Hostname = node.Seen.Description.Hostname
-	}
+	view.Hostname = hostname(snap, task)
 	return view
+}
+
+// hostname is what the node of a task calls itself; "" if it has none, or one that is
+// gone.
+func hostname(snap store.Snapshot, task specs.Task) string {
+	node, _ := snap.Node(task.Node())
+	return node.Seen.Description.Hostname
 }
 
 // self is the node whose daemon was asked: a manager that passes the request of
@@ -196,7 +201,7 @@ func serviceTroubles(snap store.Snapshot, svc specs.Service) []TaskTrouble {
 			}
 			continue
 		}
-		t := trouble(svc, *task, reason)
+		t := trouble(snap, svc, *task, reason)
 		alike[key] = &t
 	}
 	var found []TaskTrouble
@@ -230,8 +235,11 @@ func newest(snap store.Snapshot, svc specs.Service) iter.Seq2[*specs.Task, strin
 	}
 }
 
-func trouble(svc specs.Service, task specs.Task, reason string) TaskTrouble {
-	return TaskTrouble{Stack: svc.Spec.Stack, Task: task.Name(), State: task.State(), Since: latest(task), Reason: reason}
+func trouble(snap store.Snapshot, svc specs.Service, task specs.Task, reason string) TaskTrouble {
+	return TaskTrouble{
+		Stack: svc.Spec.Stack, Task: task.Name(), Node: hostname(snap, task),
+		State: task.State(), Since: latest(task), Reason: reason,
+	}
 }
 
 // latest is when the task got into the state in which it is.

@@ -127,7 +127,7 @@ func moved(ref, to string) *refusal {
 		return refuse("branch is gone", "%s was deleted while you were pushing.\nPush again: git push swarm HEAD:%s", name, name)
 	}
 	return refuse("fetch first", "%s moved to %s while you were pushing.\n"+
-		"Take it in, then push again: git pull --rebase && git push", name, Short(to))
+		"Take it in, then push again: git pull --rebase swarm %s", name, Short(to), name)
 }
 
 func judgeDeletion(c command) error {
@@ -135,14 +135,14 @@ func judgeDeletion(c command) error {
 		return nil
 	}
 	return refuse("the cluster follows "+main, "%s cannot be deleted. To remove a stack, remove its files:\n"+
-		"git rm -r stacks/NAME && git commit && git push", main)
+		"git rm -r stacks/NAME && git commit && git push swarm HEAD:%s", main, main)
 }
 
 func notForward(push Push) *refusal {
 	return refuse("not a fast-forward", "%s is at %s, which %s does not contain.\n"+
-		"Take it in, then push again: git pull --rebase && git push\n"+
-		"Undo what it brought: git revert %s && git push",
-		push.Branch(), Short(push.Old), Short(push.New), Short(push.Old))
+		"Take it in, then push again: git pull --rebase swarm %s\n"+
+		"Undo what it brought, then push that: git revert %s",
+		push.Branch(), Short(push.Old), Short(push.New), push.Branch(), Short(push.Old))
 }
 
 func notBrought(push Push) *refusal {

@@ -42,7 +42,7 @@ func parseReport(report io.Reader, complaint string) verdict {
 func (v verdict) refusal() *refusal {
 	if v.why == "shallow update not allowed" {
 		return refuse("shallow clone", "Your clone lacks history that the cluster lacks too.\n"+
-			"Fetch it, then push again: git fetch --unshallow && git push")
+			"Fetch it, then push again: git fetch --unshallow")
 	}
 	var help strings.Builder
 	help.WriteString("Git does not take these objects:\n")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/swarmgit/swarmgit/specs"
@@ -90,6 +91,9 @@ func persist(ctx context.Context, addrs []string, log *slog.Logger, ask func(add
 	for pause := joinPause; ; pause = min(2*pause, maxJoinPause) {
 		for _, addr := range addrs {
 			reply, err := follow(addr, ask)
+			if errors.Is(err, syscall.ECONNREFUSED) {
+				err = fmt.Errorf("%w: nobody listens there: only a manager does, while its daemon runs", err)
+			}
 			switch {
 			case err == nil:
 				return reply, nil

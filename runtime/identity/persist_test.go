@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarmgit/swarmgit/specs"
 	"github.com/swarmgit/swarmgit/specs/wire"
 )
 
@@ -90,4 +91,19 @@ func TestPersistEndsWithItsContext(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 	})
+}
+
+// The address of a worker, where one of a manager is needed, is a common mistake.
+func TestPersistNamesWhoListens(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	client := wire.JoinClient("127.0.0.1:1", specs.JoinToken{}.Root)
+	defer client.Close()
+	_, err := persist(ctx, []string{"127.0.0.1:1"}, slog.New(slog.DiscardHandler), func(string) (wire.CertifyReply, error) {
+		defer cancel()
+		return certify(ctx, client, wire.CertifyRequest{})
+	})
+	want := "join 127.0.0.1:1: 127.0.0.1:1: connect: connection refused: nobody listens there: only a manager does, while its daemon runs"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
 }

@@ -213,7 +213,7 @@ func TestMissingInRegistry(t *testing.T) {
 	b := newBench(t)
 	ref := strings.Replace(testRegistry(t, freshImage(t)), "web", "nosuch", 1) + ":9"
 	err := b.Prepare(t.Context(), b.task(t, specs.TaskSpec{Image: ref}), nil)
-	want := fmt.Sprintf("image %s: no such image, neither on this node nor in its registry", ref)
+	want := fmt.Sprintf("image %s: no such image, neither on the node nor in its registry", ref)
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

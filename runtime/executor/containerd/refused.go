@@ -17,22 +17,23 @@ import (
 	"github.com/swarmgit/swarmgit/specs"
 )
 
-// pullFailure says why an image that is not here cannot be had, and what to do.
+// pullFailure says why an image that is not here cannot be had, and what to do. It is
+// read on other machines, beside the name of the task's node.
 func pullFailure(ctx context.Context, ref string, err error) error {
 	if ctx.Err() != nil || away(err) || errors.Is(err, executor.ErrTemporary) {
 		return failure(ctx, "pull image "+ref, err)
 	}
 	if gone(err) {
-		return fmt.Errorf("image %s: no such image, neither on this node nor in its registry", ref)
+		return fmt.Errorf("image %s: no such image, neither on the node nor in its registry", ref)
 	}
 	words, away := refusal(ref, err)
 	switch {
 	case words == "":
-		return failure(ctx, fmt.Sprintf("image %s: not on this node, and it cannot be pulled", ref), err)
+		return failure(ctx, fmt.Sprintf("image %s: not on the node, and it cannot be pulled", ref), err)
 	case away:
-		words += `: load it with "swarmgit image load", or correct the name`
+		words += `: load it there with "swarmgit image load", or correct the name`
 	}
-	return fmt.Errorf("image %s: not on this node, and %s", ref, words)
+	return fmt.Errorf("image %s: not on the node, and %s", ref, words)
 }
 
 // refusal says why a registry gives no image, "" if it is not the registry, and

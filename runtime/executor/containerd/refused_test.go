@@ -30,22 +30,22 @@ func TestPullFailure(t *testing.T) {
 		want string
 	}{
 		"no such host": {"demo/web:1.0", head(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "registry-1.docker.io", IsNotFound: true}}),
-			`image demo/web:1.0: not on this node, and the registry registry-1.docker.io cannot be reached: load it with "swarmgit image load", or correct the name`},
+			`image demo/web:1.0: not on the node, and the registry registry-1.docker.io cannot be reached: load it there with "swarmgit image load", or correct the name`},
 		"connection lost": {"registry.example/web:1", fmt.Errorf("copy: %w", &net.OpError{Op: "read", Err: errors.New("reset")}),
-			`image registry.example/web:1: not on this node, and the registry registry.example cannot be reached: load it with "swarmgit image load", or correct the name`},
+			`image registry.example/web:1: not on the node, and the registry registry.example cannot be reached: load it there with "swarmgit image load", or correct the name`},
 		"certificate": {"registry.example/web:1", head(x509.UnknownAuthorityError{}),
-			"image registry.example/web:1: not on this node, and the registry registry.example cannot be trusted: certificate signed by unknown authority"},
+			"image registry.example/web:1: not on the node, and the registry registry.example cannot be trusted: certificate signed by unknown authority"},
 		"not HTTPS": {"registry.example/web:1", head(errors.New("http: server gave HTTP response to HTTPS client")),
-			"image registry.example/web:1: not on this node, and the registry registry.example speaks no HTTPS"},
+			"image registry.example/web:1: not on the node, and the registry registry.example speaks no HTTPS"},
 		"not found": {"registry.example/web:1.4.0", fmt.Errorf("registry.example/web:1.4.0: %w", errdefs.ErrNotFound),
-			"image registry.example/web:1.4.0: no such image, neither on this node nor in its registry"},
+			"image registry.example/web:1.4.0: no such image, neither on the node nor in its registry"},
 		"authorization": {"shop/web", fmt.Errorf("pull access denied: %w: no basic auth credentials", docker.ErrInvalidAuthorization),
-			"image shop/web: not on this node, and the registry registry-1.docker.io wants another login, or has no such image: see \"swarmgit registry login\""},
+			"image shop/web: not on the node, and the registry registry-1.docker.io wants another login, or has no such image: see \"swarmgit registry login\""},
 		"forbidden": {"registry.example/web:1", fmt.Errorf("x: %w", remoteerrors.ErrUnexpectedStatus{Status: "403 Forbidden", StatusCode: 403}),
-			"image registry.example/web:1: not on this node, and the registry registry.example wants another login, or has no such image: see \"swarmgit registry login\""},
+			"image registry.example/web:1: not on the node, and the registry registry.example wants another login, or has no such image: see \"swarmgit registry login\""},
 		"engine away": {"web", status.Error(codes.Unavailable, "transport: Error while dialing"), "containerd is away"},
 		"disk full": {"web", status.Error(codes.Unknown, "write: no space left on device"),
-			"image web: not on this node, and it cannot be pulled: write: no space left on device"},
+			"image web: not on the node, and it cannot be pulled: write: no space left on device"},
 	} {
 		if got := pullFailure(t.Context(), c.ref, c.err); got.Error() != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, c.want)

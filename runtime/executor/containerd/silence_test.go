@@ -54,7 +54,7 @@ func TestASilentRegistryIsGivenUp(t *testing.T) {
 		if took := time.Since(began); took != 3*time.Hour+registrySilence || !errors.As(err, new(silence)) {
 			t.Errorf("after %s: %v", took, err)
 		}
-		want := `image registry.example/web:1: not on this node, and the registry registry.example has said nothing for 5m0s: load it with "swarmgit image load", or correct the name`
+		want := `image registry.example/web:1: not on the node, and the registry registry.example has said nothing for 5m0s: load it there with "swarmgit image load", or correct the name`
 		if got := pullFailure(t.Context(), "registry.example/web:1", err).Error(); got != want {
 			t.Errorf("it is told: %s", got)
 		}

@@ -135,7 +135,7 @@ func (s *suite) missingImage() {
 	s.wantErr(err, nil, "prepare with a missing image")
 	// Whether its registry has it, a registry that nobody reaches does not tell.
 	words := err.Error()
-	if !strings.Contains(words, "image "+task.Spec.Image) || !strings.Contains(words, "no such image") && !strings.Contains(words, "not on this node") {
+	if !strings.Contains(words, "image "+task.Spec.Image) || !strings.Contains(words, "no such image") && !strings.Contains(words, "not on the node") {
 		s.Errorf("%q does not say that image %s is missing", err, task.Spec.Image)
 	}
 	s.remove(task.ID)

@@ -220,7 +220,8 @@ func readInside(root, name string) ([]byte, error) {
 // scratch is where images are mounted for a moment.
 func (e *Engine) scratch() string { return filepath.Join(e.config.Dir, "mnt") }
 
-// clearScratch takes away what a killed daemon left mounted, with its snapshots.
+// clearScratch takes away what a killed daemon left mounted. Its snapshots go with
+// their lease.
 func (e *Engine) clearScratch() error {
 	if err := os.MkdirAll(e.scratch(), 0o700); err != nil {
 		return err

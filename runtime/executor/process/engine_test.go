@@ -480,22 +480,11 @@ func TestFullDisk(t *testing.T) {
 	b.start("b", spec("exit=0"))
 }
 
-// noKeeper are logs whose keeper does not answer.
-type noKeeper struct{}
-
-var errNoKeeper = errors.New("another log keeper holds this directory and does not end")
-
-func (noKeeper) Open(context.Context, string) (string, string, error) {
-	return "", "", errNoKeeper
-}
-
-func (noKeeper) Finish(context.Context, string) error { return errNoKeeper }
-
 // That the log keeper is away says nothing about a task: it waits for it.
 func TestATaskWaitsForTheLogKeeper(t *testing.T) {
 	b := newBench(t)
 	logs := b.config.Logs
-	b.config.Logs = noKeeper{}
+	b.config.Logs = executortest.NoKeeper{}
 	for _, state := range []string{"new", "half made"} {
 		if err := b.Prepare(t.Context(), task("a", spec("sleep")), nil); !errors.Is(err, executor.ErrTemporary) {
 			t.Errorf("a task that is %s is prepared without a log keeper: %v", state, err)

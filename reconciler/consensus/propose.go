@@ -52,11 +52,11 @@ func (c *Consensus) propose(ctx context.Context, txs []specs.Transaction) ([]err
 	case <-c.released:
 		return nil, unknown(ErrClosed)
 	case <-ctx.Done():
-		none, over := c.queue.withdraw(p)
+		all, over := c.queue.withdraw(p)
 		if over {
 			c.proposals.Done()
 		}
-		if none {
+		if all {
 			return nil, context.Cause(ctx)
 		}
 		return nil, unknown(context.Cause(ctx)) // errs is still written to

@@ -145,7 +145,7 @@ func TestARevisionDoesNotWaitForANodeThatIsDown(t *testing.T) {
 func TestHowTheTasksOfANodeThatIsDownCount(t *testing.T) {
 	c := newCluster(t, "n1", "n2")
 	c.agent("v1")
-	c.push("rests", "v1", 2, restart(specs.RestartPolicy{Condition: specs.RestartNone}))
+	c.push("rests", "v1", 2, never)
 	c.live(10 * time.Second)
 	c.node("n1", down)
 	c.settle()

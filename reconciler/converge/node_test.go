@@ -80,7 +80,7 @@ func TestADrainedNodeStopsNothingWithoutASuccessor(t *testing.T) {
 func TestANodeThatIsBackStopsExactlyWhatWasReplaced(t *testing.T) {
 	c := newCluster(t, "n1", "n2")
 	c.push("web", "v1", 4)
-	c.push("rests", "v1", 2, restart(specs.RestartPolicy{Condition: specs.RestartNone}))
+	c.push("rests", "v1", 2, never)
 	c.live(10 * time.Second)
 	c.node("n1", down)
 	c.live(time.Minute)
@@ -105,26 +105,29 @@ func TestANodeThatIsBackStopsExactlyWhatWasReplaced(t *testing.T) {
 	}
 }
 
-// What a node that is down said last of a task is not known to be so any more.
-func TestScaleDownTakesFirstWhatIsLost(t *testing.T) {
+// never has nothing follow a task that ends or is lost.
+var never = restart(specs.RestartPolicy{Condition: specs.RestartNone})
+
+// lost is a cluster with three tasks that nothing follows, of which the one on that node
+// is lost: what the node said last of it is not known to be so any more.
+func lost(t *testing.T, node string) *cluster {
 	c := newCluster(t, "n1", "n2", "n3")
-	never := restart(specs.RestartPolicy{Condition: specs.RestartNone})
 	c.push("web", "v1", 3, never)
 	c.live(10 * time.Second)
-	c.node("n1", down)
+	c.node(node, down)
 	c.settle()
+	return c
+}
+
+func TestScaleDownTakesFirstWhatIsLost(t *testing.T) {
+	c := lost(t, "n1")
 	c.push("web", "v1", 2, never)
 	c.settle()
 	c.want("web", "1 v1 remove running", "2 v1 running running", "3 v1 running running")
 }
 
 func TestAnUpdateTakesFirstWhatIsLost(t *testing.T) {
-	c := newCluster(t, "n1", "n2", "n3")
-	never := restart(specs.RestartPolicy{Condition: specs.RestartNone})
-	c.push("web", "v1", 3, never)
-	c.live(10 * time.Second)
-	c.node("n3", down)
-	c.settle()
+	c := lost(t, "n3")
 	c.push("web", "v2", 3, never)
 	c.pass()
 	c.want("web", "1 v1 running running", "2 v1 running running", "3 v1 shutdown running", "3 v2 running assigned")

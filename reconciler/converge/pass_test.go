@@ -214,7 +214,7 @@ func TestFailuresAreCountedThoughNoHistoryIsKept(t *testing.T) {
 func TestADeadSlotIsNotForgottenThoughNoHistoryIsKept(t *testing.T) {
 	c := newCluster(t, "n1")
 	c.apply(specs.Transaction{{Cluster: &specs.Cluster{Spec: specs.ClusterSettings{History: new(0)}}}})
-	c.push("web", "crash", 1, restart(specs.RestartPolicy{Condition: specs.RestartNone}))
+	c.push("web", "crash", 1, never)
 	c.live(time.Minute)
 	c.want("web", "1 crash shutdown failed")
 }

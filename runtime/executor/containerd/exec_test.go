@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/swarmgit/swarmgit/runtime/executor"
+	"github.com/swarmgit/swarmgit/runtime/mounts/mountstest"
 	"github.com/swarmgit/swarmgit/specs"
 )
 
@@ -92,16 +93,12 @@ func TestOnlyACommandThatRunsIsKilled(t *testing.T) {
 func TestACommandOnAFullDisk(t *testing.T) {
 	b := newBench(t)
 	task := b.start(t, specs.TaskSpec{}, "sleep")
-	if err := syscall.Mount("none", b.executions(), "tmpfs", 0, "nr_inodes=1"); err != nil {
-		t.Fatal(err)
-	}
+	mountstest.Mount(t, b.executions(), "nr_inodes=1")
 	_, err := b.Exec(t.Context(), task.ID, executor.Command{Args: []string{"program", "exit=0"}})
 	if !errors.Is(err, executor.ErrTemporary) || !strings.Contains(err.Error(), "no space left on device") {
 		t.Errorf("%v", err)
 	}
-	if err := syscall.Unmount(b.executions(), 0); err != nil {
-		t.Fatal(err)
-	}
+	mountstest.Resize(t, b.executions(), "nr_inodes=100")
 	if code, err := b.Exec(t.Context(), task.ID, executor.Command{Args: []string{"program", "exit=0"}}); err != nil || code != 0 {
 		t.Errorf("there is room again: code %d, %v", code, err)
 	}
